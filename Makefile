@@ -1,0 +1,37 @@
+# Everything from a fresh clone. Each target is a line or two; nothing needs make.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+CATALOG ?=
+BIN := .venv/bin
+
+.PHONY: run test setup build evaluate bench check clean
+run: setup  ## build the sample catalog (or CATALOG=path) if nothing is live, then serve it
+	$(BIN)/python -m indexer build $(if $(CATALOG),$(CATALOG) --if-changed,catalog/products.csv --if-none)
+	AISLE_HOST=$(HOST) AISLE_PORT=$(PORT) $(BIN)/python app.py
+
+test: setup check  ## linters, types and all tests
+	$(BIN)/python -m pytest
+
+setup: .venv/installed  ## create .venv with the pinned requirements
+
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+build: setup  ## make build CATALOG=mine.csv
+	$(BIN)/python -m indexer build $(or $(CATALOG),catalog/products.csv)
+
+evaluate: setup  ## measure the live release on the sample's judged queries
+	$(BIN)/python -m indexer evaluate --queries catalog/queries.csv --judgments catalog/judgments.csv
+
+bench: setup  ## the measurements of the README
+	$(BIN)/python -m bench
+
+check: setup  ## lint and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+clean:  ## remove the environment and everything built
+	rm -rf .venv instance .mypy_cache .pytest_cache .ruff_cache .hypothesis

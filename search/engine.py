@@ -1,0 +1,323 @@
+"""STORY 2: query -> results. The page, the API, the command line and the evaluation all ask here."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from search.arrays import Floats, Mask, Rows
+from search.clusters import Cluster, cluster_json
+from search.encoder import Encoder
+from search.encoders import find_encoder
+from search.errors import AisleError, QueryError
+from search.explain import highlight, reasons, snippet
+from search.facets import facet_json, range_json
+from search.home import Home, default_home, layout_of
+from search.product import Product
+from search.query_encoder import QueryEncoder
+from search.release import Release, open_release
+from search.request import Hit, SearchRequest, SearchResults
+from search.retrieval import RelevantSet, ScoredQuery, dense_scores, fused_scores, ranked, relevant_set, score_query
+
+SHOWN_FACETS = 8
+SHOWN_VALUES = 30
+SHOWN_CLUSTERS = 12
+FACET_SHARE = 0.2  # a facet is offered when at least this share of the results carries it
+CACHED_SCORES = 32  # scored queries kept: page 2 and every filter of a query reuse them
+
+
+class Engine:
+    """Answers questions about one release. Safe to share between threads.
+
+    Args:
+        release: an open release.
+        encoder: returns the encoder it was built with (checked by fingerprint at first use).
+        waits: whether a query waits for an encoder that is still loading; a server answers lexically instead.
+    """
+
+    def __init__(self, release: Release, encoder: Callable[[], Encoder], *, waits: bool = True):
+        self.release = release
+        self.encoder = QueryEncoder(encoder, release.manifest["encoder"]["fingerprint"])
+        self.waits = waits
+        self._scored: OrderedDict[tuple[str, str], ScoredQuery] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path | str | None = None, *, home: Home | None = None, waits: bool = True) -> Engine:
+        """Open the live release of a home (default: `AISLE_HOME` or ./instance), or a release folder.
+
+        Raises:
+            ReleaseError: there is none, or it is damaged.
+        """
+        home = home or (Home(Path(path)) if path and (Path(path) / "index").is_dir() else default_home())
+        release = open_release(layout_of(path if path is not None else home.root))
+        return cls(release, partial(find_encoder, release.manifest["encoder"], home), waits=waits)
+
+    # -- the story --
+
+    def search(self, q: str | SearchRequest = "", **parameters: Any) -> SearchResults:
+        """Answer a search: `search("red dress", price_max=50)` or `search(SearchRequest(...))`.
+
+        Raises:
+            QueryError: a parameter that is not understood; it names it.
+        """
+        started = time.perf_counter()
+        request = q if isinstance(q, SearchRequest) else SearchRequest(q=q, **parameters)
+        mode, degraded = self._usable_mode(request)
+        scored = self.scored(request.q, mode) if request.q else None
+        scored_at = time.perf_counter()
+
+        found = self._relevant(request, scored)
+        rows = self._sorted(found, request.sort)
+        facets = self._facets(request, scored, found)
+        clusters = self._clusters(request, scored, found)
+        counted_at = time.perf_counter()
+
+        hits = self._hits(rows, request, scored)
+        done = time.perf_counter()
+        milliseconds = {"score": scored_at - started, "count": counted_at - scored_at, "show": done - counted_at}
+        return SearchResults(
+            request=request,
+            query={"text": request.q, "search_text": request.q, "corrected": None, "did_you_mean": None,
+                   "constraints": []},
+            query_id=uuid.uuid4().hex,
+            release=self.release.name,
+            mode=mode,
+            total=len(rows),
+            total_relation="exact" if found.is_exact else "at_least",
+            confidence="none" if len(rows) == 0 else scored.confidence if scored else "good",
+            degraded=degraded,
+            pages=-(-len(rows) // request.per_page),
+            hits=hits,
+            facets=facets,
+            clusters=clusters,
+            currency=self.release.currency,
+            took_ms=round((done - started) * 1000, 2),
+            timings_ms={stage: round(seconds * 1000, 2) for stage, seconds in milliseconds.items()},
+        )  # fmt: skip
+
+    def _usable_mode(self, request: SearchRequest) -> tuple[str, str | None]:
+        """Return (mode, degraded): words only while the encoder is not there."""
+        if request.mode == "lexical" or not request.q or self.encoder.is_ready:
+            return request.mode, None
+        if self.encoder.failure:
+            return "lexical", "encoder_unavailable"
+        return (request.mode, None) if self.waits else ("lexical", "encoder_loading")
+
+    def scored(self, text: str, mode: str) -> ScoredQuery:
+        """Return the text scored against the whole catalog, remembered for the next page or filter."""
+        key = (text, mode)
+        with self._lock:
+            if key in self._scored:
+                self._scored.move_to_end(key)
+                return self._scored[key]
+        vector = None if mode == "lexical" else self.encoder.vectors([text])[0]
+        scored = score_query(self.release, text, vector, mode)
+        with self._lock:
+            self._scored[key] = scored
+            while len(self._scored) > CACHED_SCORES:
+                self._scored.popitem(last=False)
+        return scored
+
+    def _allowed(self, request: SearchRequest, without: str = "") -> Mask | None:
+        """Return the mask of a request's filters, one of them (a field, "price", "cluster") left out on demand."""
+        filters = {name: values for name, values in request.filters.items() if name != without}
+        price = (None, None) if without == "price" else (request.price_min, request.price_max)
+        allowed = self.release.facets.allowed(filters, *price, request.in_stock)
+        if request.cluster is None or without == "cluster":
+            return allowed
+        self.release.clusters.cluster(request.cluster)
+        members = self.release.clusters.rows_in(request.cluster)
+        return members if allowed is None else allowed & members
+
+    def _relevant(self, request: SearchRequest, scored: ScoredQuery | None, without: str = "") -> RelevantSet:
+        """Return the relevant set; an empty query browses every allowed row in catalog order."""
+        allowed = self._allowed(request, without)
+        if scored is not None:
+            return relevant_set(self.release, scored, allowed)
+        rows = np.arange(self.release.rows) if allowed is None else np.flatnonzero(allowed)
+        return RelevantSet(rows.astype(np.int64), np.ones(len(rows), np.float32), True)
+
+    def _sorted(self, found: RelevantSet, sort: str) -> Rows:
+        """Return the rows of a relevant set in the wanted order; unknown values last, ties by relevance."""
+        column = {"price:asc": "price", "price:desc": "price", "rating:desc": "rating", "newest": "created"}.get(sort)
+        numbers = self.release.facets.numbers.get(column or "")
+        if numbers is None:
+            return found.rows
+        keys = numbers[found.rows] * (1 if sort == "price:asc" else -1)
+        return found.rows[np.argsort(keys, kind="stable")]  # NaN sorts last
+
+    # -- counts over the one relevant set --
+
+    def _facets(
+        self, request: SearchRequest, scored: ScoredQuery | None, found: RelevantSet
+    ) -> dict[str, dict[str, Any]]:
+        """Return the facets asked for. A field's own selection does not narrow its own counts (multi-select)."""
+        index = self.release.facets
+        answer: dict[str, dict[str, Any]] = {}
+        for name in self._wanted_facets(request, found.rows):
+            is_narrowed = bool(request.filters.get(name)) or (
+                name == "price" and (request.price_min, request.price_max) != (None, None)
+            )
+            rows = self._relevant(request, scored, without=name).rows if is_narrowed else found.rows
+            if name in index.numbers:
+                answer[name] = range_json(name.capitalize(), index.numbers[name], rows)
+            else:
+                answer[name] = facet_json(index.values[name], rows, request.filters.get(name, ()), SHOWN_VALUES)
+        return answer
+
+    def _wanted_facets(self, request: SearchRequest, rows: Rows) -> list[str]:
+        index = self.release.facets
+        if request.facets is not None:
+            for name in request.facets:
+                if name not in ("price", "rating") or name not in index.numbers:
+                    index.facet(name, "facets")
+            return list(request.facets)
+        fixed = [name for name in ("category", "price", "brand") if name in index.values or name in index.numbers]
+        least = max(1, FACET_SHARE * len(rows))
+        shares = {name: facet.carried(rows) for name, facet in index.values.items() if name not in fixed}
+        common = [name for name in shares if shares[name] >= least or request.filters.get(name)]
+        common = [name for name in common if name != "availability"]
+        return fixed + sorted(common, key=lambda name: (not request.filters.get(name), -shares[name]))[:SHOWN_FACETS]
+
+    def _clusters(self, request: SearchRequest, scored: ScoredQuery | None, found: RelevantSet) -> list[dict[str, Any]]:
+        """Return the leaf clusters of the results with counts, most first; the chosen one does not narrow the list."""
+        rows = found.rows if request.cluster is None else self._relevant(request, scored, without="cluster").rows
+        return [cluster_json(*counted) for counted in self.release.clusters.counts(rows)[:SHOWN_CLUSTERS]]
+
+    # -- what is shown --
+
+    def _hits(self, rows: Rows, request: SearchRequest, scored: ScoredQuery | None) -> list[Hit]:
+        start = (request.page - 1) * request.per_page
+        shown = rows[start : start + request.per_page]
+        scores = fused_scores(self.release, scored, shown) if scored else np.ones(len(shown), np.float32)
+        products = self.release.products.products(shown)
+        explained = self._explained(shown, scored) if request.explain and scored else [None] * len(shown)
+        return [
+            Hit(
+                id=product.id,
+                rank=start + place + 1,
+                score=round(float(scores[place]), 4),
+                product=product,
+                highlights=self._highlights(product, scored),
+                why=reasons(product, set(scored.terms), self.release.lexical.analyzer) if scored else [],
+                cluster=int(self.release.clusters.cluster_of[shown[place]]),
+                explain=explained[place],
+            )
+            for place, product in enumerate(products)
+        ]
+
+    def _highlights(self, product: Product, scored: ScoredQuery | None) -> dict[str, str]:
+        terms, analyzer = set(scored.terms) if scored else set(), self.release.lexical.analyzer
+        return {
+            "title": highlight(product.title, terms, analyzer),
+            "description": snippet(product.description, terms, analyzer),
+        }
+
+    def _explained(self, rows: Rows, scored: ScoredQuery) -> list[dict[str, Any] | None]:
+        """Return each row's scores and whole-catalog ranks in both legs, and the fused score."""
+        dense, fused = dense_scores(self.release, scored, rows), fused_scores(self.release, scored, rows)
+        all_dense = None if scored.vector is None else np.asarray(self.release.dense.embeddings @ scored.vector)
+        explained: list[dict[str, Any] | None] = []
+        for place, row in enumerate(rows):
+            lexical = float(scored.lexical[row])
+            explained.append(
+                {
+                    "dense_score": None if all_dense is None else round(float(dense[place]), 4),
+                    "dense_rank": None if all_dense is None else int((all_dense > all_dense[row]).sum()) + 1,
+                    "lexical_score": round(lexical, 4),
+                    "lexical_rank": int((scored.lexical > lexical).sum()) + 1 if lexical > 0 else None,
+                    "coverage": round(float(scored.coverage[row]), 4),
+                    "fused": round(float(fused[place]), 4),
+                }
+            )
+        return explained
+
+    # -- the other questions --
+
+    def rank(self, text: str, mode: str = "hybrid", depth: int = 1000) -> tuple[list[str], Floats]:
+        """Return product ids and fused scores, best first, before the cut-off: what evaluation measures."""
+        rows, scores = ranked(self.release, self.scored(text, mode), depth)
+        return [product.id for product in self.release.products.products(rows)], scores
+
+    def scores_of(self, text: str, product_ids: Sequence[str], mode: str = "hybrid") -> Floats:
+        """Return the scores `rank` would compare these products by, candidates or not.
+
+        Raises:
+            NotFound: an id is not in the release.
+        """
+        rows = np.asarray([self.release.products.row_of(product_id) for product_id in product_ids], np.int64)
+        return fused_scores(self.release, self.scored(text, mode), rows)
+
+    def product(self, product_id: str) -> Product:
+        """Return a product by the shop's id.
+
+        Raises:
+            NotFound: no product has it.
+        """
+        return self.release.products.products([self.release.products.row_of(product_id)])[0]
+
+    def variants(self, product: Product) -> list[Product]:
+        """Return every product of the same group, itself included, in catalog order; [] when it stands alone."""
+        return self.release.products.products(self.release.products.group_rows(product.group_id))
+
+    def similar(self, product_id: str, limit: int = 12) -> list[tuple[Product, float]]:
+        """Return the products nearest in meaning with their cosines, one per group, the product's own group left out.
+
+        Raises:
+            NotFound: no product has the id.
+            QueryError: limit is outside 1..100.
+        """
+        if not 1 <= limit <= 100:
+            raise QueryError("limit", f"limit is {limit}; it must be 1 to 100")
+        row = self.release.products.row_of(product_id)
+        allowed = np.ones(self.release.rows, bool)
+        own = self.release.products.products([row])[0]
+        allowed[[row, *self.release.products.group_rows(own.group_id)]] = False
+        vector = np.asarray(self.release.dense.embeddings[row])
+        rows, scores = self.release.dense.search(vector, limit * 6, allowed)
+        nearest: list[tuple[Product, float]] = []
+        groups = set()
+        for product, score in zip(self.release.products.products(rows), scores, strict=True):
+            key = product.group_id or product.id
+            if key not in groups:
+                groups.add(key)
+                nearest.append((product, round(float(score), 4)))
+        return nearest[:limit]
+
+    def clusters(self) -> list[Cluster]:
+        """Return every cluster, largest first within its level, parents before their children."""
+        index = self.release.clusters
+        return [one for top in index.children(None) for one in (top, *index.children(top.id))]
+
+    def suggest(self, prefix: str, limit: int = 5) -> dict[str, list[dict[str, str]]]:
+        """Return suggestions for what was typed so far, by kind; never runs the encoder.
+
+        Raises:
+            QueryError: the prefix is too long, or limit is outside 1..20.
+        """
+        if len(prefix) > 128:
+            raise QueryError("q", f"the prefix has {len(prefix)} characters; at most 128 are read")
+        if not 1 <= limit <= 20:
+            raise QueryError("limit", f"limit is {limit}; it must be 1 to 20")
+        store = self.release.products
+        return {
+            "queries": [{"text": text} for text, _ in store.suggestions("queries", prefix, limit)],
+            "categories": [
+                {"text": text, "category": target} for text, target in store.suggestions("categories", prefix, limit)
+            ],
+            "products": [{"text": text, "id": target} for text, target in store.suggestions("products", prefix, limit)],
+        }
+
+    @property
+    def problem(self) -> AisleError | None:
+        """Why meaning cannot be searched, None while it can or may."""
+        return self.encoder.failure

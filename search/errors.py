@@ -1,0 +1,76 @@
+"""Every error Aisle raises on purpose, as one tree.
+
+    AisleError
+    ├── CatalogError            a catalog file that cannot be read or mapped
+    │   └── TooManyRejected     more bad rows than the build accepts
+    ├── BuildRefused            a finished release that must not go live without --force
+    ├── EncoderError            an encoder that is missing, damaged or not the one that built the index
+    │   └── EncoderMismatch
+    ├── ReleaseError            a release folder that cannot be opened
+    │   ├── ReleaseMissing
+    │   └── ReleaseDamaged
+    ├── EvaluationError         queries, judgments or runs that cannot be used
+    ├── QueryError              a search request that is not understood (names the parameter)
+    └── NotFound                no such product or cluster
+
+Each message says what is wrong, where, and what to do next. The web layer maps the classes to HTTP codes
+in one place (web/problems.py); the command line maps them to exit code 1 (BuildRefused, TooManyRejected) or 2.
+"""
+
+from __future__ import annotations
+
+
+class AisleError(Exception):
+    """Base of every expected failure; its message is written for the person who has to act."""
+
+
+class CatalogError(AisleError):
+    """The catalog file cannot be read, or its columns cannot be mapped."""
+
+
+class TooManyRejected(CatalogError):
+    """A larger share of the rows was rejected than `--max-rejected` allows."""
+
+
+class BuildRefused(AisleError):
+    """The build finished, but switching to it would probably be a mistake; `--force` overrides."""
+
+
+class EncoderError(AisleError):
+    """The encoder's files are missing, damaged, or unusable."""
+
+
+class EncoderMismatch(EncoderError):
+    """The encoder at hand is not the one the release was built with."""
+
+
+class ReleaseError(AisleError):
+    """A release folder cannot be used."""
+
+
+class ReleaseMissing(ReleaseError):
+    """There is no such release."""
+
+
+class ReleaseDamaged(ReleaseError):
+    """A release file is missing, truncated, or of the wrong shape."""
+
+
+class EvaluationError(AisleError):
+    """Queries, judgments or runs do not fit each other or cannot be read."""
+
+
+class QueryError(AisleError):
+    """A search request is not understood.
+
+    `parameter` is the name of the offending parameter as the caller wrote it.
+    """
+
+    def __init__(self, parameter: str, detail: str):
+        super().__init__(detail)
+        self.parameter = parameter
+        self.detail = detail
+
+
+class NotFound(AisleError):
+    """No product or cluster has this id in the live release."""

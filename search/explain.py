@@ -1,0 +1,60 @@
+"""Why a product is shown: highlighted words, and short reasons a shopper can check."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+from search.lexical import Analyzer, words_of
+from search.product import Product
+
+SNIPPET_WORDS = 26
+
+
+def highlight(text: str, terms: set[str], analyzer: Analyzer) -> str:
+    """Return the text as HTML: escaped, each word whose term was asked for inside <mark>."""
+    pieces = text.split(" ")
+    marked = []
+    for piece in pieces:
+        words = words_of(piece)
+        is_hit = any(analyzer.term_of(word) in terms for word in words if word not in analyzer.stop_words)
+        marked.append(f"<mark>{html.escape(piece)}</mark>" if is_hit else html.escape(piece))
+    return " ".join(marked)
+
+
+def snippet(text: str, terms: set[str], analyzer: Analyzer) -> str:
+    """Return the stretch of the text that holds most of the terms, highlighted, with … where it was cut."""
+    words = text.split()
+    if len(words) <= SNIPPET_WORDS:
+        return highlight(" ".join(words), terms, analyzer)
+    hits = [bool(terms.intersection(analyzer.terms_of(word))) for word in words]
+    starts = range(len(words) - SNIPPET_WORDS + 1)
+    start = max(starts, key=lambda at: (sum(hits[at : at + SNIPPET_WORDS]), -at))
+    body = highlight(" ".join(words[start : start + SNIPPET_WORDS]), terms, analyzer)
+    ends = start + SNIPPET_WORDS >= len(words)
+    return f"{'… ' if start else ''}{body}{'' if ends else ' …'}"
+
+
+def reasons(product: Product, terms: set[str], analyzer: Analyzer) -> list[str]:
+    """Return up to three reasons such as "color: red" or "title: dress"; "close in meaning" when no word is shared."""
+
+    def shared(text: str) -> list[str]:
+        return [word for word in words_of(text) if word not in analyzer.stop_words and analyzer.term_of(word) in terms]
+
+    def phrase(label: str, words: Iterable[str]) -> list[str]:
+        return [f"{label}: {' '.join(dict.fromkeys(words))}"]
+
+    found: list[str] = []
+    for label, values in product.attributes.items():
+        for value in values:
+            if len(value) <= 40 and shared(value):
+                found.append(f"{label}: {value}")
+    if product.brand and shared(product.brand):
+        found.append(f"brand: {product.brand}")
+    if in_title := shared(product.title):
+        found += phrase("title", in_title)
+    if not found and product.category and shared(product.category[-1]):
+        found.append(f"category: {product.category[-1]}")
+    if not found and (in_description := shared(product.description)):
+        found += phrase("description", in_description)
+    return found[:3] or ["close in meaning"]

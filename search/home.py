@@ -1,0 +1,145 @@
+"""Where things lie: the home folder (instance/) and the files of one release, as frozen dataclasses of paths."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.errors import ReleaseMissing
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of one release; no other place spells their names."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The release's name, `<utc>-<hash>`."""
+        return self.folder.name
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifest.json"
+
+    @property
+    def products(self) -> Path:
+        return self.folder / "products.sqlite"
+
+    @property
+    def embeddings(self) -> Path:
+        return self.folder / "embeddings.npy"
+
+    @property
+    def text_hashes(self) -> Path:
+        return self.folder / "text_hashes.npy"
+
+    @property
+    def decided_on(self) -> Path:
+        return self.folder / "decided_on.npy"
+
+    @property
+    def dense_index(self) -> Path:
+        return self.folder / "dense.faiss"
+
+    @property
+    def lexical(self) -> Path:
+        return self.folder / "lexical"
+
+    @property
+    def facets(self) -> Path:
+        return self.folder / "facets"
+
+    @property
+    def clusters(self) -> Path:
+        return self.folder / "clusters"
+
+    @property
+    def rejected(self) -> Path:
+        return self.folder / "rejected.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The one folder Aisle writes to. Everything in it can be deleted; a build makes it again."""
+
+    root: Path
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def current(self) -> Path:
+        """A one-line file that names the live release."""
+        return self.index / "current"
+
+    @property
+    def releases(self) -> Path:
+        return self.index / "releases"
+
+    @property
+    def encoders(self) -> Path:
+        return self.root / "encoders"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    def live(self) -> Layout:
+        """Return the live release.
+
+        Raises:
+            ReleaseMissing: nothing was published yet, or `current` names a release that is gone.
+        """
+        try:
+            name = self.current.read_text("utf-8").strip()
+        except OSError:
+            raise ReleaseMissing(
+                f"no release in {self.index}; build one with: python -m indexer build catalog/products.csv"
+            ) from None
+        return self.release(name)
+
+    def release(self, name: str) -> Layout:
+        """Return the release of this name.
+
+        Raises:
+            ReleaseMissing: there is none; the message lists those there are.
+        """
+        layout = Layout(self.releases / name)
+        if Path(name).name != name or not layout.manifest.is_file():
+            known = ", ".join(release.name for release in self.all_releases()) or "none"
+            raise ReleaseMissing(f'no release "{name}" in {self.releases} (there are: {known})')
+        return layout
+
+    def all_releases(self) -> list[Layout]:
+        """Return every finished release, oldest first."""
+        folders = sorted(self.releases.glob("*")) if self.releases.is_dir() else []
+        return [Layout(folder) for folder in folders if Layout(folder).manifest.is_file()]
+
+
+def default_home() -> Home:
+    """Return the home that `AISLE_HOME` names, else ./instance."""
+    return Home(Path(os.environ.get("AISLE_HOME") or "instance"))
+
+
+def layout_of(path: Path | str) -> Layout:
+    """Return the release at a path: a release folder itself, or the live release of a home.
+
+    Raises:
+        ReleaseMissing: neither is there.
+    """
+    folder = Path(path)
+    if Layout(folder).manifest.is_file():
+        return Layout(folder)
+    return Home(folder).live()

@@ -1,0 +1,61 @@
+"""The product: the one record that knows the shop's own id."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+AVAILABILITIES = ("in_stock", "out_of_stock", "preorder", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One row of the catalog, cleaned and typed.
+
+    Attributes:
+        id: the shop's id, a string kept letter for letter (leading zeros stay).
+        title: plain text, one line, never empty.
+        description: plain text; markup and entities are gone. "" when unknown.
+        category: path from the department to the leaf, e.g. ("Kitchen", "Knives"). () when unknown.
+        brand: "" when unknown.
+        price: in the catalog's one currency, two decimals meant; None when unknown.
+        currency: ISO 4217 code such as "USD"; "" when the catalog never says.
+        image_url, url: as in the catalog, only http(s) or site-relative ("/..."); "" when unknown.
+        rating: 0..5, None when unknown.
+        rating_count: how many ratings stand behind it; None when unknown.
+        availability: one of AVAILABILITIES; "" when unknown.
+        group_id: shared by the variants of one product; "" when it stands alone.
+        created_at: ISO 8601 date or date-time; "" when unknown.
+        attributes: name (as in the catalog, for show) -> its values, in order, never empty.
+    """
+
+    id: str
+    title: str
+    description: str = ""
+    category: tuple[str, ...] = ()
+    brand: str = ""
+    price: float | None = None
+    currency: str = ""
+    image_url: str = ""
+    url: str = ""
+    rating: float | None = None
+    rating_count: int | None = None
+    availability: str = ""
+    group_id: str = ""
+    created_at: str = ""
+    attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the product as JSON-ready data, in field order; unknown values stay as "" or None."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Product:
+        """Rebuild a product from `as_json` data."""
+        return cls(
+            **{
+                **data,
+                "category": tuple(data["category"]),
+                "attributes": {name: tuple(values) for name, values in data["attributes"].items()},
+            }
+        )

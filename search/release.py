@@ -1,0 +1,112 @@
+"""Opening a release: manifest, checks, and every index loaded together or not at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from search.clusters import ClusterIndex
+from search.dense import DenseIndex
+from search.encoder import file_sha256
+from search.errors import ReleaseDamaged
+from search.facets import FacetIndex
+from search.home import Layout
+from search.lexical import LexicalIndex
+from search.settings import RankingSettings
+from search.store import ProductStore
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release, open for reading. Row r of every part is the same product."""
+
+    layout: Layout
+    manifest: dict[str, Any]
+    products: ProductStore
+    dense: DenseIndex
+    lexical: LexicalIndex
+    facets: FacetIndex
+    clusters: ClusterIndex
+
+    @property
+    def name(self) -> str:
+        """The release's name, `<utc>-<hash>`."""
+        return str(self.manifest["release"])
+
+    @property
+    def rows(self) -> int:
+        """How many products."""
+        return self.products.count
+
+    @cached_property
+    def ranking(self) -> RankingSettings:
+        """The ranking settings this release was built and judged with."""
+        return RankingSettings(**self.manifest["settings"]["ranking"])
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code of every price; "" when the catalog never says."""
+        return str(self.manifest["catalog"]["currency"])
+
+
+def read_manifest(layout: Layout) -> dict[str, Any]:
+    """Return the manifest.
+
+    Raises:
+        ReleaseDamaged: it is unreadable or of another format.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads(layout.manifest.read_text("utf-8"))
+        found = manifest["format"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ReleaseDamaged(f"{layout.manifest} cannot be read ({error}); build the release again") from error
+    if found != FORMAT:
+        raise ReleaseDamaged(f"{layout.manifest} has format {found}, this version reads {FORMAT}; build again")
+    return manifest
+
+
+def open_release(layout: Layout) -> Release:
+    """Open every part of a release and check that they belong together.
+
+    Raises:
+        ReleaseDamaged: naming the part that is missing, truncated or of the wrong shape.
+    """
+    manifest = read_manifest(layout)
+    products = ProductStore(layout.products)
+    release = Release(
+        layout,
+        manifest,
+        products,
+        DenseIndex.load(layout.embeddings, layout.dense_index),
+        LexicalIndex.load(layout.lexical),
+        FacetIndex.load(layout.facets),
+        ClusterIndex.load(layout.clusters, products.count),
+    )
+    rows = {
+        "manifest": manifest["rows"], "products": products.count, "embeddings": len(release.dense.embeddings),
+        "lexical": release.lexical.rows, "facets": release.facets.rows,
+    }  # fmt: skip
+    if len(set(rows.values())) != 1:
+        counted = ", ".join(f"{part} {count}" for part, count in rows.items())
+        raise ReleaseDamaged(f"the parts of {layout.folder} differ in rows ({counted}); build the release again")
+    return release
+
+
+def verify(layout: Layout) -> list[str]:
+    """Return what is wrong with a release's files, a sentence each; [] when every checksum fits.
+
+    Raises:
+        ReleaseDamaged: the manifest itself cannot be read.
+    """
+    expected: dict[str, str] = read_manifest(layout)["files"]
+    present = {path.relative_to(layout.folder).as_posix() for path in layout.folder.rglob("*") if path.is_file()}
+    problems = [f"{name}: missing" for name in sorted(expected.keys() - present)]
+    problems += [f"{name}: not in the manifest" for name in sorted(present - expected.keys() - {"manifest.json"})]
+    for name in sorted(expected.keys() & present):
+        if file_sha256(layout.folder / name) != expected[name]:
+            problems.append(f"{name}: its content has changed since the build")
+    return problems

@@ -1,0 +1,117 @@
+"""A search request, checked once at the border, and the typed answer it gets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from search.errors import QueryError
+from search.facets import nearest
+from search.product import Product
+
+MODES = ("hybrid", "dense", "lexical")
+SORTS = ("relevance", "price:asc", "price:desc", "rating:desc", "newest")
+MAX_QUERY_CHARACTERS = 512
+MAX_PER_PAGE = 100
+MAX_WINDOW = 10_000  # page x per_page
+MAX_FILTER_VALUES = 50
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """What is asked. Field names are the API's parameter names.
+
+    Raises:
+        QueryError: at construction, naming the parameter, when a value is outside its bounds.
+    """
+
+    q: str = ""
+    page: int = 1
+    per_page: int = 24
+    mode: str = "hybrid"
+    sort: str = "relevance"
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    price_min: float | None = None
+    price_max: float | None = None
+    in_stock: bool = False
+    cluster: int | None = None
+    facets: Sequence[str] | None = None  # None: those worth showing; (): none
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        text = " ".join("".join(c if c.isprintable() else " " for c in self.q).split())
+        object.__setattr__(self, "q", text)
+        if len(text) > MAX_QUERY_CHARACTERS:
+            raise QueryError("q", f"the query has {len(text)} characters; at most {MAX_QUERY_CHARACTERS} are read")
+        if self.page < 1:
+            raise QueryError("page", f"page is {self.page}; pages count from 1")
+        if not 1 <= self.per_page <= MAX_PER_PAGE:
+            raise QueryError("per_page", f"per_page is {self.per_page}; it must be 1 to {MAX_PER_PAGE}")
+        if self.page * self.per_page > MAX_WINDOW:
+            raise QueryError(
+                "page", f"page x per_page goes past {MAX_WINDOW:,}; narrow the search with filters instead"
+            )
+        for name, value, known in (("mode", self.mode, MODES), ("sort", self.sort, SORTS)):
+            if value not in known:
+                raise QueryError(name, f'{name} "{value}" is not known{nearest(value, known)}')
+        if sum(len(values) for values in self.filters.values()) > MAX_FILTER_VALUES:
+            raise QueryError("f", f"more than {MAX_FILTER_VALUES} filter values; drop some")
+        for name, bound in (("price_min", self.price_min), ("price_max", self.price_max)):
+            if bound is not None and not math.isfinite(bound):
+                raise QueryError(name, f"{name} must be a plain number")
+        if self.price_min is not None and self.price_max is not None and self.price_min > self.price_max:
+            raise QueryError("price_min", f"price_min {self.price_min:g} is above price_max {self.price_max:g}")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One product in an answer; see the contract for each field."""
+
+    id: str
+    rank: int
+    score: float
+    product: Product
+    highlights: dict[str, str]
+    why: list[str]
+    cluster: int
+    explain: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class SearchResults:
+    """The answer: one page of hits, and counts over the one relevant set it was cut from."""
+
+    request: SearchRequest
+    query: dict[str, Any]
+    query_id: str
+    release: str
+    mode: str
+    total: int
+    total_relation: str
+    confidence: str
+    degraded: str | None
+    pages: int
+    hits: list[Hit]
+    facets: dict[str, dict[str, Any]]
+    clusters: list[dict[str, Any]]
+    currency: str
+    took_ms: float
+    timings_ms: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the contract's JSON, without `links` (only the web layer knows addresses)."""
+        hits = []
+        for hit in self.hits:
+            entry = asdict(hit)
+            if entry["explain"] is None:
+                del entry["explain"]
+            hits.append(entry)
+        return {
+            "query": self.query, "query_id": self.query_id, "release": self.release, "mode": self.mode,
+            "total": self.total, "total_relation": self.total_relation, "confidence": self.confidence,
+            "degraded": self.degraded, "page": self.request.page, "per_page": self.request.per_page,
+            "pages": self.pages, "hits": hits, "facets": self.facets, "clusters": self.clusters,
+            "currency": self.currency, "took_ms": self.took_ms,
+        }  # fmt: skip

@@ -1,0 +1,158 @@
+"""One query text against one release: both legs, their fusion, and the relevant set everything is counted over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.arrays import Floats, Mask, Rows, best_rows
+from search.fusion import DEPTH, Scale, dense_share, fuse
+from search.release import Release
+
+
+@dataclass(frozen=True)
+class ScoredQuery:
+    """A query text scored against the whole, unfiltered catalog.
+
+    Scales and thresholds are taken here once, before any filter, so that whether a product is relevant depends on the
+    query and the product alone: a facet's count is then what choosing that facet brings.
+
+    Attributes:
+        mode: hybrid, dense or lexical, as really used.
+        terms: the query's distinct lexical terms.
+        vector: (d,) float32, or None in lexical mode.
+        lexical, coverage: (n,) float32; zero in dense mode.
+        dense_min: least cosine to be relevant by meaning; +inf in lexical mode.
+        coverage_min: least share of the terms to be relevant by words; +inf in dense mode.
+        dense_share: share of the dense leg in the fused score, 0..1.
+        confidence: "good", "weak" (only closest matches) or "none".
+    """
+
+    mode: str
+    terms: frozenset[str]
+    vector: Floats | None
+    lexical: Floats
+    coverage: Floats
+    dense_scale: Scale
+    lexical_scale: Scale
+    dense_min: float
+    coverage_min: float
+    dense_share: float
+    confidence: str
+
+
+@dataclass(frozen=True)
+class RelevantSet:
+    """Rows that answer a query under its filters, best first.
+
+    Attributes:
+        rows: (m,) int64; scores: (m,) float32 fused scores.
+        is_exact: False when a leg filled its pool above the cut-off, so that there may be more.
+    """
+
+    rows: Rows
+    scores: Floats
+    is_exact: bool
+
+
+def score_query(release: Release, text: str, vector: Floats | None, mode: str) -> ScoredQuery:
+    """Score a text against every row and settle scales, cut-off and confidence.
+
+    Args:
+        release: the open release.
+        text: what is looked up word by word.
+        vector: (d,) float32 unit vector of the text; None in lexical mode.
+        mode: hybrid, dense or lexical.
+    """
+    settings = release.ranking
+    empty = np.zeros(release.rows, np.float32)
+    use_lexical = mode != "dense"
+    lexical = release.lexical.scores(release.lexical.term_ids(text)) if use_lexical else empty
+    coverage = release.lexical.coverage(text) if use_lexical else empty
+    dense_top = np.zeros(0, np.float32) if vector is None else release.dense.search(vector, DEPTH)[1]
+    best_dense = float(dense_top[0]) if len(dense_top) else 0.0
+    best_coverage = float(coverage.max(initial=0))
+
+    dense_min: float = float("inf") if vector is None else max(settings.dense_floor, best_dense - settings.dense_margin)
+    # By words alone (no vector to help), a product must hold most of what the best one holds.
+    coverage_min: float = settings.covers if mode == "hybrid" else max(0.8 * best_coverage, 1e-6)
+    coverage_min = coverage_min if use_lexical else np.inf
+    confidence = "good" if best_dense >= settings.good_cosine or best_coverage >= settings.covers else "weak"
+    if best_dense < dense_min and best_coverage < coverage_min:
+        # Nothing fits: the closest few by meaning, marked as such; by words alone there is nothing to show.
+        confidence = "weak" if len(dense_top) else "none"
+        dense_min = float(dense_top[: settings.closest][-1]) if len(dense_top) else np.inf
+    return ScoredQuery(
+        mode,
+        frozenset(release.lexical.analyzer.terms_of(text)),
+        vector,
+        lexical,
+        coverage,
+        Scale.of(dense_top),
+        Scale.of(lexical[best_rows(lexical, DEPTH)]),
+        dense_min,
+        coverage_min,
+        dense_share(settings.dense_weight, best_coverage) if mode == "hybrid" else float(mode == "dense"),
+        confidence,
+    )
+
+
+def dense_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
+    """Return (len(rows),) float32 exact cosines; zeros in lexical mode."""
+    if scored.vector is None:
+        return np.zeros(len(rows), np.float32)
+    return release.dense.scores_of(scored.vector, rows)
+
+
+def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
+    """Return (len(rows),) float32 scores by which any rows, candidates or not, are compared under this query."""
+    dense = dense_scores(release, scored, rows)
+    return fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
+
+
+def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> tuple[Rows, Rows]:
+    """Return the pools of the dense and the lexical leg under a filter, each up to `pool` rows, best first."""
+    pool = release.ranking.pool
+    dense_rows = np.zeros(0, np.int64)
+    if scored.vector is not None:
+        dense_rows = release.dense.search(scored.vector, pool, allowed)[0]
+    lexical = scored.lexical if allowed is None else np.where(allowed, scored.lexical, 0)
+    lexical_rows = best_rows(lexical, pool)
+    return dense_rows, lexical_rows[lexical[lexical_rows] > 0]
+
+
+def ranked(release: Release, scored: ScoredQuery, depth: int) -> tuple[Rows, Floats]:
+    """Return the best `depth` rows before any cut-off and their fused scores: what evaluation measures."""
+    rows = np.union1d(*candidates(release, scored, None)).astype(np.int64)
+    scores = fused_scores(release, scored, rows)
+    order = np.lexsort((rows, -scores))[:depth]
+    return rows[order], scores[order]
+
+
+def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) -> RelevantSet:
+    """Return the rows that are relevant to the query under the filter, best first, equal scores in row order."""
+    dense_rows, lexical_rows = candidates(release, scored, allowed)
+    rows = np.union1d(dense_rows, lexical_rows).astype(np.int64)
+    by_meaning = dense_scores(release, scored, rows) >= scored.dense_min
+    by_words = scored.coverage[rows] >= scored.coverage_min
+    rows = rows[by_meaning | by_words]
+    scores = fused_scores(release, scored, rows)
+    order = np.lexsort((rows, -scores))
+    return RelevantSet(rows[order], scores[order], _is_exact(release, scored, allowed, dense_rows, lexical_rows))
+
+
+def _is_exact(
+    release: Release, scored: ScoredQuery, allowed: Mask | None, dense_rows: Rows, lexical_rows: Rows
+) -> bool:
+    """Return whether no leg left out a row above the cut-off."""
+    pool = release.ranking.pool
+    if len(dense_rows) == pool < release.rows:
+        worst = dense_scores(release, scored, dense_rows[-1:])[0]
+        if worst >= scored.dense_min:
+            return False
+    if len(lexical_rows) < pool:
+        return True
+    covering = scored.coverage >= scored.coverage_min
+    total = int((covering if allowed is None else covering & allowed).sum())
+    return total == int(covering[lexical_rows].sum())

@@ -1,0 +1,116 @@
+"""The products of a release: one read-only SQLite file, rows in catalog order, with prefix suggestions beside them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from search.arrays import Rows
+from search.errors import NotFound, ReleaseDamaged
+from search.lexical import words_of
+from search.product import Product
+
+_SCHEMA = """
+CREATE TABLE products (row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, group_id TEXT NOT NULL, json TEXT NOT NULL);
+CREATE INDEX products_by_group ON products (group_id) WHERE group_id != '';
+"""
+SUGGESTION_KINDS = ("queries", "categories", "products")
+
+
+class ProductStore:
+    """Products by row or id, and suggestions by prefix. Safe to share between threads."""
+
+    def __init__(self, path: Path, *, writable: bool = False):
+        self.path = path
+        self._lock = threading.Lock()
+        mode = "rwc" if writable else "ro&immutable=1"
+        try:
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False)
+            if writable:
+                # The file is written aside and synced once at publication; a journal would only cost time.
+                self._db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _SCHEMA)
+            self.count = int(self._read("SELECT count(*) FROM products")[0][0])
+        except sqlite3.Error as error:
+            raise ReleaseDamaged(f"{path} cannot be read as a product store ({error}); build the release again") from (
+                error
+            )
+
+    def _read(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    # -- writing (the indexer only) --
+
+    def append(self, products: Iterable[Product]) -> None:
+        """Add products; each gets the next row."""
+        for product in products:
+            record = (self.count, product.id, product.group_id, json.dumps(product.as_json(), ensure_ascii=False))
+            self._db.execute("INSERT INTO products VALUES (?, ?, ?, ?)", record)
+            self.count += 1
+
+    def write_suggestions(self, kind: str, entries: Iterable[tuple[str, str]]) -> None:
+        """Add (text, target) suggestions of a kind, the most useful first: that order is the answer's order."""
+        assert kind in SUGGESTION_KINDS  # noqa: S101 - a programming error, not input
+        self._db.execute(
+            f"CREATE VIRTUAL TABLE suggest_{kind} USING fts5("
+            "folded, text UNINDEXED, target UNINDEXED, prefix='1 2 3', detail='none')"
+        )
+        rows = ((" ".join(words_of(text)), text, target) for text, target in entries)
+        self._db.executemany(f"INSERT INTO suggest_{kind} VALUES (?, ?, ?)", rows)  # noqa: S608 - kind is ours
+
+    def finish(self) -> None:
+        """Write everything out and close."""
+        self._db.commit()
+        self._db.close()
+
+    # -- reading --
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Product]:
+        """Yield every product in row order, a thousand in memory at a time."""
+        for start in range(0, self.count, 1000):
+            yield from self.products(range(start, min(start + 1000, self.count)))
+
+    def products(self, rows: Sequence[int] | Rows) -> list[Product]:
+        """Return the products of these rows, in the order asked for."""
+        wanted = [int(row) for row in rows]
+        found: dict[int, str] = {}
+        for start in range(0, len(wanted), 500):  # SQLite takes a bounded number of placeholders
+            part = wanted[start : start + 500]
+            marks = ",".join("?" * len(part))
+            found |= dict(self._read(f"SELECT row, json FROM products WHERE row IN ({marks})", part))  # noqa: S608
+        return [Product.from_json(json.loads(found[row])) for row in wanted]
+
+    def row_of(self, product_id: str) -> int:
+        """Return the row of a product id.
+
+        Raises:
+            NotFound: no product has it.
+        """
+        rows = self._read("SELECT row FROM products WHERE id = ?", (product_id,))
+        if not rows:
+            raise NotFound(f'no product with id "{product_id}" in this release')
+        return int(rows[0][0])
+
+    def group_rows(self, group_id: str) -> list[int]:
+        """Return the rows of a group's variants, ascending; none for ""."""
+        if not group_id:
+            return []
+        return [row for (row,) in self._read("SELECT row FROM products WHERE group_id = ? ORDER BY row", (group_id,))]
+
+    def suggestions(self, kind: str, prefix: str, limit: int) -> list[tuple[str, str]]:
+        """Return up to `limit` (text, target) whose words begin with, or are, the words typed so far."""
+        words = words_of(prefix)
+        if not words:
+            return []
+        match = " AND ".join(f'"{word}"' for word in words[:-1])
+        match = f'{match} AND "{words[-1]}"*' if match else f'"{words[-1]}"*'
+        # Entries lie best first, so rowid order lets FTS5 stop after `limit`.
+        sql = f"SELECT text, target FROM suggest_{kind} WHERE suggest_{kind} MATCH ? ORDER BY rowid LIMIT ?"  # noqa: S608
+        return self._read(sql, (match, limit))

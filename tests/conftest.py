@@ -1,0 +1,125 @@
+"""Shared fixtures: an encoder a reader can compute in the head, and a small shop built with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexer.passages import lexical_fields, passage_of, title_text
+from indexer.suggestions import write_suggestions
+from search.arrays import Floats, unit_rows
+from search.dense import DenseIndex
+from search.engine import Engine
+from search.facets import FacetIndex
+from search.home import Layout
+from search.lexical import LexicalIndex, LexicalSettings, words_of
+from search.product import Product
+from search.release import open_release
+from search.store import ProductStore
+
+# Each line is one direction of the space; words on a line mean the same to the fake encoder.
+MEANINGS = (
+    "mug cup tumbler", "coffee espresso", "hot warm insulated", "dress gown", "red crimson", "blue navy",
+    "lamp light", "desk table", "boot shoe", "leather", "garden plant", "knife blade",
+)  # fmt: skip
+DIRECTION = {word: number for number, line in enumerate(MEANINGS) for word in line.split()}
+
+
+class FakeEncoder:
+    """Counts words by meaning: the vector of "red cup" is 1 on the cup axis and 1 on the red axis, then unit length.
+
+    A last axis, always a little on, keeps a text of unknown words from being the zero vector.
+    """
+
+    name = "fake"
+    fingerprint = "fake"
+    max_tokens = 128
+    folder = Path("no-such-folder")
+    dim = len(MEANINGS) + 1
+
+    def __init__(self) -> None:
+        self.encoded: list[str] = []
+
+    def _encode(self, texts: Sequence[str]) -> Floats:
+        self.encoded += texts
+        vectors = np.zeros((len(texts), self.dim), np.float32)
+        vectors[:, -1] = 0.1
+        for row, text in enumerate(texts):
+            for word in words_of(text):
+                if word in DIRECTION:
+                    vectors[row, DIRECTION[word]] += 1
+        return unit_rows(vectors)
+
+    encode_queries = _encode
+    encode_passages = _encode
+
+
+SHOP = (
+    Product("0001", "Travel Mug", "Keeps coffee hot on a cold platform.", ("Kitchen", "Mugs"), "Norr", 20.0, "USD",
+            rating=4.5, rating_count=10, availability="in_stock", group_id="mug", attributes={"Color": ("red",)}),
+    Product("0002", "Travel Mug", "Keeps coffee hot on a cold platform.", ("Kitchen", "Mugs"), "Norr", 22.0, "USD",
+            rating=4.5, rating_count=10, availability="out_of_stock", group_id="mug", attributes={"Color": ("blue",)}),
+    Product("0003", "Espresso Cup", "Two sips, no more.", ("Kitchen", "Mugs"), "Tazza", 9.0, "USD", rating=4.0,
+            availability="in_stock", attributes={"Color": ("red",), "Material": ("steel",)}),
+    Product("0004", "Red Gown", "For evenings.", ("Clothing", "Dresses"), "Velour", 120.0, "USD", rating=3.5,
+            availability="in_stock", created_at="2026-01-02", attributes={"Color": ("red",)}),
+    Product("0005", "Navy Dress", "For days.", ("Clothing", "Dresses"), "Velour", 60.0, "USD",
+            availability="in_stock", created_at="2026-03-02", attributes={"Color": ("blue",)}),
+    Product("0006", "Desk Lamp", "A small light for late work.", ("Home", "Lamps"), "", None, "USD",
+            availability="in_stock", attributes={"Material": ("steel",)}),
+    Product("0007", "Leather Boot", "Walks for years.", ("Clothing", "Boots"), "Hob", 140.0, "USD", rating=4.9,
+            availability="in_stock", attributes={"Material": ("leather",)}),
+    Product("0008", "Chef's Knife", "A thin blade.", ("Kitchen", "Knives"), "Norr", 75.0, "USD", rating=4.7,
+            availability="in_stock", attributes={"Material": ("steel",)}),
+)  # fmt: skip
+
+
+def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, float] | None = None) -> Layout:
+    """Write a whole release of these products with the fake encoder; every product is in cluster 1 below 0."""
+    folder.mkdir(parents=True)
+    layout = Layout(folder)
+    encoder = FakeEncoder()
+    titles = encoder.encode_passages([title_text(product) for product in products])
+    passages = encoder.encode_passages([passage_of(product) for product in products])
+    embeddings = unit_rows(titles + passages)
+    np.save(layout.embeddings, embeddings)
+    DenseIndex.build(embeddings).save(layout.dense_index)
+    LexicalIndex.build(map(lexical_fields, products), LexicalSettings()).save(layout.lexical)
+    FacetIndex.build(products).save(layout.facets)
+    store = ProductStore(layout.products, writable=True)
+    store.append(products)
+    write_suggestions(store, "en")
+    store.finish()
+    half = len(products) // 2
+    cluster_of = np.array([1] * half + [2] * (len(products) - half), np.int32)
+    layout.clusters.mkdir()
+    np.save(layout.clusters / "cluster_of.npy", cluster_of)
+    np.save(layout.clusters / "positions.npy", np.zeros((len(products), 2), np.float32))
+    clusters = [
+        {"id": 0, "parent": None, "label": "Everything", "size": len(products), "top_rows": [0]},
+        {"id": 1, "parent": 0, "label": "First half", "size": half, "top_rows": [0]},
+        {"id": 2, "parent": 0, "label": "Second half", "size": len(products) - half, "top_rows": [half]},
+    ]
+    (layout.clusters / "clusters.json").write_text(json.dumps({"clusters": clusters}))
+    manifest = {
+        "format": 1, "release": folder.name, "rows": len(products), "files": {},
+        "encoder": {"name": "fake", "fingerprint": "fake", "source": "base"},
+        "settings": {"ranking": ranking or {}}, "catalog": {"currency": "USD"},
+    }  # fmt: skip
+    layout.manifest.write_text(json.dumps(manifest))
+    return layout
+
+
+def open_engine(layout: Layout, encoder: FakeEncoder | None = None, **options: bool) -> Engine:
+    """Open a release with the fake encoder."""
+    return Engine(open_release(layout), lambda: encoder or FakeEncoder(), **options)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """An engine over SHOP. Read only."""
+    return open_engine(write_release(tmp_path_factory.mktemp("releases") / "shop", SHOP))

@@ -1,0 +1,262 @@
+"""Catalog to release: reuse, refusals, determinism, and builds that are killed at every stage."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SHOP, FakeEncoder
+
+from indexer import pipeline
+from indexer.pipeline import BuildResult, build
+from indexer.progress import Progress
+from indexer.releases import build_lock, rollback
+from indexer.settings import BuildSettings
+from search import Engine
+from search.errors import AisleError, BuildRefused, CatalogError, ReleaseMissing, TooManyRejected
+from search.home import Home
+from search.release import open_release, verify
+
+ROOT = Path(__file__).parent.parent
+
+
+class Shop:
+    """A catalog file and a home, built with the fake encoder."""
+
+    def __init__(self, folder: Path):
+        self.home = Home(folder / "home")
+        self.catalog = folder / "shop.csv"
+        self.encoder = FakeEncoder()
+        self.rows = [[p.id, p.title, p.description, p.brand, str(p.price or ""), " > ".join(p.category)] for p in SHOP]
+
+    def write(self) -> None:
+        with self.catalog.open("w", newline="") as file:
+            csv.writer(file).writerows([["id", "title", "description", "brand", "price", "category"], *self.rows])
+
+    def build(self, **options: object) -> BuildResult:
+        self.write()
+        self.encoder.encoded.clear()
+        settings = BuildSettings(self.catalog, train="never", **options)  # type: ignore[arg-type]
+        return build(settings, self.home, Progress(quiet=True), lambda model: self.encoder)  # type: ignore[arg-type,return-value]
+
+    def engine(self) -> Engine:
+        return Engine(open_release(self.home.live()), lambda: self.encoder)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def test_a_csv_becomes_a_live_release_that_answers(shop: Shop) -> None:
+    result = shop.build()
+    assert result.is_live
+    assert shop.engine().search("crimson gown").hits[0].id == "0004"
+    assert verify(result.layout) == []
+    assert result.manifest["encoded"] == 7  # the two mugs share one text
+
+
+def test_an_unchanged_rebuild_encodes_nothing_and_one_changed_row_encodes_one(shop: Shop) -> None:
+    shop.build()
+    assert shop.build().manifest["encoded"] == 0
+    assert shop.encoder.encoded == []
+    shop.rows[3][2] = "For evenings and weddings."
+    result = shop.build()
+    assert result.manifest["encoded"] == 1
+    assert shop.encoder.encoded == ["Red Gown", "Red Gown. Velour. Dresses. For evenings and weddings"]
+
+
+def test_a_price_change_encodes_nothing(shop: Shop) -> None:
+    shop.build()
+    shop.rows[0][4] = "18.00"
+    assert shop.build().manifest["encoded"] == 0
+    assert shop.engine().product("0001").price == 18.0
+
+
+def test_building_twice_gives_the_same_files(shop: Shop) -> None:
+    first, second = shop.build().manifest["files"], shop.build().manifest["files"]
+    changing = {"report.html"}  # it tells how many products were encoded
+    assert {name: digest for name, digest in first.items() if name not in changing} == {
+        name: digest for name, digest in second.items() if name not in changing
+    }
+
+
+def test_rows_in_another_order_keep_every_product_with_its_own_vector(shop: Shop) -> None:
+    shop.build()
+    before = {p.id: shop.engine().release.dense.embeddings[row].copy() for row, p in enumerate(SHOP)}
+    shop.rows.reverse()
+    shop.build()
+    release = shop.engine().release
+    for product_id, vector in before.items():
+        assert np.allclose(release.dense.embeddings[release.products.row_of(product_id)], vector)
+
+
+def test_bad_rows_are_listed_and_do_not_stop_the_build(shop: Shop) -> None:
+    shop.rows.append(["0009", "", "No title.", "", "1.00", ""])
+    result = shop.build(max_rejected=0.2)
+    assert (result.manifest["catalog"]["accepted"], result.manifest["catalog"]["rejected"]) == (8, 1)
+    with result.layout.rejected.open() as file:
+        rejected = list(csv.DictReader(file))
+    assert [(row["line"], row["column"]) for row in rejected] == [("10", "title")]
+
+
+def test_too_many_bad_rows_refuse_the_build_and_keep_the_list(shop: Shop) -> None:
+    shop.build()
+    live = shop.home.live()
+    shop.rows += [["", "No id", "", "", "", ""]] * 3
+    with pytest.raises(TooManyRejected, match=r"3 of 11 rows.*rejected\.csv"):
+        shop.build()
+    assert shop.home.live() == live
+    assert (shop.home.index / "rejected.csv").is_file()
+
+
+def test_a_catalog_with_no_usable_row_is_an_error(shop: Shop) -> None:
+    shop.rows = [["", "x", "", "", "", ""]]
+    with pytest.raises(CatalogError):
+        shop.build(max_rejected=1.0)
+
+
+def test_a_catalog_that_shrank_by_more_than_half_does_not_go_live(shop: Shop) -> None:
+    live = shop.build().layout
+    shop.rows = shop.rows[:3]
+    with pytest.raises(BuildRefused, match="shrank from 8 to 3"):
+        shop.build()
+    assert shop.home.live() == live
+    assert len(shop.home.all_releases()) == 2
+    assert shop.build(force=True).is_live
+
+
+def test_judgments_are_measured_and_a_worse_release_does_not_go_live(shop: Shop, tmp_path: Path, monkeypatch) -> None:
+    queries, judgments = tmp_path / "q.csv", tmp_path / "j.csv"
+    queries.write_text("query_id,query\n" + "".join(f"q{n},{p.title}\n" for n, p in enumerate(SHOP)))
+    judgments.write_text("query_id,product_id,grade\n" + "".join(f"q{n},{p.id},3\n" for n, p in enumerate(SHOP)))
+    monkeypatch.setattr(
+        Engine, "open", lambda folder, home: Engine(open_release(pipeline.Layout(folder)), lambda: shop.encoder)
+    )
+    live = shop.build(queries_path=queries, judgments_path=judgments)
+    assert live.manifest["metrics"]["metrics"]["nDCG@10"]["mean"] > 0.8
+    for row in shop.rows:
+        row[1], row[2], row[5] = "Untitled", "", ""  # every title is lost: nothing can be told from anything
+    with pytest.raises(BuildRefused, match=r"nDCG@10 on the judged queries fell"):
+        shop.build(queries_path=queries, judgments_path=judgments)
+    assert shop.home.live() == live.layout
+
+
+def test_judgments_without_their_queries_are_an_error(shop: Shop, tmp_path: Path) -> None:
+    with pytest.raises(AisleError, match="belong together"):
+        shop.build(judgments_path=tmp_path / "j.csv")
+
+
+def test_no_publish_leaves_the_live_release(shop: Shop) -> None:
+    live = shop.build().layout
+    assert not shop.build(publish=False).is_live
+    assert shop.home.live() == live
+
+
+def test_out_writes_a_whole_release_elsewhere_and_replaces_only_releases(shop: Shop, tmp_path: Path) -> None:
+    shop.build(out=tmp_path / "elsewhere")
+    shop.build(out=tmp_path / "elsewhere")
+    assert open_release(pipeline.Layout(tmp_path / "elsewhere")).rows == 8
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    with pytest.raises(AisleError, match="not a release"):
+        shop.build(out=tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+def test_rollback_goes_one_back_or_to_a_name(shop: Shop) -> None:
+    first = shop.build().layout.name
+    shop.rows[0][4] = "1.00"
+    second = shop.build().layout.name
+    assert rollback(shop.home) == first
+    assert shop.engine().product("0001").price == 20.0
+    with pytest.raises(ReleaseMissing, match="oldest"):
+        rollback(shop.home)
+    assert rollback(shop.home, second) == second
+
+
+def test_only_the_newest_releases_are_kept_but_never_the_live_one_removed(shop: Shop) -> None:
+    for number in range(7):
+        shop.rows[0][4] = f"{number + 1}.00"
+        shop.build()
+    names = [layout.name for layout in shop.home.all_releases()]
+    assert len(names) <= 5
+    assert shop.home.live().name in names
+
+
+def test_two_builds_at_once_are_refused(shop: Shop) -> None:
+    with build_lock(shop.home), pytest.raises(AisleError, match="another build"):
+        shop.build()
+
+
+KILLED_BUILD = """
+import os, signal, sys
+sys.path[:0] = [{root!r}, {tests!r}]
+from pathlib import Path
+from conftest import FakeEncoder
+from indexer import embeddings
+from indexer.pipeline import build
+from indexer.progress import Progress
+from indexer.settings import BuildSettings
+from search.home import Home
+
+embeddings.CHUNK = 3
+
+class Killer(Progress):
+    def stage(self, name):
+        if name == {stage!r}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().stage(name)
+
+    def step(self, what, done, total):
+        if {stage!r} == "half the encoding" and what == "encoding products" and done >= 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+if {stage!r} in ("place", "switch", "seal"):
+    import indexer.pipeline as pipeline
+    setattr(pipeline, {stage!r}, lambda *a: os.kill(os.getpid(), signal.SIGKILL))
+build(BuildSettings(Path({catalog!r}), train="never"), Home(Path({home!r})), Killer(quiet=True), lambda m: FakeEncoder())
+"""
+
+STAGES = (
+    "reading the catalog", "choosing the encoder", "embedding", "half the encoding", "indexing words and facets",
+    "clustering", "seal", "place", "switch",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_build_killed_at_any_stage_leaves_the_live_release_and_the_next_one_resumes(shop: Shop, stage: str) -> None:
+    shop.build()
+    live = shop.home.live()
+    for row in shop.rows:
+        row[2] += " New for autumn."
+    shop.write()
+    script = KILLED_BUILD.format(
+        root=str(ROOT), tests=str(ROOT / "tests"), stage=stage, catalog=str(shop.catalog), home=str(shop.home.root)
+    )
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=dict(os.environ))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert shop.home.live() == live
+    assert verify(live) == []
+    assert shop.engine().search("crimson gown").hits[0].id == "0004"
+
+    result = shop.build()
+    assert result.is_live
+    encoded_before = {"half the encoding": 6} | dict.fromkeys(STAGES[4:], 7)
+    assert result.manifest["encoded"] == 7 - encoded_before.get(stage, 0)
+    assert not (shop.home.index / "staging").exists()
+
+
+def test_the_manifest_says_everything_that_was_decided(shop: Shop) -> None:
+    manifest = json.loads(shop.build().layout.manifest.read_text())
+    assert {"format", "release", "created_at", "rows", "dim", "catalog", "encoder", "training", "settings", "versions",
+            "files", "seconds", "metrics", "warnings", "language"} <= manifest.keys()  # fmt: skip
+    assert manifest["settings"]["ranking"]["pool"] == 1000
+    assert str(shop.home.root) not in json.dumps(manifest)

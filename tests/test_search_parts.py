@@ -1,0 +1,207 @@
+"""The rooms of search/, each against numbers worked by hand or an independent slow way."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SHOP, write_release
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.arrays import best_rows, expect, unit_rows
+from search.dense import DenseIndex
+from search.errors import ReleaseDamaged, ReleaseMissing
+from search.facets import FacetIndex, field_name, range_json
+from search.fusion import Scale, fuse
+from search.home import Home
+from search.lexical import Analyzer, LexicalIndex, LexicalSettings, words_of
+from search.product import Product
+from search.release import open_release, verify
+
+
+def test_bm25_equals_numbers_worked_by_hand() -> None:
+    # Three titles of 2, 2 and 4 terms; mean 8/3. "mug" is in two of three: idf = ln(1 + 1.5/2.5).
+    fields = [("red mug", ""), ("blue mug", ""), ("tall green glass vase", "")]
+    index = LexicalIndex.build(fields, LexicalSettings(k1=0.9, b=0.6))
+    idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
+    expected = idf * 1 / (1 + 0.9 * (1 - 0.6 + 0.6 * 2 / (8 / 3)))
+    assert index.scores(index.term_ids("mug")) == pytest.approx([expected, expected, 0], abs=1e-6)
+
+
+def test_the_rest_counts_a_quarter_of_the_title() -> None:
+    index = LexicalIndex.build([("vase", "x y"), ("x y", "vase")], LexicalSettings())
+    title, rest = index.scores(index.term_ids("vase"))
+    # Both fields of the two rows mirror each other in length (1 and 2 terms), so only the field's weight and the
+    # length normalisation differ: a 1-term title against a 1-term rest.
+    assert rest == pytest.approx(title * 0.25)
+
+
+def test_coverage_weighs_terms_by_rarity_and_counts_unknown_words_against() -> None:
+    index = LexicalIndex.build([("red mug", ""), ("red vase", ""), ("red lamp", "")], LexicalSettings())
+    common, rare = math.log1p(0.5 / 3.5), math.log1p(2.5 / 1.5)
+    assert index.coverage("red mug") == pytest.approx([1, common / (common + rare), common / (common + rare)], abs=1e-6)
+    assert index.coverage("red unicorn").max() < 0.2
+    assert index.coverage("").max() == 0
+
+
+def test_a_lexical_index_survives_the_disk(tmp_path: Path) -> None:
+    built = LexicalIndex.build([("red mug", "steel"), ("", "")], LexicalSettings())
+    built.save(tmp_path / "lexical")
+    loaded = LexicalIndex.load(tmp_path / "lexical")
+    ids = loaded.term_ids("steel mug")
+    assert loaded.scores(ids) == pytest.approx(built.scores(ids))
+
+
+def test_a_catalog_without_a_single_word_can_be_indexed() -> None:
+    index = LexicalIndex.build([("!!!", ""), ("the", "")], LexicalSettings())
+    assert index.scores(index.term_ids("anything")).tolist() == [0, 0]
+
+
+def test_words_lose_case_accents_and_possessives() -> None:
+    assert words_of("Women's CRÈME brûlée T-shirt, 500ml") == ["women", "creme", "brulee", "t", "shirt", "500ml"]
+
+
+def test_each_language_has_its_own_stems() -> None:
+    assert Analyzer("de").term_of("tassen") == Analyzer("de").term_of("tasse")
+    assert Analyzer("en").terms_of("the running shoes") == ["run", "shoe"]
+    assert Analyzer("xx").terms_of("running shoes") == ["running", "shoes"]
+
+
+def test_faiss_agrees_with_brute_force_under_fifty_random_filters() -> None:
+    random = np.random.default_rng(7)
+    embeddings = unit_rows(random.normal(size=(500, 16)))
+    index = DenseIndex.build(embeddings)
+    for share in np.linspace(0.01, 1, 50):
+        allowed = random.random(500) < share
+        query = unit_rows(random.normal(size=(1, 16)))[0]
+        rows, scores = index.search(query, 20, allowed)
+        exact = np.where(allowed, embeddings @ query, -np.inf)
+        expected = best_rows(exact, min(20, int(allowed.sum())))
+        assert rows.tolist() == expected.tolist()
+        assert scores == pytest.approx(exact[expected], abs=1e-6)
+
+
+def test_a_products_own_embedding_scores_one_at_rank_one() -> None:
+    embeddings = unit_rows(np.random.default_rng(3).normal(size=(50, 8)))
+    rows, scores = DenseIndex.build(embeddings).search(embeddings[17], 1)
+    assert (rows.tolist(), scores[0]) == ([17], pytest.approx(1, abs=1e-6))
+
+
+def test_no_allowed_row_gives_no_result() -> None:
+    index = DenseIndex.build(unit_rows(np.eye(4)))
+    assert len(index.search(np.eye(4, dtype=np.float32)[0], 3, np.zeros(4, bool))[0]) == 0
+
+
+def test_equal_scores_are_ordered_by_row() -> None:
+    assert best_rows(np.array([1.0, 3, 3, 2, 3]), 2).tolist() == [1, 2]
+    assert best_rows(np.array([1.0, 2]), 5).tolist() == [1, 0]
+    assert best_rows(np.array([]), 5).tolist() == []
+
+
+def test_a_wrong_shape_is_named() -> None:
+    with pytest.raises(ReleaseDamaged, match=r"embeddings: expected shape \(3, 4\)"):
+        expect(np.zeros((3, 5), np.float32), (3, 4), np.float32, "embeddings")
+
+
+def test_fusion_worked_by_hand() -> None:
+    dense, lexical = np.array([0.8, 0.6, 0.4], np.float32), np.array([0.0, 5, 10], np.float32)
+    fused = fuse(dense, lexical, Scale(0.4, 0.8), Scale(0, 10), 0.5)
+    # Row 0: 0.5 x 1 + 0.5 x 0; row 1: 0.5 x 0.5 + 0.5 x 0.5; row 2: 0 + 0.5; each x 0.999 + 0.001 x cosine.
+    assert fused == pytest.approx([0.4995 + 0.0008, 0.4995 + 0.0006, 0.4995 + 0.0004], abs=1e-6)
+
+
+def test_a_leg_with_one_score_gives_its_hits_one_and_the_rest_nothing() -> None:
+    assert Scale(0, 0).apply(np.array([0.0, 0], np.float32)).tolist() == [0, 0]
+    assert Scale(2, 2).apply(np.array([2.0, 0], np.float32)).tolist() == [1, 0]
+
+
+@given(st.lists(st.lists(st.sampled_from("abcde"), max_size=4, unique=True), min_size=1, max_size=12))
+def test_filter_and_count_agree_with_a_slow_way(rows: list[list[str]]) -> None:
+    products = [Product(str(n), "x", attributes={"Tag": tuple(tags)} if tags else {}) for n, tags in enumerate(rows)]
+    products += [Product("z1", "x", attributes={"Tag": ("a",)}), Product("z2", "x", attributes={"Tag": ("b",)})] * 6
+    facet = FacetIndex.build(products).values["tag"]
+    everything = np.arange(len(products))
+    for code, value in enumerate(facet.values):
+        expected = [value in product.attributes.get("Tag", ()) for product in products]
+        assert facet.rows_with([value]).tolist() == expected
+        assert facet.counts(everything)[code] == sum(expected)
+        assert facet.counts(everything[::2])[code] == sum(expected[::2])
+
+
+def test_attributes_with_a_value_for_every_product_are_no_facet() -> None:
+    products = [Product(str(n), "x", attributes={"Serial": (f"s{n}",), "Kind": (f"k{n % 2}",)}) for n in range(20)]
+    assert set(FacetIndex.build(products).values) == {"kind"}
+
+
+def test_a_histogram_counts_every_known_price_once() -> None:
+    prices = np.array([1, 2, 3, 4, 1000, np.nan], np.float32)
+    summary = range_json("Price", prices, np.arange(6))
+    assert (summary["min"], summary["max"]) == (1.0, 1000.0)
+    assert sum(bucket["count"] for bucket in summary["histogram"]) == 5
+    alone = range_json("Price", prices, np.array([2]))
+    assert alone["histogram"] == [{"from": 3.0, "to": 3.0, "count": 1}]
+    assert range_json("Price", prices, np.array([5]))["min"] is None
+
+
+def test_facets_survive_the_disk(tmp_path: Path) -> None:
+    built = FacetIndex.build(SHOP)
+    built.save(tmp_path / "facets")
+    loaded = FacetIndex.load(tmp_path / "facets")
+    assert {name: facet.values for name, facet in loaded.values.items()} == {
+        name: facet.values for name, facet in built.values.items()
+    }
+    assert loaded.allowed({"color": ["red"]}).tolist() == built.allowed({"color": ["red"]}).tolist()
+
+
+def test_field_names_are_fit_for_an_address() -> None:
+    assert field_name("Skill Level (1-5)") == "skill_level_1_5"
+
+
+@pytest.mark.parametrize(
+    "part", ["products.sqlite", "embeddings.npy", "dense.faiss", "lexical/title.data.npy", "facets/facets.json",
+             "clusters/cluster_of.npy", "manifest.json"],
+)  # fmt: skip
+@pytest.mark.parametrize("harm", ["missing", "truncated", "nonsense"])
+def test_a_damaged_part_is_an_error_that_names_it(tmp_path: Path, part: str, harm: str) -> None:
+    layout = write_release(tmp_path / "release", SHOP)
+    path = layout.folder / part
+    content = path.read_bytes()
+    path.unlink()
+    if harm == "truncated":
+        path.write_bytes(content[: len(content) // 3])
+    if harm == "nonsense":
+        path.write_bytes(b"not what you think" * 20)
+    with pytest.raises(ReleaseDamaged, match=str(tmp_path)):
+        open_release(layout)
+
+
+def test_parts_of_different_releases_are_refused(tmp_path: Path) -> None:
+    layout, shorter = write_release(tmp_path / "a", SHOP), write_release(tmp_path / "b", SHOP[:5])
+    layout.products.write_bytes(shorter.products.read_bytes())
+    with pytest.raises(ReleaseDamaged):
+        open_release(layout)
+
+
+def test_verify_names_changed_missing_and_foreign_files(tmp_path: Path) -> None:
+    layout = write_release(tmp_path / "release", SHOP)
+    manifest = json.loads(layout.manifest.read_text())
+    manifest["files"] = {"embeddings.npy": "0" * 64, "gone.npy": "0" * 64}
+    layout.manifest.write_text(json.dumps(manifest))
+    problems = "\n".join(verify(layout))
+    assert "embeddings.npy: its content has changed" in problems
+    assert "gone.npy: missing" in problems
+    assert "dense.faiss: not in the manifest" in problems
+
+
+def test_an_empty_home_says_how_to_build(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseMissing, match="python -m indexer build"):
+        Home(tmp_path).live()
+
+
+def test_a_release_name_cannot_leave_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseMissing):
+        Home(tmp_path).release("../../etc")
