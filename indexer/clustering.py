@@ -31,7 +31,7 @@ class ClusterSettings:
     most_parents: int = 20
     iterations: int = 16
     tries: int = 2  # k-means runs, the best of which is kept
-    sample_per_leaf: int = 48  # rows per centroid that k-means learns from
+    sample_per_leaf: int = 64  # rows per centroid that k-means learns from
     seed: int = 1_234
     language: str = "en"  # ISO 639-1, decides stems and stop words of the labels
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from indexer.catalog import Catalog, Rejection, open_catalog, write_rejected
+from indexer.catalog import Catalog, Notes, Rejection, open_catalog, write_rejected
 from indexer.clustering import Clustering, ClusterSettings, cluster_products
 from indexer.decision import EncoderChoice, choose_encoder
 from indexer.embeddings import Embedded, embed, forget_chunks, text_hashes
@@ -149,11 +149,12 @@ def read_products(
         CatalogError: no row is usable.
         TooManyRejected: more than `max_rejected` of the rows were rejected; rejected.csv is kept beside the index.
     """
+    notes = Notes()
     rejections: list[Rejection] = []
     origins: set[str] = set()
 
     def accepted() -> Iterator[Product]:
-        for outcome in catalog:
+        for _, outcome in catalog.read(notes):
             if isinstance(outcome, Rejection):
                 rejections.append(outcome)
                 continue
@@ -165,7 +166,7 @@ def read_products(
 
     store.append(accepted())
     write_rejected(staging.rejected, rejections)
-    rows = store.count + len(rejections)
+    rows = notes.rows
     if len(rejections) > max_rejected * rows:
         kept = staging.folder.parent / "rejected.csv"
         kept.write_bytes(staging.rejected.read_bytes())
@@ -178,7 +179,8 @@ def read_products(
     if store.count == 0:
         raise CatalogError(f"{catalog.path} has no usable row; see what is wrong with: python -m indexer check")
     return {
-        "rows": rows, "accepted": store.count, "rejected": len(rejections), "currency": catalog.currency,
+        "rows": rows, "accepted": store.count, "rejected": len(rejections),
+        "folded": notes.folded, "unpublished": notes.unpublished, "currency": catalog.currency,
         "mapping": catalog.mapping, "preset": catalog.preset, "image_origins": sorted(origins),
     }  # fmt: skip
 

@@ -23,10 +23,10 @@ class HasFolder(Protocol):
 
 
 def main_language(products: Sequence[Product]) -> tuple[str, float]:
-    """Return (ISO 639-1 code, its share 0..1) of the catalog's most frequent language; ("", 0.0) without text."""
-    from py3langid import classify
+    """Return (ISO 639-1 code, its share 0..1) of the catalog's most frequent language; ("", 0.0) without words."""
+    from py3langid import classify  # answers zxx where there are no words
 
-    found = Counter(classify(chunk)[0] for chunk in _chunks(products))
+    found = Counter(code for code in (classify(chunk)[0] for chunk in _chunks(products)) if code != "zxx")
     if not found:
         return "", 0.0
     code, count = min(found.items(), key=lambda item: (-item[1], item[0]))
