@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import html
+import string
 from collections.abc import Iterable
 
 from search.lexical import Analyzer, words_of
 from search.product import Product
 
 SNIPPET_WORDS = 26
+_AROUND = "".join(c for c in string.punctuation if c not in "%+") + "“”‘’…–—"
 
 
 def highlight(text: str, terms: set[str], analyzer: Analyzer) -> str:
     """Return the text as HTML: escaped, each word whose term was asked for inside <mark>."""
-    pieces = text.split(" ")
-    marked = []
-    for piece in pieces:
-        words = words_of(piece)
-        is_hit = any(analyzer.term_of(word) in terms for word in words if word not in analyzer.stop_words)
-        marked.append(f"<mark>{html.escape(piece)}</mark>" if is_hit else html.escape(piece))
-    return " ".join(marked)
+    if not terms:
+        return html.escape(text)
+    return " ".join(
+        _marked(piece) if terms & _terms(piece, analyzer) else html.escape(piece) for piece in text.split(" ")
+    )
+
+
+def _terms(piece: str, analyzer: Analyzer) -> frozenset[str]:
+    """Return the terms of a word with its punctuation."""
+    return frozenset(analyzer.terms_of(piece))
+
+
+def _marked(piece: str) -> str:
+    """Return the piece escaped, its core inside <mark>, the punctuation around it outside."""
+    core = piece.strip(_AROUND)
+    before, _, after = piece.partition(core)
+    return f"{html.escape(before)}<mark>{html.escape(core)}</mark>{html.escape(after)}"
 
 
 def snippet(text: str, terms: set[str], analyzer: Analyzer) -> str:
@@ -27,6 +39,8 @@ def snippet(text: str, terms: set[str], analyzer: Analyzer) -> str:
     words = text.split()
     if len(words) <= SNIPPET_WORDS:
         return highlight(" ".join(words), terms, analyzer)
+    if not terms:
+        return html.escape(" ".join(words[:SNIPPET_WORDS])) + " …"
     hits = [bool(terms.intersection(analyzer.terms_of(word))) for word in words]
     starts = range(len(words) - SNIPPET_WORDS + 1)
     start = max(starts, key=lambda at: (sum(hits[at : at + SNIPPET_WORDS]), -at))

@@ -237,10 +237,15 @@ def _values_facet(name: str, label: str, column: list[tuple[str, ...]], is_path:
 
 
 def facet_json(facet: ValuesFacet, rows: Rows, selected: Sequence[str], limit: int) -> dict[str, Any]:
-    """Return `{"type": "values", ...}`: up to `limit` values, most frequent first; selected ones always stay."""
+    """Return `{"type": "values", ...}`: values by frequency, selected ones always among them.
+
+    Up to `limit` values; of paths up to `limit` below each open branch, a branch being open at the top and where it,
+    or something below it, is selected.
+    """
     counts = facet.counts(rows)
     codes = [int(code) for code in np.lexsort((np.arange(len(counts)), -counts)) if counts[code]]
-    shown = codes[:limit] + [code for code in codes[limit:] if facet.values[code] in selected]
+    listed = _open_branches(facet, codes, selected, limit) if facet.is_path else codes[:limit]
+    shown = listed + [code for code in codes if facet.values[code] in selected and code not in listed]
     values = [
         {"value": facet.values[code], "count": int(counts[code]), "selected": facet.values[code] in selected}
         for code in shown
@@ -250,6 +255,21 @@ def facet_json(facet: ValuesFacet, rows: Rows, selected: Sequence[str], limit: i
     return {
         "type": "values", "label": facet.label, "is_path": facet.is_path, "distinct": len(codes), "values": values,
     }  # fmt: skip
+
+
+def _open_branches(facet: ValuesFacet, codes: list[int], selected: Sequence[str], limit: int) -> list[int]:
+    opened = {""}
+    for path in selected:
+        levels = tuple(path.split(PATH_SEPARATOR))
+        opened.update(_ancestors(levels))
+    taken: Counter[str] = Counter()
+    shown = []
+    for code in codes:
+        parent = facet.values[code].rpartition(PATH_SEPARATOR)[0]
+        if parent in opened and taken[parent] < limit:
+            taken[parent] += 1
+            shown.append(code)
+    return shown
 
 
 def range_json(label: str, numbers: Floats, rows: Rows, buckets: int = 12) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from search.arrays import Floats
 from search.encoder import Encoder
-from search.errors import AisleError, EncoderMismatch
+from search.errors import AisleError, EncoderError, EncoderMismatch
 
 CACHED_QUERIES = 4096  # vectors kept; 6 MB at 384 float32
 
@@ -51,6 +51,8 @@ class QueryEncoder:
             self._load()
         except AisleError as error:
             self._failure = error
+        except Exception as error:  # whatever a model library throws must not leave the page waiting for ever
+            self._failure = EncoderError(f"the encoder cannot be loaded: {error}")
 
     def _load(self) -> Encoder:
         with self._loading:

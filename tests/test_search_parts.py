@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from search.arrays import best_rows, expect, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged, ReleaseMissing
-from search.facets import FacetIndex, field_name, range_json
+from search.explain import highlight, snippet
+from search.facets import FacetIndex, facet_json, field_name, range_json
 from search.fusion import Scale, fuse
 from search.home import Home
 from search.lexical import Analyzer, LexicalIndex, LexicalSettings, words_of
@@ -205,3 +206,29 @@ def test_an_empty_home_says_how_to_build(tmp_path: Path) -> None:
 def test_a_release_name_cannot_leave_its_folder(tmp_path: Path) -> None:
     with pytest.raises(ReleaseMissing):
         Home(tmp_path).release("../../etc")
+
+
+def test_a_chosen_category_shows_what_is_below_it_however_many_others_there_are() -> None:
+    products = [Product(f"{n}", "x", category=(f"D{n % 40}", f"S{n % 3}")) for n in range(400)]
+    facet = FacetIndex.build(products).values["category"]
+    rows = np.arange(400)
+    closed = [entry["value"] for entry in facet_json(facet, rows, (), 50)["values"]]
+    assert len(closed) == 40
+    assert not any(" > " in value for value in closed)
+    opened = [entry["value"] for entry in facet_json(facet, rows, ("D7",), 50)["values"]]
+    assert {value for value in opened if " > " in value} == {"D7 > S0", "D7 > S1", "D7 > S2"}
+
+
+def test_a_highlight_leaves_punctuation_outside_the_mark() -> None:
+    assert highlight("Jacket, “red” 50%", {"red", "jacket"}, Analyzer()) == (
+        "<mark>Jacket</mark>, “<mark>red</mark>” 50%"
+    )
+    assert highlight("a < b", set(), Analyzer()) == "a &lt; b"
+
+
+def test_a_snippet_shows_the_stretch_that_answers() -> None:
+    text = " ".join(["word"] * 40 + ["red", "kettle"] + ["word"] * 40)
+    shown = snippet(text, {"red", "kettl"}, Analyzer())
+    assert shown.startswith("… ")
+    assert shown.endswith(" …")
+    assert "<mark>red</mark> <mark>kettle</mark>" in shown

@@ -1,0 +1,94 @@
+"""The front door: `create_app` makes the Flask app, `python app.py` serves it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+
+# Before anything heavy is imported: one thread a search, and tokenizers that stay in theirs.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from flask import Flask
+
+from search.home import Home
+from web import assets, formats, problems, security
+from web.api import api
+from web.health import health
+from web.illustrations import illustrations
+from web.live import EngineProvider, LiveEngine
+from web.logs import start_logging
+from web.pages import pages
+from web.settings import Settings
+
+ENVIRONMENT = """\
+settings by environment:
+  AISLE_HOME       the folder that holds the releases (instance)
+  AISLE_HOST       where to listen (127.0.0.1)
+  AISLE_PORT       and on which port (8000)
+  AISLE_THREADS    requests answered at once (4); when set, also the encoder's threads (else one per CPU)
+  AISLE_LOG        text or json, one line per request on stderr (text)
+  AISLE_SHOP_NAME  what the page calls itself (Aisle)
+"""
+
+
+def create_app(settings: Settings | None = None, engine: EngineProvider | None = None) -> Flask:
+    """Return the app, ready to serve; no release is opened before the first request that needs one.
+
+    Args:
+        settings: from the environment when left out.
+        engine: where the engine comes from; the live release of the settings' home when left out.
+    """
+    settings = settings or Settings.from_environment()
+    app = Flask(__name__)
+    app.url_map.merge_slashes = False  # a product id may hold "//"
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["aisle.engine"] = engine or LiveEngine(Home(settings.home))
+    app.jinja_env.globals["shop_name"] = settings.shop_name
+    app.jinja_env.filters.update(formats.FILTERS)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    for part in (security, assets, problems):
+        part.install(app)
+    for blueprint in (pages, api, health, illustrations):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until interrupted; exit code 2 for a setting that cannot be used."""
+    parser = argparse.ArgumentParser(
+        prog="app.py",
+        description="Serve the shop page and the JSON API of the live release.",
+        epilog=ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", help="where to listen, in place of AISLE_HOST")
+    parser.add_argument("--port", type=int, help="port to listen on, in place of AISLE_PORT")
+    asked = parser.parse_args(arguments)
+    try:
+        settings = Settings.from_environment()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    settings = replace(settings, host=asked.host or settings.host, port=asked.port or settings.port)
+    start_logging(settings.log)
+    engine = LiveEngine(Home(settings.home))
+    engine.start()
+    app = create_app(settings, engine)
+
+    from waitress.server import create_server
+
+    try:
+        server = create_server(app, host=settings.host, port=settings.port, threads=settings.threads, ident="aisle")
+    except OSError as error:
+        print(f"cannot listen on {settings.host}:{settings.port} ({error}); choose another port", file=sys.stderr)
+        return 2
+    print(f"{settings.shop_name} is at http://{settings.host}:{settings.port} (Ctrl-C stops it)", flush=True)
+    server.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

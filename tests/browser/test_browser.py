@@ -1,0 +1,206 @@
+"""The page in a real browser: keyboard, narrow screens, suggestions, filters in place, no errors in the console."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SHOP, open_engine, write_release
+from werkzeug.serving import make_server
+
+from app import create_app
+from search.engine import Engine
+from search.product import Product
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="browser tests need: pip install playwright")
+pytestmark = pytest.mark.browser
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+]  # fmt: skip
+ADDRESSES = ("/", "/search?q=red+gown", "/search?q=insurance", "/search?q=gown&f.brand=Norr", "/products/0001",
+             "/clusters", "/clusters/0", "/search?page=0")  # fmt: skip
+BROKEN = Product("broken", "Broken Picture Frame", "", ("Home", "Frames"), image_url="/illustrations/none/none.svg")
+
+
+@dataclass
+class Fixed:
+    engine: Engine
+
+    def get(self) -> Engine:
+        return self.engine
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        bundled = Path(playwright.chromium.executable_path)
+        found = [str(bundled)] if bundled.is_file() else []
+        found += [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+        if not found:
+            pytest.skip("no Chromium here: apt install chromium, or: playwright install chromium")
+        opened = playwright.chromium.launch(executable_path=found[0], args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    pictured = [
+        Product(f"p{number}", f"Coffee Pot {number}", "Pours.", ("Kitchen", "Pots"), f"Brand {number % 3}",
+                10.0 + number, "USD", f"/illustrations/coffee/{color}.svg", rating=4.2, rating_count=12,
+                availability="in_stock", attributes={"Color": (color,)})
+        for number, color in enumerate(("red", "navy", "sage", "black", "white", "clear") * 5)
+    ]  # fmt: skip
+    engine = open_engine(write_release(tmp_path_factory.mktemp("web") / "shop", (*SHOP, BROKEN, *pictured)))
+    engine.encoder.vectors(["ready"])
+    server = make_server("127.0.0.1", 0, create_app(engine=Fixed(engine)), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def page(browser: Any, root: str) -> Iterator[Any]:
+    context = browser.new_context(base_url=root, viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.set_default_timeout(10_000)
+    yield opened
+    context.close()
+
+
+@pytest.fixture
+def phone(browser: Any, root: str) -> Iterator[Any]:
+    context = browser.new_context(base_url=root, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+    opened = context.new_page()
+    opened.set_default_timeout(10_000)
+    yield opened
+    context.close()
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_no_page_makes_the_browser_complain(page: Any, root: str, address: str) -> None:
+    complaints: list[str] = []
+
+    def note(message: Any) -> None:
+        # Chromium reports the missing picture, which is missing on purpose, and the page that answers 422.
+        if message.type == "error" and message.location["url"] not in (
+            f"{root}{BROKEN.image_url}",
+            f"{root}/search?page=0",
+        ):
+            complaints.append(message.text)
+
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", note)
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    assert complaints == []
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_nothing_is_wider_than_a_phone(phone: Any, address: str) -> None:
+    phone.goto(address)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_slash_goes_to_the_search_field_but_is_typed_inside_it(page: Any) -> None:
+    page.goto("/clusters")
+    page.keyboard.press("/")
+    page.keyboard.type("1/2")
+    assert page.input_value("#q") == "1/2"
+
+
+def test_suggestions_follow_the_combobox_pattern(page: Any) -> None:
+    page.goto("/clusters")
+    field = page.locator("#q")
+    assert field.get_attribute("role") == "combobox"
+    assert field.get_attribute("aria-expanded") == "false"
+    field.press_sequentially("coff", delay=20)
+    page.wait_for_selector("[role=option]")
+    assert field.get_attribute("aria-expanded") == "true"
+    assert page.locator("[role=option][aria-selected=true]").count() == 0  # nothing is chosen for the shopper
+    field.press("ArrowDown")
+    active = page.locator(f"#{field.get_attribute('aria-activedescendant')}")
+    assert active.get_attribute("aria-selected") == "true"
+    assert field.input_value() == active.get_attribute("data-text")
+    assert page.evaluate("document.activeElement.id") == "q"
+    field.press("Escape")
+    assert (field.input_value(), field.get_attribute("aria-expanded")) == ("coff", "false")
+    field.press("Enter")
+    page.wait_for_url("**/search?q=coff")
+
+
+def test_enter_on_a_suggestion_goes_where_it_leads(page: Any) -> None:
+    page.goto("/")
+    page.locator("#q").press_sequentially("navy d", delay=20)
+    page.wait_for_selector("[role=option]")
+    page.keyboard.press("ArrowUp")  # the last one: the product
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/products/0005")
+
+
+def test_a_tick_filters_in_place_keeps_the_focus_and_back_undoes_it(page: Any) -> None:
+    page.goto("/search?q=coffee")
+    before = page.inner_text("#main [role=status]")
+    page.focus("[name='f.color'][value=navy]")
+    page.keyboard.press("Space")
+    page.wait_for_url("**f.color=navy")
+    sync_api.expect(page.locator(".toolbar .chip")).to_contain_text("navy")
+    assert page.evaluate("[document.activeElement.name, document.activeElement.value]") == ["f.color", "navy"]
+    assert page.is_checked("[name='f.color'][value=navy]")
+    page.go_back()
+    sync_api.expect(page.locator("[name='f.color'][value=navy]")).not_to_be_checked()
+    assert page.inner_text("#main [role=status]") == before
+
+
+def test_the_pages_address_is_the_query_after_filtering_in_place(page: Any, root: str) -> None:
+    page.goto("/search?q=coffee")
+    page.check("[name='f.color'][value=sage]")
+    page.wait_for_url("**f.color=sage")
+    page.select_option("select[name=sort]", "price:desc")
+    page.wait_for_url("**sort=price**")
+    sync_api.expect(page.locator(".listing[aria-busy]")).to_have_count(0)
+    shown = page.locator(".card-title").all_inner_texts()
+    page.goto(page.url)
+    assert page.locator(".card-title").all_inner_texts() == shown
+
+
+def test_on_a_phone_the_filters_are_a_sheet_with_its_own_button(phone: Any) -> None:
+    phone.goto("/search?q=coffee")
+    assert not phone.is_visible("#filters")
+    phone.click(".filters-open")
+    assert phone.is_visible("#filters")
+    phone.check("[name='f.color'][value=navy]")
+    assert "f.color" not in phone.url  # nothing moves before the button
+    phone.click(".filters-foot button")
+    phone.wait_for_url("**f.color=navy")
+    phone.wait_for_selector(".toolbar .chip")
+    assert not phone.is_visible("#filters")
+
+
+def test_a_picture_that_fails_gives_way_to_its_letter(page: Any) -> None:
+    page.goto("/products/broken")
+    sync_api.expect(page.locator(".product-picture img")).to_have_count(0)
+    assert page.inner_text(".product-picture .letter") == "F"
+
+
+def test_without_javascript_everything_still_works(browser: Any, root: str) -> None:
+    context = browser.new_context(base_url=root, java_script_enabled=False, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.goto("/")
+    page.fill("#q", "coffee")
+    page.press("#q", "Enter")
+    page.wait_for_url("**/search?q=coffee")
+    page.check("[name='f.color'][value=navy]")
+    page.click("text=Show results >> visible=true")
+    page.wait_for_url("**f.color=navy**")
+    assert page.locator(".toolbar .chip", has_text="navy").count() == 1
+    page.click(".card-title a >> nth=0")
+    page.wait_for_url("**/products/**")
+    context.close()

@@ -1,0 +1,227 @@
+"""What programs get: the contract's JSON, validation that helps, caching that never shows an old release."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from conftest import SHOP, FakeEncoder, open_engine, write_release
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app import create_app
+from search.engine import Engine
+from search.product import Product
+
+
+@dataclass
+class Fixed:
+    """Gives views one and the same engine."""
+
+    engine: Engine
+
+    def get(self) -> Engine:
+        return self.engine
+
+
+@pytest.fixture
+def client(shop: Engine) -> FlaskClient:
+    shop.encoder.vectors(["ready"])
+    return create_app(engine=Fixed(shop)).test_client()
+
+
+def ids(response: TestResponse) -> list[str]:
+    return [hit["id"] for hit in response.get_json()["hits"]]
+
+
+def test_a_search_answers_with_every_field_of_the_contract(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/search?q=red+dress&explain=1").get_json()
+    assert set(answer) >= {
+        "query", "query_id", "release", "mode", "total", "total_relation", "confidence", "degraded", "page",
+        "per_page", "pages", "hits", "facets", "clusters", "took_ms", "links",
+    }  # fmt: skip
+    assert set(answer["query"]) >= {"text", "search_text", "corrected", "did_you_mean", "constraints"}
+    hit = answer["hits"][0]
+    assert set(hit) >= {"id", "rank", "score", "product", "highlights", "why", "cluster", "explain"}
+    assert hit["rank"] == 1
+    assert hit["product"]["title"] == next(one.title for one in SHOP if one.id == hit["id"])
+    assert answer["degraded"] is None
+
+
+def test_a_hit_is_explained_only_when_asked(client: FlaskClient) -> None:
+    assert "explain" not in client.get("/api/v1/search?q=gown").get_json()["hits"][0]
+
+
+def test_values_of_one_filter_are_alternatives_and_filters_all_hold(client: FlaskClient) -> None:
+    assert set(ids(client.get("/api/v1/search?f.brand=Norr&f.brand=Hob"))) == {"0001", "0002", "0007", "0008"}
+    assert set(ids(client.get("/api/v1/search?f.brand=Norr&f.color=blue"))) == {"0002"}
+
+
+def test_prices_and_stock_bound_the_answer(client: FlaskClient) -> None:
+    assert set(ids(client.get("/api/v1/search?price_min=20&price_max=60&in_stock=1"))) == {"0001", "0005"}
+
+
+def test_a_body_asks_the_same_as_an_address(client: FlaskClient) -> None:
+    address = client.get("/api/v1/search?q=cup&f.color=red&per_page=2")
+    body = client.post("/api/v1/search", json={"q": "cup", "f.color": "red", "per_page": 2})
+    assert ids(body) == ids(address) != []
+    listed = client.post("/api/v1/search", json={"q": "cup", "f.color": ["red"], "per_page": 2})
+    assert ids(listed) == ids(address)
+
+
+def test_following_next_reaches_every_product_once_and_then_stops(client: FlaskClient) -> None:
+    address: str | None = "/api/v1/search?per_page=3&sort=price:asc"
+    seen: list[str] = []
+    while address:
+        response = client.get(address)
+        seen += ids(response)
+        address = response.get_json()["links"]["next"]
+    assert sorted(seen) == [product.id for product in SHOP]
+    prices = [one.price for product_id in seen for one in SHOP if one.id == product_id]
+    assert prices == [9.0, 20.0, 22.0, 60.0, 75.0, 120.0, 140.0, None]
+
+
+def test_links_keep_what_was_asked(client: FlaskClient) -> None:
+    links = client.get("/api/v1/search?per_page=2&page=2&f.category=Clothing").get_json()["links"]
+    assert links["next"] is None  # three products are in Clothing, two were on page 1
+    assert parse_qs(urlsplit(links["prev"]).query) == {"f.category": ["Clothing"], "per_page": ["2"]}
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "hint"),
+    [
+        ("qury=dress", "qury", '"q"'),
+        ("per_pge=3", "per_pge", '"per_page"'),
+        ("sort=price:up", "sort", "price:"),
+        ("mode=hybird", "mode", '"hybrid"'),
+        ("f.colour=red", "f.colour", '"color"'),
+        ("facets=brnd", "facets", '"brand"'),
+        ("page=0", "page", "1"),
+        ("page=two", "page", "integer"),
+        ("per_page=101", "per_page", "100"),
+        ("price_min=5&price_max=2", "price_min", "above"),
+        ("price_max=nan", "price_max", "number"),
+        ("in_stock=yes", "in_stock", "0 or 1"),
+        ("cluster=99", "cluster", "no cluster 99"),
+        ("page=2&page=3", "page", "2 times"),
+        ("q=" + "a" * 513, "q", "512"),
+        ("page=101&per_page=100", "page", "10,000"),
+    ],
+)
+def test_what_is_not_understood_is_named_with_a_way_out(
+    client: FlaskClient, query: str, parameter: str, hint: str
+) -> None:
+    response = client.get(f"/api/v1/search?{query}")
+    problem = response.get_json()
+    assert response.status_code == 422
+    assert response.mimetype == "application/problem+json"
+    assert problem["code"] == "invalid_parameter"
+    assert problem["errors"][0]["parameter"] == parameter
+    assert hint in problem["errors"][0]["detail"]
+
+
+def test_every_wrong_member_of_a_body_is_pointed_at(client: FlaskClient) -> None:
+    problem = client.post("/api/v1/search", json={"q": "cup", "pages": 2, "mode": "magic"}).get_json()
+    assert {error["pointer"] for error in problem["errors"]} == {"#/pages", "#/mode"}
+    assert client.post("/api/v1/search", json=["cup"]).get_json()["errors"][0]["pointer"] == "#"
+    assert client.post("/api/v1/search", json={"f.color": 3}).get_json()["errors"][0]["pointer"] == "#/f.color"
+
+
+def test_interpret_and_correct_are_accepted_switches(client: FlaskClient) -> None:
+    plain = client.get("/api/v1/search?q=red+gown")
+    assert ids(client.get("/api/v1/search?q=red+gown&interpret=0&correct=0")) == ids(plain)
+    assert client.get("/api/v1/search?interpret=maybe").status_code == 422
+
+
+def test_an_unchanged_answer_is_not_sent_twice(client: FlaskClient) -> None:
+    first = client.get("/api/v1/search?q=gown&f.color=red&f.brand=Velour")
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = client.get(
+        "/api/v1/search?f.brand=Velour&f.color=red&q=gown", headers={"If-None-Match": first.headers["ETag"]}
+    )
+    assert (again.status_code, again.data) == (304, b"")
+    other = client.get("/api/v1/search?q=gown", headers={"If-None-Match": first.headers["ETag"]})
+    assert other.status_code == 200
+
+
+def test_an_answer_by_words_only_says_so_and_is_never_kept(tmp_path: Any) -> None:
+    engine = open_engine(write_release(tmp_path / "shop", SHOP), waits=False)
+    client = create_app(engine=Fixed(engine)).test_client()
+    hasty = client.get("/api/v1/search?q=gown")
+    assert hasty.get_json()["degraded"] == "encoder_loading"
+    assert hasty.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in hasty.headers
+    engine.encoder.vectors(["ready"])
+    assert client.get("/api/v1/search?q=gown").get_json()["degraded"] is None
+
+
+def test_the_time_of_each_stage_is_told(client: FlaskClient) -> None:
+    stages = client.get("/api/v1/search?q=gown").headers["Server-Timing"]
+    assert [stage.split(";dur=")[0] for stage in stages.split(", ")] == ["score", "count", "show"]
+
+
+def test_suggestions_lead_somewhere_and_never_encode(tmp_path: Any) -> None:
+    encoder = FakeEncoder()
+    engine = open_engine(write_release(tmp_path / "shop", SHOP), encoder)
+    client = create_app(engine=Fixed(engine)).test_client()
+    found = client.get("/api/v1/suggest?q=dre").get_json()
+    assert {"text": "Dresses", "category": "Clothing > Dresses", "url": found["categories"][0]["url"]} in found[
+        "categories"
+    ]
+    assert client.get(found["categories"][0]["url"]).status_code == 200
+    assert [entry["text"] for entry in found["products"]] == ["Navy Dress"]
+    assert client.get(found["products"][0]["url"]).status_code == 200
+    assert encoder.encoded == []
+    assert client.get("/api/v1/suggest?q=a&limit=21").status_code == 422
+
+
+def test_a_product_comes_with_its_variants_and_neighbors(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/products/0001").get_json()
+    assert answer["product"]["title"] == "Travel Mug"
+    assert answer["variants"] == ["0002"]
+    near = client.get(answer["links"]["similar"]).get_json()["hits"]
+    assert near[0]["id"] == "0003"
+    assert {"0001", "0002"}.isdisjoint(hit["id"] for hit in near)
+    assert client.get("/api/v1/products/1").status_code == 404  # leading zeros are part of an id
+
+
+@pytest.mark.parametrize("product_id", ["a/b", "a//b", "50% off?", "ünï #1", "..", "<b>"])
+def test_an_id_may_hold_any_sign(tmp_path: Any, product_id: str) -> None:
+    products = (Product(product_id, "Odd One"), *SHOP)
+    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", products)))).test_client()
+    hit = client.get("/api/v1/search?q=odd&mode=lexical").get_json()["hits"][0]
+    assert hit["id"] == product_id
+    links = client.get("/api/v1/suggest?q=odd").get_json()["products"][0]
+    if product_id != "..":  # clients resolve dot segments before they ask
+        assert client.get(links["url"]).status_code == 200
+
+
+def test_clusters_are_listed_parents_first_and_browsed_by_id(client: FlaskClient) -> None:
+    listed = client.get("/api/v1/clusters").get_json()["clusters"]
+    assert [(cluster["id"], cluster["parent"], cluster["count"]) for cluster in listed] == [
+        (0, None, 8), (1, 0, 4), (2, 0, 4),
+    ]  # fmt: skip
+    one = client.get("/api/v1/clusters/0").get_json()
+    assert [child["id"] for child in one["children"]] == [1, 2]
+    assert one["top"][0]["id"] == "0001"
+    assert len(ids(client.get(listed[1]["links"]["products"]))) == 4
+    assert client.get("/api/v1/clusters/7").status_code == 404
+
+
+def test_the_version_names_release_and_encoder(client: FlaskClient) -> None:
+    assert client.get("/api/v1/version").get_json() == {
+        "name": "aisle", "version": "0.1.0", "api": "v1", "release": "shop", "products": 8,
+        "encoder": {"name": "fake", "fingerprint": "fake"},
+    }  # fmt: skip
+
+
+def test_highlights_hold_no_markup_of_the_catalogs(tmp_path: Any) -> None:
+    product = Product("x", "<script>alert(1)</script> dress", "<img src=x onerror=alert(1)> dress")
+    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", (product, *SHOP))))).test_client()
+    hits = client.get("/api/v1/search?q=dress&mode=lexical").get_json()["hits"]
+    shown = next(hit for hit in hits if hit["id"] == "x")["highlights"]
+    assert "<script" not in json.dumps(shown)
+    assert "<mark>dress</mark>" in shown["title"]

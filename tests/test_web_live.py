@@ -1,0 +1,125 @@
+"""The running server follows a release switch, keeps answering through it, and refuses a damaged release."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SHOP, FakeEncoder, write_release
+
+from search.errors import EncoderError, ReleaseMissing
+from search.home import Home
+from web.live import LiveEngine
+
+
+def publish(home: Home, name: str, products: Any = SHOP) -> None:
+    write_release(home.releases / name, products)
+    point(home, name)
+
+
+def point(home: Home, name: str) -> None:
+    aside = home.current.with_suffix(".new")
+    aside.write_text(f"{name}\n")
+    aside.replace(home.current)
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+@pytest.fixture
+def live(home: Home) -> Iterator[LiveEngine]:
+    engine = LiveEngine(home, lambda record, home: FakeEncoder())
+    yield engine
+    engine.close()
+
+
+def test_a_switch_is_followed_within_a_second_and_old_engines_still_answer(home: Home, live: LiveEngine) -> None:
+    publish(home, "one")
+    old = live.get()
+    assert old.release.name == "one"
+    publish(home, "two", SHOP[:4])
+    assert eventually(lambda: live.get().release.name == "two", 1.5)
+    assert live.get().search().total == 4
+    assert old.search().total == 8  # a request in flight ends with the engine it began with
+    point(home, "one")
+    assert eventually(lambda: live.get().release.name == "one")
+
+
+def test_the_encoder_is_warm_before_the_new_release_answers_and_shared_when_it_is_the_same(home: Home) -> None:
+    opened: list[str] = []
+
+    def open_encoder(record: dict[str, Any], home: Home) -> FakeEncoder:
+        opened.append(record["fingerprint"])
+        return FakeEncoder()
+
+    live = LiveEngine(home, open_encoder)
+    try:
+        publish(home, "one")
+        assert eventually(lambda: live.get().encoder.is_ready)
+        publish(home, "two")
+        assert eventually(lambda: live.get().release.name == "two")
+        assert live.get().encoder.is_ready
+        assert opened == ["fake"]
+    finally:
+        live.close()
+
+
+def test_a_damaged_release_is_logged_and_the_old_one_keeps_answering(
+    home: Home, live: LiveEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(home, "one")
+    live.get()
+    write_release(home.releases / "two", SHOP)
+    (home.releases / "two" / "embeddings.npy").write_bytes(b"cut")
+    with caplog.at_level(logging.ERROR, logger="aisle.live"):
+        point(home, "two")
+        assert eventually(lambda: "two is not served" in caplog.text)
+    assert live.get().release.name == "one"
+    publish(home, "three")
+    assert eventually(lambda: live.get().release.name == "three")
+
+
+def test_a_release_whose_encoder_is_missing_does_not_replace_one_that_works(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    def open_encoder(record: dict[str, Any], home: Home) -> FakeEncoder:
+        if record["fingerprint"] == "lost":
+            raise EncoderError("the folder is gone")
+        return FakeEncoder()
+
+    live = LiveEngine(home, open_encoder)
+    try:
+        publish(home, "one")
+        live.get()
+        layout = write_release(home.releases / "two", SHOP)
+        layout.manifest.write_text(
+            layout.manifest.read_text().replace('"fingerprint": "fake"', '"fingerprint": "lost"')
+        )
+        with caplog.at_level(logging.ERROR, logger="aisle.live"):
+            point(home, "two")
+            assert eventually(lambda: "the folder is gone" in caplog.text)
+        assert live.get().release.name == "one"
+    finally:
+        live.close()
+
+
+def test_the_first_release_is_served_as_soon_as_it_is_published(home: Home, live: LiveEngine) -> None:
+    with pytest.raises(ReleaseMissing, match="indexer build"):
+        live.get()
+    publish(home, "one")
+    assert live.get().release.name == "one"

@@ -1,0 +1,330 @@
+"""A page of results as the templates need it: cards, filters to add and to take off, pages, ways out of nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from search.engine import Engine
+from search.facets import PATH_SEPARATOR
+from search.request import SearchRequest, SearchResults
+from web.cards import Card, Trait, card_of_hit, trait
+from web.formats import price_text
+from web.urls import address, query_pairs, reachable_pages, with_value, without_value
+
+SHOWN_VALUES = 7  # of a facet, before "show more"
+SHOWN_CHIPS = 10
+MAX_RESCUES = 8
+ENOUGH_TO_NARROW = 8  # fewer results than this are seen at a glance
+SORT_LABELS = {
+    "relevance": "Best match", "price:asc": "Price, low to high", "price:desc": "Price, high to low",
+    "rating:desc": "Best rated", "newest": "Newest",
+}  # fmt: skip
+HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 240, 44
+
+
+@dataclass(frozen=True)
+class Applied:
+    """One filter in force, the address without it, and what it would bring back (None: not asked)."""
+
+    label: str
+    value: str
+    removed: str
+    brings: int | None = None
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a facet."""
+
+    trait: Trait
+    count: int
+    is_selected: bool
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One category in the tree; `address` selects it, or leaves it when it is the selected one."""
+
+    name: str
+    depth: int
+    count: int
+    is_selected: bool
+    address: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of the price histogram, in SVG units."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    is_inside: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """One facet of the sidebar: `branches` of categories, `bars` of prices, or `values` to tick."""
+
+    name: str
+    label: str
+    values: list[Value] = field(default_factory=list)
+    more: list[Value] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One cluster among the results."""
+
+    label: str
+    count: int
+    address: str
+    is_selected: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """One entry of the pagination; number None is a gap."""
+
+    number: int | None
+    address: str = ""
+    is_current: bool = False
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Everything the results page shows."""
+
+    path: str
+    request: SearchRequest
+    results: SearchResults
+    cards: list[Card]
+    groups: list[Group]
+    chips: list[Chip]
+    applied: list[Applied]
+    cleared: str
+    cleared_total: int | None
+    sorts: list[tuple[str, str]]
+    pages: list[Page]
+    previous: str
+    next: str
+    last: str
+    kept: list[tuple[str, str]]
+    has_stock: bool
+
+    @property
+    def is_past_the_end(self) -> bool:
+        """Whether there are results, but not on this page."""
+        return self.results.total > 0 and not self.cards
+
+
+def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") -> Listing:
+    """Ask the engine and lay its answer out for a page under `path`."""
+    results = engine.search(request)
+    last = reachable_pages(results.pages, request.per_page)
+    is_nothing = results.total == 0
+    cluster = request.cluster if path.startswith("/clusters/") else None
+    cleared = SearchRequest(q=request.q, sort=request.sort, cluster=cluster)
+    return Listing(
+        path=path,
+        request=request,
+        results=results,
+        cards=[card_of_hit(hit) for hit in results.hits],
+        groups=[
+            _group(name, facet, request, path)
+            for name, facet in results.facets.items()
+            if _narrows(name, facet, request, results.total)
+        ],
+        chips=_chips(results, path),
+        applied=_applied(engine, request, path, asks=is_nothing),
+        cleared=address(path, cleared),
+        cleared_total=_total(engine, cleared) if is_nothing and request != cleared else None,
+        sorts=_sorts(engine, request),
+        pages=_pages(request, path, last),
+        previous=address(path, request, page=min(request.page - 1, last)) if request.page > 1 and last else "",
+        next=address(path, request, page=request.page + 1) if request.page < last else "",
+        last=address(path, request, page=max(last, 1)),
+        kept=_kept(request, path),
+        has_stock="availability" in engine.release.facets.values,
+    )
+
+
+def _sorts(engine: Engine, request: SearchRequest) -> list[tuple[str, str]]:
+    """Return (value, label) of the orders this catalog has numbers for; "best match" only when something was asked."""
+    columns = {"price:asc": "price", "price:desc": "price", "rating:desc": "rating", "newest": "created"}
+    labels = dict(SORT_LABELS) if request.q else {**SORT_LABELS, "relevance": "Featured"}
+    numbers = engine.release.facets.numbers
+    return [(sort, label) for sort, label in labels.items() if sort not in columns or columns[sort] in numbers]
+
+
+def _kept(request: SearchRequest, path: str) -> list[tuple[str, str]]:
+    """Return the parameters that the filter form carries along unseen; those it has fields for are left out."""
+    in_form = {"price_min", "price_max", "in_stock", "sort", "page"}
+    is_cluster_page = path.startswith("/clusters/")
+    return [
+        (name, value)
+        for name, value in query_pairs(request)
+        if name not in in_form
+        and not (name.startswith("f.") and name != "f.category")
+        and not (is_cluster_page and name == "cluster")
+    ]
+
+
+# -- facets --
+
+
+def _narrows(name: str, facet: dict[str, Any], request: SearchRequest, total: int) -> bool:
+    """Return whether a facet has something to choose: values some results lack, or a choice made."""
+    if facet["type"] == "range":
+        is_bounded = (request.price_min, request.price_max) != (None, None)
+        return name == "price" and (facet["min"] != facet["max"] or is_bounded)
+    if request.filters.get(name):
+        return True
+    return any(entry["count"] < total for entry in facet["values"])
+
+
+def _group(name: str, facet: dict[str, Any], request: SearchRequest, path: str) -> Group:
+    if facet["type"] == "range":
+        return Group(name, facet["label"], bars=_bars(facet, request), low=facet["min"], high=facet["max"])
+    if facet["is_path"]:
+        return Group(name, facet["label"], branches=_branches(name, facet, request, path))
+    values = [Value(trait(name, entry["value"]), entry["count"], entry["selected"]) for entry in facet["values"]]
+    shown = [value for place, value in enumerate(values) if place < SHOWN_VALUES or value.is_selected]
+    rest = [value for value in values if value not in shown]
+    # A link that reveals a single value is longer than the value.
+    return Group(name, facet["label"], values, []) if len(rest) < 2 else Group(name, facet["label"], shown, rest)
+
+
+def _branches(name: str, facet: dict[str, Any], request: SearchRequest, path: str) -> list[Branch]:
+    """Return the top categories and, below each selected one and its ancestors, what is in them."""
+    counts = {entry["value"]: entry["count"] for entry in facet["values"]}
+    selected = set(request.filters.get(name, ()))
+    opened = {_ancestor(value, depth) for value in selected for depth in range(1, value.count(PATH_SEPARATOR) + 2)}
+    top = [value for value in counts if PATH_SEPARATOR not in value]
+    opened |= set(top if len(top) == 1 else ())
+    branches: list[Branch] = []
+
+    def walk(parent: str, depth: int) -> None:
+        for value in counts:
+            if value.rpartition(PATH_SEPARATOR)[0] != parent:
+                continue
+            is_selected = value in selected
+            chosen = without_value(request, name, value) if is_selected else _only(request, name, value)
+            leaf = value.rpartition(PATH_SEPARATOR)[2]
+            branches.append(Branch(leaf, depth, counts[value], is_selected, address(path, chosen)))
+            if value in opened:
+                walk(value, depth + 1)
+
+    walk("", 0)
+    return branches
+
+
+def _ancestor(value: str, depth: int) -> str:
+    return PATH_SEPARATOR.join(value.split(PATH_SEPARATOR)[:depth])
+
+
+def _only(request: SearchRequest, field: str, value: str) -> SearchRequest:
+    """Return the request with one value of a field in place of those it has."""
+    left = {name: values for name, values in request.filters.items() if name != field}
+    return with_value(replace(request, filters=left), field, value)
+
+
+def _bars(facet: dict[str, Any], request: SearchRequest) -> list[Bar]:
+    buckets = facet["histogram"]
+    if len(buckets) < 3:
+        return []
+    most = max(bucket["count"] for bucket in buckets) or 1
+    low = float("-inf") if request.price_min is None else request.price_min
+    high = float("inf") if request.price_max is None else request.price_max
+    step = HISTOGRAM_WIDTH / len(buckets)
+    bars = []
+    for place, bucket in enumerate(buckets):
+        height = max(2.0 if bucket["count"] else 0.0, HISTOGRAM_HEIGHT * bucket["count"] / most)
+        is_inside = bucket["to"] >= low and bucket["from"] <= high
+        x, y = place * step + 1, HISTOGRAM_HEIGHT - height
+        bars.append(Bar(round(x, 1), round(y, 1), round(step - 2, 1), round(height, 1), is_inside))
+    return bars
+
+
+# -- filters in force --
+
+
+def _applied(engine: Engine, request: SearchRequest, path: str, asks: bool) -> list[Applied]:
+    """Return every filter in force; `asks` the engine how many products each one keeps out."""
+    facets = engine.release.facets.values
+    without: list[tuple[str, str, SearchRequest]] = []
+    for name, values in request.filters.items():
+        label = facets[name].label
+        for value in values:
+            shown = value.replace(PATH_SEPARATOR, " › ") if facets[name].is_path else value
+            without.append((label, shown, without_value(request, name, value)))
+    if request.price_min is not None or request.price_max is not None:
+        text = _price_span(request, engine.release.currency)
+        without.append(("Price", text, replace(request, price_min=None, price_max=None, page=1)))
+    if request.in_stock:
+        without.append(("Availability", "in stock", replace(request, in_stock=False, page=1)))
+    if request.cluster is not None and not path.startswith("/clusters/"):
+        cluster = engine.release.clusters.cluster(request.cluster)
+        without.append(("Group", cluster.label, replace(request, cluster=None, page=1)))
+    return [
+        Applied(label, value, address(path, left), _total(engine, left) if asks and place < MAX_RESCUES else None)
+        for place, (label, value, left) in enumerate(without)
+    ]
+
+
+def _price_span(request: SearchRequest, currency: str) -> str:
+    low, high = price_text(request.price_min, currency), price_text(request.price_max, currency)
+    if low and high:
+        return f"{low} to {high}"
+    return f"from {low}" if low else f"up to {high}"
+
+
+def _total(engine: Engine, request: SearchRequest) -> int:
+    return engine.search(replace(request, per_page=1, page=1, facets=())).total
+
+
+def _chips(results: SearchResults, path: str) -> list[Chip]:
+    """Return the clusters the results fall into; none when they all lie in one, or the page is a cluster's own."""
+    request = results.request
+    narrows = len(results.clusters) > 1 and results.total >= ENOUGH_TO_NARROW
+    if path.startswith("/clusters/") or not (narrows or request.cluster is not None):
+        return []
+    return [
+        Chip(
+            entry["label"],
+            entry["count"],
+            address(path, request, page=1, cluster=None if entry["id"] == request.cluster else entry["id"]),
+            entry["id"] == request.cluster,
+        )
+        for entry in results.clusters[:SHOWN_CHIPS]
+    ]
+
+
+# -- pages --
+
+
+def _pages(request: SearchRequest, path: str, last: int) -> list[Page]:
+    """Return first, last and the pages around the current one, gaps between."""
+    if last < 2:
+        return []
+    near = {number for number in range(request.page - 1, request.page + 2) if 1 <= number <= last}
+    entries: list[Page] = []
+    before = 0
+    for number in sorted({1, last} | near):
+        if number - before == 2:
+            entries.append(_page(number - 1, request, path))
+        elif number - before > 2:
+            entries.append(Page(None))
+        entries.append(_page(number, request, path))
+        before = number
+    return entries
+
+
+def _page(number: int, request: SearchRequest, path: str) -> Page:
+    return Page(number, address(path, request, page=number), number == request.page)

@@ -1,0 +1,182 @@
+"""The running server follows a release switch: the next engine opens beside the old one, then takes its place."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from flask import current_app, g
+
+from search.arrays import Floats
+from search.encoder import Encoder
+from search.encoders import find_encoder
+from search.engine import Engine
+from search.errors import AisleError, ReleaseMissing
+from search.home import Home
+from search.release import open_release
+
+logger = logging.getLogger("aisle.live")
+CHECK_SECONDS = 0.5  # how often `current` is read; a switch is seen within a second
+
+
+class EngineProvider(Protocol):
+    """Where views get their engine from; the tests bring one that is always the same."""
+
+    def get(self) -> Engine:
+        """Return the engine of the live release."""
+        ...
+
+
+def current_engine() -> Engine:
+    """Return the engine that answers this request, one and the same until its end.
+
+    Raises:
+        ReleaseError: there is no release, or it is damaged.
+    """
+    if "engine" not in g:
+        g.engine = current_app.extensions["aisle.engine"].get()
+    engine: Engine = g.engine
+    return engine
+
+
+class LiveEngine:
+    """The engine of a home's live release, opened at the first request and replaced when `current` changes.
+
+    A release that cannot be opened is logged, and the one before it keeps answering. Requests in flight keep the
+    engine they began with.
+
+    Args:
+        home: whose live release is served.
+        open_encoder: manifest record and home to encoder; another one in tests.
+    """
+
+    def __init__(self, home: Home, open_encoder: Callable[[dict[str, Any], Home], Encoder] = find_encoder):
+        self.home = home
+        self._encoders = EncoderShelf(home, open_encoder)
+        self._engine: Engine | None = None
+        self._seen: tuple[str, int] | None = None  # the pointer last acted upon
+        self._opening = threading.Lock()
+        self._closed = threading.Event()
+
+    def get(self) -> Engine:
+        """Return the current engine; the first call opens it and begins to follow the home.
+
+        Raises:
+            ReleaseMissing: nothing was published yet.
+            ReleaseDamaged: the only release there is cannot be opened.
+        """
+        if self._engine is None:
+            with self._opening:
+                if self._engine is None:
+                    self._seen = self._pointer()
+                    self._engine = self._open()
+                    self._engine.encoder.start()  # meanwhile queries are answered by their words
+                    threading.Thread(target=self._follow, name="release-follower", daemon=True).start()
+        return self._engine
+
+    def start(self) -> None:
+        """Begin to open the live release in the background, so that the first visitor finds it open."""
+        threading.Thread(target=self._open_early, name="release-opening", daemon=True).start()
+
+    def _open_early(self) -> None:
+        try:
+            self.get()
+        except AisleError as error:
+            logger.warning("nothing is served yet: %s", error)
+
+    def close(self) -> None:
+        """Stop following the home."""
+        self._closed.set()
+
+    def _pointer(self) -> tuple[str, int] | None:
+        """Return what `current` says and when it was written; None while there is none."""
+        try:
+            return self.home.current.read_text("utf-8").strip(), self.home.current.stat().st_mtime_ns
+        except OSError:
+            return None
+
+    def _open(self) -> Engine:
+        release = open_release(self.home.live())
+        record = release.manifest["encoder"]
+        return Engine(release, partial(self._encoders.encoder_of, record), waits=False)
+
+    def _follow(self) -> None:
+        while not self._closed.wait(CHECK_SECONDS):
+            pointer = self._pointer()
+            if pointer is not None and pointer != self._seen:
+                self._seen = pointer
+                self._swap(pointer[0])
+
+    def _swap(self, name: str) -> None:
+        """Open a release and let it answer, or keep the old one and say why."""
+        old = self._engine
+        if old is not None and old.release.name == name:
+            return
+        try:
+            engine = self._open()
+            engine.encoder.vectors(["warm-up"])  # the encoder answers before the first visitor asks
+        except ReleaseMissing as error:
+            logger.error("release %s is gone, the one before keeps answering: %s", name, error)
+        except AisleError as error:
+            logger.error("release %s is not served, the one before keeps answering: %s", name, error)
+        except Exception:
+            logger.exception("release %s is not served, the one before keeps answering", name)
+        else:
+            self._engine = engine
+            self._encoders.keep_only(engine.release.manifest["encoder"]["fingerprint"])
+            logger.info("release %s answers from now on", name)
+
+
+class EncoderShelf:
+    """Encoders by fingerprint, so that two releases built with the same one share it."""
+
+    def __init__(self, home: Home, open_encoder: Callable[[dict[str, Any], Home], Encoder]):
+        self._home = home
+        self._open = open_encoder
+        self._encoders: dict[str, Encoder] = {}
+        self._lock = threading.Lock()
+
+    def encoder_of(self, record: dict[str, Any]) -> Encoder:
+        """Return the encoder a manifest's record names; opened once.
+
+        Raises:
+            EncoderError: it is not where the record says.
+        """
+        with self._lock:
+            fingerprint = record["fingerprint"]
+            if fingerprint not in self._encoders:
+                self._encoders[fingerprint] = OneAtATime(self._open(record, self._home))
+            return self._encoders[fingerprint]
+
+    def keep_only(self, fingerprint: str) -> None:
+        """Let go of every other encoder."""
+        with self._lock:
+            self._encoders = {key: encoder for key, encoder in self._encoders.items() if key == fingerprint}
+
+
+class OneAtATime:
+    """An encoder that two engines may share for the moment of a swap: tokenizers do not bear two threads."""
+
+    def __init__(self, encoder: Encoder):
+        self._encoder = encoder
+        self._lock = threading.Lock()
+        self.name = encoder.name
+        self.fingerprint = encoder.fingerprint
+
+    @property
+    def dim(self) -> int:
+        """Length of every vector."""
+        return self._encoder.dim
+
+    def encode_queries(self, texts: Any) -> Floats:
+        """Return (n, dim) float32 unit rows."""
+        with self._lock:
+            return self._encoder.encode_queries(texts)
+
+    def encode_passages(self, texts: Any) -> Floats:
+        """Return (n, dim) float32 unit rows."""
+        with self._lock:
+            return self._encoder.encode_passages(texts)

@@ -1,0 +1,114 @@
+"""The shop's pages. A view reads the request, asks one function, renders; the address bar is the query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request
+
+from search.facets import PATH_SEPARATOR
+from search.product import Product
+from search.request import SearchRequest
+from web.api import server_timing
+from web.cards import availability_text, cards_of, choices_of, picture_of
+from web.listing import Listing, listing_of
+from web.live import current_engine
+from web.schemas import search_request
+from web.start import neighborhoods_of, samples_of, start_of
+from web.structured import product_data, script_json
+from web.urls import address
+
+pages = Blueprint("pages", __name__)
+SIMILAR = 10
+
+
+@pages.get("/")
+def start() -> str:
+    """Show the search field, departments, groups to explore and well-rated products."""
+    return render_template("start.html", start=start_of(current_engine()))
+
+
+@pages.get("/search")
+def search() -> Response:
+    """Show the results of a search, or all products when nothing is asked."""
+    engine = current_engine()
+    listing = listing_of(engine, search_request(request.args, engine, lenient=True))
+    trail = category_trail(listing.request)
+    if listing.results.total:
+        return _answered("search.html", listing, trail=trail)
+    return _answered("nothing.html", listing, trail=trail, departments=start_of(engine).departments)
+
+
+@pages.get("/products/<path:product_id>")
+def product(product_id: str) -> str:
+    """Show one product, its variants and what is like it."""
+    engine = current_engine()
+    found = engine.product(product_id)
+    row = engine.release.products.row_of(product_id)
+    cluster = engine.release.clusters.cluster(int(engine.release.clusters.cluster_of[row]))
+    return render_template(
+        "product.html",
+        product=found,
+        picture=picture_of(found, cluster.id),
+        availability=availability_text(found.availability),
+        cluster=cluster,
+        choices=choices_of(found, engine.variants(found)),
+        similar=cards_of(engine, [near for near, _ in engine.similar(product_id, SIMILAR)]),
+        trail=product_trail(found),
+        data=script_json(product_data(found, request.url_root)),
+    )
+
+
+@pages.get("/clusters")
+def clusters() -> str:
+    """Show every group of products and those within it."""
+    return render_template("clusters.html", neighborhoods=neighborhoods_of(current_engine()))
+
+
+@pages.get("/clusters/<int:cluster_id>")
+def cluster(cluster_id: int) -> Response:
+    """Show the products of one group, to browse and to filter."""
+    engine = current_engine()
+    clusters = engine.release.clusters
+    found = clusters.cluster(cluster_id)
+    values = request.args.copy()
+    values.setlist("cluster", [str(cluster_id)])
+    listing = listing_of(engine, search_request(values, engine, lenient=True), path=f"/clusters/{cluster_id}")
+    return _answered(
+        "cluster.html",
+        listing,
+        cluster=found,
+        parent=None if found.parent is None else clusters.cluster(found.parent),
+        children=clusters.children(cluster_id),
+        siblings=[] if found.parent is None else clusters.children(found.parent),
+        samples=samples_of(engine, found),
+    )
+
+
+def _answered(template: str, listing: Listing, **context: Any) -> Response:
+    response = Response(render_template(template, listing=listing, **context))
+    response.headers["Server-Timing"] = server_timing(listing.results)
+    if listing.results.degraded:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def category_trail(asked: SearchRequest) -> list[tuple[str, str]]:
+    """Return (name, address) of the one category that is browsed and its ancestors; [] when it is not one."""
+    chosen = asked.filters.get("category", ())
+    return _trail(tuple(chosen[0].split(PATH_SEPARATOR))) if len(chosen) == 1 else []
+
+
+def product_trail(found: Product) -> list[tuple[str, str]]:
+    """Return (name, address) of a product's categories, the widest first."""
+    return _trail(found.category)
+
+
+def _trail(path: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [
+        (
+            path[depth],
+            address("/search", SearchRequest(filters={"category": (PATH_SEPARATOR.join(path[: depth + 1]),)})),
+        )
+        for depth in range(len(path))
+    ]

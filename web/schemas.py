@@ -1,0 +1,185 @@
+"""What may be asked: pydantic models of every route's parameters. An unknown name suggests the nearest known one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from werkzeug.datastructures import MultiDict
+
+from search.engine import Engine
+from search.errors import QueryError
+from search.facets import nearest
+from search.request import MAX_PER_PAGE, MAX_QUERY_CHARACTERS, SearchRequest
+
+FILTER = "f."
+MAX_RAW_QUERY = 4 * MAX_QUERY_CHARACTERS  # spaces are folded before the real limit is checked
+
+
+def _flag(value: Any) -> Any:
+    """Return True or False for the two spellings of a switch."""
+    known = {"0": False, "1": True, 0: False, 1: True}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (str, int)) and value in known:
+        return known[value]
+    raise ValueError("it must be 0 or 1")
+
+
+def _names(value: Any) -> Any:
+    """Return facet names from "brand,price", "none" or a list."""
+    if isinstance(value, str):
+        value = [] if value == "none" else [name.strip() for name in value.split(",")]
+    return value
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Model = TypeVar("Model", bound="Parameters")
+
+
+class Parameters(BaseModel):
+    """Base of all parameter models: nothing unknown is let through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SearchParameters(Parameters):
+    """The parameters of a search, but for the filters `f.<field>`, whose names the catalog decides."""
+
+    q: str = Field("", max_length=MAX_RAW_QUERY, description="What is looked for; empty browses. 512 characters.")
+    page: int = Field(1, ge=1, description="Page, from 1.")
+    per_page: int = Field(24, ge=1, le=MAX_PER_PAGE, description="Products on a page.")
+    mode: Literal["hybrid", "dense", "lexical"] = Field("hybrid", description="By meaning and words, or one alone.")
+    sort: Literal["relevance", "price:asc", "price:desc", "rating:desc", "newest"] = Field(
+        "relevance", description="Order within the relevant products."
+    )
+    price_min: float | None = Field(None, description="Least price, in the catalog's currency.")
+    price_max: float | None = Field(None, description="Highest price, in the catalog's currency.")
+    in_stock: Flag = Field(False, description="1: leave out what is out of stock.")
+    facets: Annotated[list[str] | None, BeforeValidator(_names)] = Field(
+        None, description='Facets to count, comma-separated, or "none"; those worth showing when left out.'
+    )
+    cluster: int | None = Field(None, description="Only products of this cluster.")
+    explain: Flag = Field(False, description="1: each hit tells its scores and ranks.")
+    interpret: Flag = Field(
+        True, description="0: take the words literally. Accepted; makes no difference until queries are interpreted."
+    )
+    correct: Flag = Field(
+        True, description="0: no spelling correction. Accepted; makes no difference until spelling is corrected."
+    )
+
+
+class SuggestParameters(Parameters):
+    """The parameters of suggestions."""
+
+    q: str = Field("", description="What was typed so far; 128 characters.")
+    limit: int = Field(5, description="Suggestions of each kind, 1 to 20.")
+
+
+class SimilarParameters(Parameters):
+    """The parameters of similar products."""
+
+    limit: int = Field(12, description="How many, 1 to 100.")
+
+
+class NoParameters(Parameters):
+    """For routes that take none."""
+
+
+class InvalidParameters(QueryError):
+    """One or more parameters are not understood; `errors` lists each with its name and what is wrong."""
+
+    def __init__(self, errors: list[tuple[str, str]]):
+        super().__init__(*errors[0])
+        self.errors = errors
+
+
+def search_request(values: MultiDict[str, str], engine: Engine, *, lenient: bool = False) -> SearchRequest:
+    """Return the search that query parameters describe.
+
+    Args:
+        values: as they came; a filter may repeat.
+        engine: its catalog decides which filters and clusters there are.
+        lenient: pages pass over parameters they do not know (campaign tags) and empty ones (untouched form fields).
+
+    Raises:
+        InvalidParameters: naming every parameter that is not understood.
+        QueryError: a combination that is not possible.
+    """
+    single: dict[str, Any] = {}
+    filters: dict[str, list[str]] = {}
+    repeated = []
+    for name, texts in values.lists():
+        if lenient:
+            texts = [text for text in texts if text.strip()]
+            if not texts or (not name.startswith(FILTER) and name not in SearchParameters.model_fields):
+                continue
+        if name.startswith(FILTER):
+            filters[name.removeprefix(FILTER)] = texts
+        else:
+            single[name] = texts[0]
+            if len(texts) > 1:
+                repeated.append((name, f"{name} is given {len(texts)} times; once is enough"))
+    if repeated:
+        raise InvalidParameters(repeated)
+    return _request(single, filters, engine)
+
+
+def search_request_of_json(body: Any, engine: Engine) -> SearchRequest:
+    """Return the search that a JSON object describes: the same names; a filter is a text or a list of texts.
+
+    Raises:
+        InvalidParameters: naming every member that is not understood.
+        QueryError: a combination that is not possible.
+    """
+    if not isinstance(body, dict):
+        raise InvalidParameters([("", 'the body must be a JSON object such as {"q": "red dress"}')])
+    filters: dict[str, list[str]] = {}
+    for name in [name for name in body if name.startswith(FILTER)]:
+        texts = [body[name]] if isinstance(body[name], str) else body[name]
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise InvalidParameters([(name, f"{name} must be a text or a list of texts")])
+        filters[name.removeprefix(FILTER)] = texts
+    single = {name: value for name, value in body.items() if not name.startswith(FILTER)}
+    return _request(single, filters, engine)
+
+
+def _request(single: Mapping[str, Any], filters: Mapping[str, list[str]], engine: Engine) -> SearchRequest:
+    parameters = parsed(SearchParameters, single, also=[f"{FILTER}{name}" for name in engine.release.facets.values])
+    for name in filters:
+        engine.release.facets.facet(name, f"{FILTER}{name}")
+    cluster = parameters.cluster
+    if cluster is not None and cluster not in engine.release.clusters.clusters:
+        raise QueryError("cluster", f"no cluster {cluster} in this release; see /api/v1/clusters for those there are")
+    return SearchRequest(
+        filters={name: tuple(dict.fromkeys(values)) for name, values in filters.items() if values},
+        **parameters.model_dump(exclude={"interpret", "correct"}),
+    )
+
+
+def parsed(model: type[Model], values: Mapping[str, Any], also: list[str] | None = None) -> Model:
+    """Return the values as a model.
+
+    Raises:
+        InvalidParameters: naming each parameter that is unknown or out of bounds; `also` are further known names.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        known = [*model.model_fields, *(also or [])]
+        raise InvalidParameters([_said(problem, known) for problem in error.errors()]) from None
+
+
+def _said(problem: Any, known: list[str]) -> tuple[str, str]:
+    """Return (parameter, sentence) of one pydantic error."""
+    name = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        return name, f'unknown parameter "{name}"{nearest(name, known)}'
+    if problem["type"] == "literal_error":
+        choices = [choice.strip(" '") for choice in problem["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        return name, f'{name} "{problem["input"]}" is not known{nearest(str(problem["input"]), choices)}'
+    if problem["type"] == "value_error":
+        return name, f'{name} is "{problem["input"]}"; {problem["ctx"]["error"]}'
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return name, f"{name} is {problem['input']!r:.60}: {message}"

@@ -1,0 +1,57 @@
+"""The server's settings: one frozen dataclass, read once from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_THREADS = 64
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the page and the API are served.
+
+    Attributes:
+        home: the folder that holds the releases.
+        host, port: where to listen; port 1..65535.
+        threads: how many requests are answered at once, 1..64.
+        log: "text" or "json", one line per request on stderr.
+        shop_name: what the page calls itself.
+    """
+
+    home: Path = Path("instance")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    threads: int = 4
+    log: str = "text"
+    shop_name: str = "Aisle"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Return the settings that the environment (default: the process's own) asks for.
+
+        Raises:
+            ValueError: a value that cannot be used; it names the variable.
+        """
+        values = os.environ if environment is None else environment
+        log = values.get("AISLE_LOG") or cls.log
+        if log not in ("text", "json"):
+            raise ValueError(f'AISLE_LOG is "{log}"; it must be text or json')
+        return cls(
+            home=Path(values.get("AISLE_HOME") or cls.home),
+            host=values.get("AISLE_HOST") or cls.host,
+            port=_whole(values, "AISLE_PORT", cls.port, 65535),
+            threads=_whole(values, "AISLE_THREADS", cls.threads, MAX_THREADS),
+            log=log,
+            shop_name=values.get("AISLE_SHOP_NAME") or cls.shop_name,
+        )
+
+
+def _whole(values: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = values.get(name) or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise ValueError(f'{name} is "{text}"; it must be a whole number from 1 to {most}')
+    return int(text)

@@ -1,0 +1,124 @@
+"""The start page's shelves: departments, groups to explore, well-rated products. Laid out once a release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from search.clusters import Cluster
+from search.engine import Engine
+from search.facets import PATH_SEPARATOR
+from search.product import Product
+from search.request import SearchRequest
+from web.cards import Card, card_of, cards_of, one_per_group
+from web.urls import address
+
+SHOWN_DEPARTMENTS = 18
+SHOWN_CLUSTERS = 6
+SHOWN_PRODUCTS = 10
+BEST_RATED = 24  # products looked at for the best
+SAMPLES = 4  # pictures that stand for a cluster
+PRIOR_RATING, PRIOR_COUNT = 4.0, 25  # what a product without ratings is thought to be worth
+
+
+@dataclass(frozen=True)
+class Department:
+    """One top category with a product that stands for it."""
+
+    name: str
+    count: int
+    address: str
+    card: Card | None
+
+
+@dataclass(frozen=True)
+class Neighborhood:
+    """A cluster with a few products to see what it is about, and the clusters below it."""
+
+    cluster: Cluster
+    cards: list[Card]
+    children: list[Cluster]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Everything the start page shows."""
+
+    products: int
+    departments: list[Department]
+    neighborhoods: list[Neighborhood]
+    favorites: list[Card]
+
+
+_laid_out: WeakKeyDictionary[Engine, Start] = WeakKeyDictionary()
+
+
+def start_of(engine: Engine) -> Start:
+    """Return the start page of a release; the engine is asked only the first time."""
+    if engine not in _laid_out:
+        _laid_out[engine] = Start(
+            products=engine.release.rows,
+            departments=departments_of(engine),
+            neighborhoods=neighborhoods_of(engine)[:SHOWN_CLUSTERS],
+            favorites=cards_of(engine, _favorites(engine)),
+        )
+    return _laid_out[engine]
+
+
+def departments_of(engine: Engine) -> list[Department]:
+    """Return the largest top categories in alphabetical order."""
+    facet = engine.release.facets.values.get("category")
+    if facet is None:
+        return []
+    counts = facet.counts(np.arange(engine.release.rows, dtype=np.int64))
+    top = [
+        (value, int(count))
+        for value, count in zip(facet.values, counts, strict=True)
+        if PATH_SEPARATOR not in value and count
+    ]
+    largest = sorted(top, key=lambda entry: (-entry[1], entry[0]))[:SHOWN_DEPARTMENTS]
+    departments = []
+    for value, count in sorted(largest):
+        browsing = SearchRequest(filters={"category": (value,)})
+        cards = cards_of(engine, _best(engine, browsing)[:1])
+        departments.append(Department(value, count, address("/search", browsing), cards[0] if cards else None))
+    return departments
+
+
+def neighborhoods_of(engine: Engine) -> list[Neighborhood]:
+    """Return the top clusters, largest first, each with sample products and the clusters below it."""
+    clusters = engine.release.clusters
+    return [
+        Neighborhood(cluster, samples_of(engine, cluster), clusters.children(cluster.id))
+        for cluster in clusters.children(None)
+    ]
+
+
+def samples_of(engine: Engine, cluster: Cluster, count: int = SAMPLES) -> list[Card]:
+    """Return products near a cluster's middle that do not look alike, the most typical first."""
+    nearest = one_per_group(engine.release.products.products(cluster.top_rows), len(cluster.top_rows))
+    different = {product.image_url or product.id: product for product in reversed(nearest)}
+    chosen = [product for product in nearest if different[product.image_url or product.id] is product]
+    return [card_of(product, cluster.id) for product in chosen[:count]]
+
+
+def _favorites(engine: Engine) -> list[Product]:
+    """Return well-rated products, one of each department first."""
+    best = _best(engine, SearchRequest())
+    departments = dict.fromkeys(product.category[:1] for product in best)
+    firsts = [next(product for product in best if product.category[:1] == name) for name in departments]
+    return one_per_group([*firsts, *best], SHOWN_PRODUCTS)
+
+
+def _best(engine: Engine, browsing: SearchRequest) -> list[Product]:
+    """Return products with a picture, by rating: few ratings are drawn towards an ordinary one."""
+    asked = SearchRequest(filters=browsing.filters, sort="rating:desc", per_page=BEST_RATED, facets=())
+    products = [hit.product for hit in engine.search(asked).hits if hit.product.image_url]
+
+    def worth(product: Product) -> float:
+        count = product.rating_count or 0
+        return ((product.rating or 0) * count + PRIOR_RATING * PRIOR_COUNT) / (count + PRIOR_COUNT)
+
+    return one_per_group(sorted(products, key=worth, reverse=True), len(products))

@@ -1,0 +1,69 @@
+"""A search as an address and back: one canonical spelling, so that equal searches have equal addresses and ETags."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from search.request import MAX_WINDOW, SearchRequest
+
+
+def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
+    """Return the parameters that differ from their defaults, in one fixed order, values sorted within a filter."""
+    pairs: list[tuple[str, str]] = [("q", request.q)] if request.q else []
+    for name in sorted(request.filters):
+        pairs += [(f"f.{name}", value) for value in sorted(set(request.filters[name]))]
+    for name in ("price_min", "price_max"):
+        bound = getattr(request, name)
+        if bound is not None:
+            pairs.append((name, f"{bound:.10g}"))
+    if request.in_stock:
+        pairs.append(("in_stock", "1"))
+    if request.cluster is not None:
+        pairs.append(("cluster", str(request.cluster)))
+    if request.facets is not None:
+        pairs.append(("facets", ",".join(request.facets) or "none"))
+    defaults = SearchRequest()
+    for name in ("mode", "sort", "per_page", "page"):
+        value = getattr(request, name)
+        if value != getattr(defaults, name):
+            pairs.append((name, str(value)))
+    if request.explain:
+        pairs.append(("explain", "1"))
+    return pairs
+
+
+def address(path: str, request: SearchRequest, **changes: Any) -> str:
+    """Return the address of a search under a path, e.g. "/search?q=red+dress&page=2".
+
+    A cluster that is part of the path ("/clusters/12") is not repeated as a parameter.
+    """
+    changed = replace(request, **changes) if changes else request
+    pairs = query_pairs(changed)
+    if path.startswith("/clusters/"):
+        pairs = [(name, value) for name, value in pairs if name != "cluster"]
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+def with_value(request: SearchRequest, field: str, value: str) -> SearchRequest:
+    """Return the request, from its first page, with one more value of a filter."""
+    values = (*request.filters.get(field, ()), value)
+    return replace(request, filters={**request.filters, field: tuple(dict.fromkeys(values))}, page=1)
+
+
+def without_value(request: SearchRequest, field: str, value: str) -> SearchRequest:
+    """Return the request, from its first page, without a value of a filter."""
+    left = tuple(one for one in request.filters.get(field, ()) if one != value)
+    filters = {**request.filters, field: left}
+    return replace(request, filters={name: values for name, values in filters.items() if values}, page=1)
+
+
+def product_path(product_id: str) -> str:
+    """Return the path of a product's page; ids may hold any character."""
+    return f"/products/{quote(product_id, safe='')}"
+
+
+def reachable_pages(pages: int, per_page: int) -> int:
+    """Return how many pages can be asked for: the window of a search ends at 10,000 products."""
+    return min(pages, MAX_WINDOW // per_page)
