@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from itertools import count as numbers
 
 import numpy as np
-from numpy.typing import NDArray
 
-from indexer.cluster_terms import Rows, TitleTerms, coherence
+from indexer.cluster_terms import ClusterTerms, Rows, TitleTerms, strongest_terms
 from search.arrays import Floats
 from search.lexical import words_of
 from search.product import Product
 
-CANDIDATES = 60  # strongest terms of a cluster that are looked at
 SHARED = 0.6  # share of a cluster's products that makes a category, or a term, its name
 HALF = 0.5  # a category of half of them still beats words that cover less
 SECOND = 0.25  # least share of the second of two categories, and of what a second term must add
@@ -41,21 +39,6 @@ class Description:
     attributes: dict[str, str]
 
 
-@dataclass(frozen=True)
-class _Terms:
-    """A cluster's strongest title terms, strongest first.
-
-    Attributes:
-        ids: (c,) term ids.
-        weights: (c,) see `_strongest_terms`.
-        held: (rows, c) bool: which title holds which term.
-    """
-
-    ids: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    held: NDArray[np.bool_]
-
-
 def describe_clusters(
     products: Sequence[Product],
     embeddings: Floats,
@@ -77,9 +60,9 @@ def describe_clusters(
     titles = TitleTerms(products, language)
     groups = {parent for parent in parents if parent is not None}
     leaves = [cluster for cluster in range(len(parents)) if cluster not in groups]
-    terms: dict[int, _Terms] = {}
+    terms: dict[int, ClusterTerms] = {}
     for level in (leaves, sorted(groups)):
-        terms.update(zip(level, _strongest_terms(titles, embeddings, [members[c] for c in level]), strict=True))
+        terms.update(zip(level, strongest_terms(titles, embeddings, [members[c] for c in level]), strict=True))
     labels = _Labeller(products, titles, members, parents, terms).labels()
     overall = _value_counts(products, range(len(products)))
     return [
@@ -90,32 +73,6 @@ def describe_clusters(
         )
         for cluster, rows in enumerate(members)
     ]
-
-
-def _strongest_terms(titles: TitleTerms, embeddings: Floats, members: Sequence[Rows]) -> list[_Terms]:
-    """Return each cluster's terms by class-based TF-IDF, tf * log(1 + A / f).
-
-    tf is the share of the cluster's titles that hold the term, f the term's count over all clusters, A the mean
-    count of terms per cluster (Grootendorst 2022, "BERTopic", arXiv 2203.05794). The weight is then scaled by how
-    alike all titles with the term are, so that "sofa" beats "chic".
-    """
-    counts = [titles.counts_in(rows) for rows in members]
-    average = sum(int(held.sum()) for _, held in counts) / max(len(members), 1)
-    rarity = np.log1p(average / np.maximum(titles.frequency, 1))
-    scattered = coherence(embeddings, np.arange(len(embeddings)))
-    found = []
-    for rows, (ids, held) in zip(members, counts, strict=True):
-        known = (held >= min(2, len(rows))) & ~titles.is_colour[ids]
-        ids, weights = ids[known], (held / len(rows) * rarity[ids])[known]
-        strongest = np.lexsort((ids, -weights))[:CANDIDATES]
-        ids, weights = ids[strongest], weights[strongest]
-        span = max(coherence(embeddings, rows) - scattered, 1e-6)
-        alike = np.array([titles.coherence(int(term), embeddings) for term in ids])
-        weights = weights * np.clip((alike - scattered) / span, 0.1, 1.0)
-        order = np.lexsort((ids, -weights))
-        ids = ids[order]
-        found.append(_Terms(ids, weights[order], titles.held_by(rows, ids)))
-    return found
 
 
 @dataclass(frozen=True)
@@ -141,7 +98,7 @@ class _Labeller:
         titles: TitleTerms,
         members: Sequence[Rows],
         parents: Sequence[int | None],
-        terms: dict[int, _Terms],
+        terms: dict[int, ClusterTerms],
     ):
         self._paths = [tuple(filter(_has_letters, product.category)) for product in products]
         self._titles, self._members, self._terms = titles, members, terms

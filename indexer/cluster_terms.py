@@ -24,6 +24,7 @@ _COHERENCE_ROWS = 100  # rows from which a term's coherence is judged
 _SPELLING_ROWS = 40
 PROSE_TEXTS = 5_000  # descriptions read to learn which words keep their capital
 PROSE_CHARACTERS = 400
+CANDIDATES = 60  # strongest terms of a cluster that are looked at
 LONGEST_ACRONYM = 4  # longer words in capitals are shouting
 # Colours say nothing about what a thing is. Stems would merge too much: exact words, by ISO 639-1.
 _COLOURS = {
@@ -211,6 +212,47 @@ def _proper_nouns(texts: Iterable[str]) -> set[str]:
             capital.update(word.casefold() for word in capitals)
             small.update(word for word in inner if word[0].islower())
     return {word for word, count in capital.items() if count >= 3 and count > 9 * small[word]}
+
+
+@dataclass(frozen=True)
+class ClusterTerms:
+    """A cluster's strongest title terms, strongest first.
+
+    Attributes:
+        ids: (c,) term ids.
+        weights: (c,) see `strongest_terms`.
+        held: (rows, c) bool: which title holds which term.
+    """
+
+    ids: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    held: NDArray[np.bool_]
+
+
+def strongest_terms(titles: TitleTerms, embeddings: Floats, members: Sequence[Rows]) -> list[ClusterTerms]:
+    """Return each cluster's terms by class-based TF-IDF, tf * log(1 + A / f).
+
+    tf is the share of the cluster's titles that hold the term, f the term's count over all clusters, A the mean
+    count of terms per cluster (Grootendorst 2022, "BERTopic", arXiv 2203.05794). The weight is then scaled by how
+    alike all titles with the term are, so that "sofa" beats "chic".
+    """
+    counts = [titles.counts_in(rows) for rows in members]
+    average = sum(int(held.sum()) for _, held in counts) / max(len(members), 1)
+    rarity = np.log1p(average / np.maximum(titles.frequency, 1))
+    scattered = coherence(embeddings, np.arange(len(embeddings)))
+    found = []
+    for rows, (ids, held) in zip(members, counts, strict=True):
+        known = (held >= min(2, len(rows))) & ~titles.is_colour[ids]
+        ids, weights = ids[known], (held / len(rows) * rarity[ids])[known]
+        strongest = np.lexsort((ids, -weights))[:CANDIDATES]
+        ids, weights = ids[strongest], weights[strongest]
+        span = max(coherence(embeddings, rows) - scattered, 1e-6)
+        alike = np.array([titles.coherence(int(term), embeddings) for term in ids])
+        weights = weights * np.clip((alike - scattered) / span, 0.1, 1.0)
+        order = np.lexsort((ids, -weights))
+        ids = ids[order]
+        found.append(ClusterTerms(ids, weights[order], titles.held_by(rows, ids)))
+    return found
 
 
 def coherence(embeddings: Floats, rows: Rows) -> float:

@@ -111,6 +111,7 @@ def build(
             judged = _judged_queries(settings)
             choice = choose_encoder(settings, home, base, products, hashes, judged, live, progress.step)
             progress.say(f"  {choice.report['reason']}")
+        warnings = list(dict.fromkeys([*warnings, *choice.report.get("warnings", [])]))
         with progress.stage("embedding"):
             embedded = embed(texts, choice.encoder, home, progress.step)
             write_vectors(embedded, choice, staging)

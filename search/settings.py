@@ -17,5 +17,5 @@ class RankingSettings:
     dense_floor: float = 0.30  # cosine below which nothing is relevant by meaning alone
     dense_margin: float = 0.25  # how far below the query's best cosine meaning still counts
     covers: float = 0.95  # share (by rarity) of the query's terms a product must hold to be relevant by its words
-    good_cosine: float = 0.45  # best cosine from which an answer is called good
+    good_cosine: float = 0.40  # best cosine from which an answer is called good
     closest: int = 12  # products shown as closest matches when nothing is relevant

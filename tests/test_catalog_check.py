@@ -88,7 +88,7 @@ def test_another_encoding_and_a_missing_currency_are_pointed_out(tmp_path):
     assert "read as cp1252" in reasons and "--currency" in reasons
 
 
-# Rows read, products, rejections by kind: counted independently (rows by csv.reader, duplicates by a set of ids).
+# Rows read, products, rejections by kind: rows and duplicates as the data folder's own notes count them.
 EXPECTED = {
     "aws_retail_demo_store": (2_465, {}),
     "bigbasket_part": (6_079, {}),

@@ -222,7 +222,8 @@ class Killer(Progress):
 if {stage!r} in ("place", "switch", "seal"):
     import indexer.pipeline as pipeline
     setattr(pipeline, {stage!r}, lambda *a: os.kill(os.getpid(), signal.SIGKILL))
-build(BuildSettings(Path({catalog!r}), train="never"), Home(Path({home!r})), Killer(quiet=True), lambda m: FakeEncoder())
+settings = BuildSettings(Path({catalog!r}), train="never")
+build(settings, Home(Path({home!r})), Killer(quiet=True), lambda model: FakeEncoder())
 """
 
 STAGES = (

@@ -71,7 +71,7 @@ def evaluate_engine(
     return EngineRun(run, judged_run, evaluate_run(run, judgments, judged_run=judged_run))
 
 
-def _present_judgments(engine: Engine, judgments: Judgments) -> dict[str, Mapping[str, float]]:
+def _present_judgments(engine: Engine, judgments: Judgments) -> Judgments:
     """Return the judgments of products that are in the release; the others count as missed, not as an error."""
     store = engine.release.products
     known = {product.id for product in store}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ def train_and_decide(
     progress: ProgressCall = _quiet,
     lexical: LexicalScores | None = None,
     hybrid: HybridScores = served_hybrid,
+    keep_tuned: bool = False,
 ) -> Decision:
     """Fine-tune the base on the catalog and adopt the result only if it proves itself; the base is a normal outcome.
 
@@ -80,9 +82,13 @@ def train_and_decide(
         progress: called with (what, done, total).
         lexical: the BM25 leg of the gate; default: the served one, in the catalog's language.
         hybrid: the blend of the gate; default: the engine's.
+        keep_tuned: whether to leave the tuned, unmerged model in `workdir/tuned`, adopted or not, to be measured.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    return _Attempt(products, base, workdir, settings, progress, lexical, hybrid).decide(judgments)
+    for left_over in ("adopted", "tuned"):
+        shutil.rmtree(workdir / left_over, ignore_errors=True)
+    attempt = _Attempt(products, base, workdir, settings, progress, lexical, hybrid, keep_tuned)
+    return attempt.decide(judgments)
 
 
 class _Attempt:
@@ -97,7 +103,9 @@ class _Attempt:
         progress: ProgressCall,
         lexical: LexicalScores | None,
         hybrid: HybridScores,
+        keep_tuned: bool,
     ):
+        self.keep_tuned = keep_tuned
         self.products, self.base, self.workdir = products, base, workdir
         self.settings, self.progress, self.hybrid = settings, progress, hybrid
         self.language = main_language(products)[0] or "en"
@@ -121,10 +129,12 @@ class _Attempt:
 
     def _praise(self, weight: float) -> str:
         dense, hybrid = (self.report["gate"]["legs"][leg] for leg in LEGS)
+        is_judged = self.report["gate"]["unit"] != "products"
+        beyond = "" if is_judged else "These queries were made from the catalog: shoppers' own may gain less."
         return (
             f"The fine-tuned encoder (merge weight {weight:g}) was adopted: on {self.report['gate']['units']} held-out "
             f"{self.report['gate']['unit']} nDCG@10 rose from {dense['base']:.3f} to {dense['tuned']:.3f} by meaning "
-            f"alone and from {hybrid['base']:.3f} to {hybrid['tuned']:.3f} in the hybrid."
+            f"alone and from {hybrid['base']:.3f} to {hybrid['tuned']:.3f} in the hybrid. {beyond}".rstrip()
         )
 
     def _planned(self, judgments: JudgedQueries | None) -> Plan:
@@ -174,6 +184,8 @@ class _Attempt:
         self.report["training"] = {
             "steps": run.steps, "seconds": round(run.seconds, 1), "loss_curve": run.loss_curve,
         }  # fmt: skip
+        if self.keep_tuned:
+            save_model(self._model, self.workdir / "tuned")
         return run, base_state
 
     # -- proof ------------------------------------------------------------------------------------------------------
@@ -209,36 +221,42 @@ class _Attempt:
         return weight, save_model(self._model, self.workdir / "adopted")
 
     def _chosen_weight(self, evidence: Evidence, run: TrainingRun, base_state: dict[str, Any]) -> float:
-        """Return the merge weight with the best mean of both legs on the selection half, the guard permitting."""
+        """Return the merge weight with the best mean of both legs on the selection half that the guard permits."""
         examiner = Examiner(evidence, self.lexical, self.hybrid, self.settings.gate_tokens)
         weights = self.settings.merge_weights
-        base_guard = guard.guard_score(self.base.model)
-        guards: list[tuple[float, float]] = []
         found = [{"merge_weight": 0.0, **_means(examiner.scores(self.base.model))}]
         for done, weight in enumerate(weights):
             self.progress("merge weights", done, len(weights))
             self._load(base_state, run, weight)
-            guards.append((weight, guard.guard_score(self._model)))
             found.append({"merge_weight": weight, **_means(examiner.scores(self._model))})
         self.progress("merge weights", len(weights), len(weights))
         self.report["selection"] = {
-            "queries": len(evidence.queries), "corpus": len(evidence.corpus), "scores": found,
-        }  # fmt: skip
-        self.report["guard"] = guard.report_of(base_guard, guards)
-        forgot = {w for w, score in guards if guard.forgets(base_guard, score, self.settings.guard_tolerance)}
-        if forgot.issuperset(weights):
-            raise Refused(
-                f"at every merge weight the fine-tuned one lost general English (guard score under "
-                f"{base_guard - self.settings.guard_tolerance:.3f})"
-            )
+            "queries": len(evidence.queries),
+            "corpus": len(evidence.corpus),
+            "scores": found,
+        }
         # Equal scores: the smaller weight, which stays closer to the base.
-        best = max(
-            (row for row in found if row["merge_weight"] not in forgot),
-            key=lambda row: (row["dense"] + row["hybrid"], -row["merge_weight"]),
-        )
-        if best["merge_weight"] == 0.0:
+        ranked = sorted(found, key=lambda row: (-row["dense"] - row["hybrid"], row["merge_weight"]))
+        weights_ranked = [row["merge_weight"] for row in ranked]
+        better = weights_ranked[: weights_ranked.index(0.0)]
+        if not better:
             raise Refused("no merge weight was better than the base on the held-out half that chooses it")
-        return float(best["merge_weight"])
+        return self._guarded(better, run, base_state)
+
+    def _guarded(self, weights: Sequence[float], run: TrainingRun, base_state: dict[str, Any]) -> float:
+        """Return the first of the weights whose model still knows general English."""
+        before = guard.guard_score(self.base.model)
+        scores: list[tuple[float, float]] = []
+        for weight in weights:
+            self._load(base_state, run, weight)
+            scores.append((weight, guard.guard_score(self._model)))
+            self.report["guard"] = guard.report_of(before, scores)
+            if not guard.forgets(before, scores[-1][1], self.settings.guard_tolerance):
+                return weight
+        raise Refused(
+            f"every merge weight that found products better lost general English (guard score {before:.3f} before, "
+            f"{max(score for _, score in scores):.3f} after, {self.settings.guard_tolerance:g} allowed)"
+        )
 
     def _load(self, base_state: dict[str, Any], run: TrainingRun, weight: float) -> None:
         self._model.load_state_dict(merged_state(base_state, run.state, weight))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -283,9 +284,13 @@ def _quiet_trainer(**arguments: Any) -> Any:
 
 @contextmanager
 def _repeatable() -> Iterator[None]:
-    """Let torch prefer repeatable algorithms for a while; the few that have none only warn."""
+    """Let torch prefer repeatable algorithms for a while; the few that have none only warn.
+
+    Equal weights also need an equal number of threads: sums are split among them.
+    """
     import torch
 
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not repeatable
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:

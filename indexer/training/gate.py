@@ -13,7 +13,7 @@ from indexer.evaluation.measures import Interval, bootstrap_intervals, ndcg
 from indexer.training.evidence import Evidence
 from indexer.training.vectors import product_vectors, query_vectors
 from search.arrays import Floats, best_rows
-from search.fusion import DEPTH, Scale, fuse
+from search.fusion import DEPTH, Scale, dense_share, fuse
 from search.lexical import LexicalIndex, LexicalSettings
 from search.settings import RankingSettings
 
@@ -22,8 +22,10 @@ LEGS = ("dense", "hybrid")
 _TIE = 1e-9
 
 Doubles = NDArray[np.float64]
-LexicalScores = Callable[[Sequence[tuple[str, str]], Sequence[str]], Floats]  # fields, queries -> (q, n)
-HybridScores = Callable[[Floats, Floats], Floats]  # lexical (n,), dense (n,) -> (n,)
+LexicalScores = Callable[[Sequence[tuple[str, str]], Sequence[str]], tuple[Floats, Floats]]
+"""fields, queries -> BM25 scores (q, n) and, per query, the best coverage of its terms (q,)."""
+HybridScores = Callable[[Floats, Floats, float], Floats]
+"""lexical (n,), dense (n,), best coverage -> (n,)."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,18 @@ class Comparison:
 def bm25_scores(language: str) -> LexicalScores:
     """Return the served BM25 leg for a language, as a function of fields and queries."""
 
-    def scores(fields: Sequence[tuple[str, str]], queries: Sequence[str]) -> Floats:
+    def scores(fields: Sequence[tuple[str, str]], queries: Sequence[str]) -> tuple[Floats, Floats]:
         index = LexicalIndex.build(fields, LexicalSettings(language=language))
-        return np.stack([index.scores(index.term_ids(query)) for query in queries])
+        found = np.stack([index.scores(index.term_ids(query)) for query in queries])
+        return found, np.array([index.coverage(query).max(initial=0) for query in queries], np.float32)
 
     return scores
 
 
-def served_hybrid(lexical: Floats, dense: Floats) -> Floats:
-    """Return (n,) fused scores, blended as the engine blends them with its default weight."""
+def served_hybrid(lexical: Floats, dense: Floats, best_coverage: float) -> Floats:
+    """Return (n,) fused scores, blended as the engine blends them by default."""
     scales = [Scale.of(leg[best_rows(leg, DEPTH)]) for leg in (dense, lexical)]
-    return fuse(dense, lexical, scales[0], scales[1], RankingSettings().dense_weight)
+    return fuse(dense, lexical, scales[0], scales[1], dense_share(RankingSettings().dense_weight, best_coverage))
 
 
 class Examiner:
@@ -83,7 +86,7 @@ class Examiner:
 
     def __init__(self, evidence: Evidence, lexical: LexicalScores, hybrid: HybridScores, tokens: int):
         self.evidence = evidence
-        self._lexical = lexical(evidence.lexical_texts(), evidence.queries)  # (q, n)
+        self._lexical, self._coverage = lexical(evidence.lexical_texts(), evidence.queries)  # (q, n), (q,)
         self._hybrid = hybrid
         self._tokens = tokens
 
@@ -97,7 +100,9 @@ class Examiner:
         per_query: dict[str, list[float]] = {leg: [] for leg in LEGS}
         for place, cosines in enumerate(dense):
             per_query["dense"].append(self._ndcg(place, cosines))
-            per_query["hybrid"].append(self._ndcg(place, self._hybrid(self._lexical[place], cosines)))
+            per_query["hybrid"].append(
+                self._ndcg(place, self._hybrid(self._lexical[place], cosines, self._coverage[place]))
+            )
         return {leg: per_unit(values, self.evidence.units) for leg, values in per_query.items()}
 
     def _ndcg(self, place: int, scores: Floats) -> float:

@@ -24,7 +24,6 @@ TYPO_SHARE = 0.10
 DROPOUT = 0.25  # chance that a word of a title piece is left out
 SHUFFLE_SHARE = 0.3
 TITLE_SHARE = 0.55  # of the pairs come from titles when the product also offers other kinds
-CLOZE_SHARE = 0.5
 ROUNDS = 16  # passes over the products; a small catalog is asked about again, each time in other words
 _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 # What follows these tells what the thing has or is for; what stands before ends with the thing itself.
@@ -191,7 +190,7 @@ def training_pairs(
                 if leaks.hold(query):
                     leaked += 1
                 else:
-                    pairs.append(Pair(query, row, kind, rng.random() < CLOZE_SHARE))
+                    pairs.append(Pair(query, row, kind, rng.random() < settings.cloze_share))
     return pairs, leaked
 
 

@@ -98,6 +98,7 @@ class Planner:
         self, judgments: JudgedQueries, usable: list[str], pool: list[int], group_of: dict[int, int]
     ) -> Plan:
         """Half of the judged queries, by chance, chooses the merge weight; the other half is the gate."""
+        trained = min(len(pool), self.settings.most_training_products)
         self._chance("judged queries").shuffle(usable)
         half = len(usable) // 2
         halves = [{query: judgments.queries[query] for query in part} for part in (usable[:half], usable[half:])]
@@ -107,7 +108,7 @@ class Planner:
             for queries, size in zip(halves, sizes, strict=True)
         )
         return Plan(
-            Split(tuple(pool[: self.settings.most_training_products]), (), ()),
+            Split(tuple(sorted(self._chance("trained").sample(pool, trained))), (), ()),
             group_of,
             selection,
             gate,

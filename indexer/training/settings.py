@@ -21,6 +21,7 @@ class TrainingSettings:
         pairs_per_product: pairs seen per training product; with `batch` it fixes the number of steps, so that
             the same catalog always trains alike, however fast the machine.
         least_steps, most_steps: steps; the upper bound keeps two cores under six minutes.
+        cloze_share: share of the pairs whose product text is read without the query's words, see `pairs.Pair`.
         batch: pairs a step; 32 gives 31 negatives a query, and two AVX2 cores about a step a second.
         learning_rate: AdamW's peak; the usual one for this size of model.
         warmup_share: share of the steps over which the rate rises; it falls linearly after them.
@@ -46,20 +47,21 @@ class TrainingSettings:
     near_duplicate: float = 0.95
     least_queries: int = 50
     least_judged: int = 40
-    pairs_per_product: float = 2.5
+    pairs_per_product: float = 1.5
     least_steps: int = 30
     most_steps: int = 240
+    cloze_share: float = 0.5
     batch: int = 32
     learning_rate: float = 2e-5
     warmup_share: float = 0.1
     scale: float = 20.0
     guide_margin: float = 0.05
     anchor_weight: float = 0.2
-    max_tokens: int = 40
+    max_tokens: int = 32
     merge_weights: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
-    gate_tokens: int = 64
+    gate_tokens: int = 48
     selection_corpus: int = 300
-    gate_corpus: int = 2_000
+    gate_corpus: int = 800
     most_relevant: int = 10
     bootstrap_samples: int = 4_000
     guard_tolerance: float = 0.005

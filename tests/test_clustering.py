@@ -1,0 +1,172 @@
+"""Groups of alike products: what every clustering must hold, whatever the catalog."""
+
+from __future__ import annotations
+
+import json
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from indexer.clustering import Clustering, ClusterSettings, cluster_products, leaves_of
+from search.arrays import unit_rows
+from search.clusters import ClusterIndex
+from search.product import Product
+
+KINDS = ("Mug", "Lamp", "Chair", "Scarf")
+
+
+def products_named(*titles: str) -> list[Product]:
+    """Return products with these titles."""
+    return [Product(str(number), title) for number, title in enumerate(titles)]
+
+
+def shop(each: int, kinds: int = 4, dim: int = 16) -> tuple[np.ndarray, list[Product]]:
+    """Return vectors scattered closely around one axis per kind of product, and the products, kinds in turn."""
+    random = np.random.default_rng(5)
+    kind_of = np.arange(each * kinds) % kinds
+    vectors = unit_rows(np.eye(dim)[kind_of] + 0.1 * random.standard_normal((each * kinds, dim)))
+    return vectors, products_named(*(f"{KINDS[kind % 4]} model {kind}" for kind in kind_of))
+
+
+def assert_sound(clustering: Clustering, embeddings: np.ndarray) -> None:
+    """Check what holds for every clustering: ids, sizes, levels, centroids, top rows, labels, positions."""
+    rows, clusters = len(embeddings), clustering.clusters
+    assert clustering.cluster_of.dtype == np.int32 and clustering.cluster_of.shape == (rows,)
+    assert [cluster.id for cluster in clusters] == list(range(len(clusters)))
+    assert clustering.centroids.shape == (len(clusters), embeddings.shape[1])
+    assert clustering.positions.shape == (rows, 2) and clustering.positions.dtype == np.float32
+    assert np.isfinite(clustering.positions).all() and np.abs(clustering.positions).max() <= 1.0
+    groups = {cluster.parent for cluster in clusters} - {None}
+    leaves = [cluster for cluster in clusters if cluster.id not in groups]
+    assert set(clustering.cluster_of.tolist()) == {leaf.id for leaf in leaves}
+    assert len({leaf.label for leaf in leaves}) == len(leaves)
+    for cluster in clusters:
+        below = [child.id for child in clusters if child.parent == cluster.id]
+        members = np.flatnonzero(np.isin(clustering.cluster_of, below or [cluster.id]))
+        assert cluster.size == len(members) > 0
+        assert cluster.label
+        assert len(below) != 1
+        assert cluster.parent is None or clusters[cluster.parent].parent is None
+        mean = unit_rows(embeddings[members].mean(axis=0, keepdims=True))[0]
+        np.testing.assert_allclose(clustering.centroids[cluster.id], mean, atol=1e-5)
+        assert set(cluster.top_rows) <= set(members.tolist())
+        assert len(cluster.top_rows) == min(12, len(members))
+        nearness = embeddings @ clustering.centroids[cluster.id]
+        assert (np.diff(nearness[list(cluster.top_rows)]) <= 1e-6).all()
+        assert nearness[list(cluster.top_rows)].min() >= np.sort(nearness[members])[-12:].min() - 1e-6
+
+
+def test_kinds_that_lie_apart_become_clusters_named_after_them():
+    embeddings, products = shop(each=15)
+    clustering = cluster_products(embeddings, products)
+    assert_sound(clustering, embeddings)
+    for leaf in set(clustering.cluster_of.tolist()):
+        kinds = {products[row].title.split()[0] for row in np.flatnonzero(clustering.cluster_of == leaf)}
+        assert len(kinds) == 1
+        assert kinds.pop() in clustering.clusters[leaf].label
+
+
+@pytest.mark.parametrize("count", [*range(1, 12), 14, 15, 20, 30])
+def test_tiny_catalogs_are_grouped_too(count):
+    embeddings, products = (part[:count] for part in shop(each=8))
+    assert_sound(cluster_products(embeddings, products), embeddings)
+
+
+def test_one_product_is_one_cluster_in_the_middle_of_the_map():
+    clustering = cluster_products(np.eye(1, 8, dtype=np.float32), products_named("Blue enamel camping mug with lid"))
+    assert [cluster.parent for cluster in clustering.clusters] == [None]
+    assert clustering.clusters[0].top_rows == (0,)
+    assert clustering.positions.tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("vector", [np.zeros(8, np.float32), np.eye(8, dtype=np.float32)[3]])
+def test_products_with_the_same_vector_stay_together(vector):
+    embeddings = np.tile(vector, (40, 1))
+    clustering = cluster_products(embeddings, products_named(*(f"Mug {number}" for number in range(40))))
+    assert [cluster.size for cluster in clustering.clusters] == [40]
+    assert (clustering.positions == 0).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(range(-1, 6)), min_size=1, max_size=60))
+def test_any_mix_of_equal_and_empty_vectors_is_grouped(axes):
+    embeddings = np.array([np.eye(8)[axis] if axis >= 0 else np.zeros(8) for axis in axes], np.float32)
+    clustering = cluster_products(embeddings, products_named(*(f"Thing {axis}" for axis in axes)))
+    assert sum(cluster.size for cluster in clustering.clusters if cluster.parent is None) == len(axes)
+    for axis in set(axes):
+        assert len(set(clustering.cluster_of[np.array(axes) == axis].tolist())) == 1
+
+
+def test_a_larger_catalog_has_two_levels_larger_groups_first():
+    embeddings, products = shop(each=60, kinds=16, dim=24)
+    clustering = cluster_products(embeddings, products)
+    assert_sound(clustering, embeddings)
+    groups = [cluster for cluster in clustering.clusters if cluster.id in {c.parent for c in clustering.clusters}]
+    leaves = clustering.clusters[len(groups) :]
+    assert len(groups) >= 2
+    assert [group.id for group in groups] == list(range(len(groups)))
+    for level in (groups, leaves):
+        sizes = [cluster.size for cluster in level]
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_same_input_gives_the_same_clustering_whatever_the_thread_count():
+    embeddings, products = shop(each=60, kinds=16, dim=24)
+    threads = faiss.omp_get_max_threads()
+    try:
+        faiss.omp_set_num_threads(1)
+        one = cluster_products(embeddings, products)
+        faiss.omp_set_num_threads(2)
+        other = cluster_products(embeddings.copy(), list(products))
+        assert faiss.omp_get_max_threads() == 2
+    finally:
+        faiss.omp_set_num_threads(threads)
+    assert one.as_json() == other.as_json()
+    for name in ("cluster_of", "centroids", "positions"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_small_leaves_are_dissolved_into_their_neighbours():
+    random = np.random.default_rng(0)
+    crowd = np.eye(8)[np.arange(58) % 2] + 0.1 * random.standard_normal((58, 8))
+    embeddings = unit_rows(np.vstack([crowd, np.eye(8)[[6, 7]]]))  # two products like no other
+    sizes = np.bincount(leaves_of(embeddings, ClusterSettings(least_products=4)))
+    assert sizes.min() >= 4 and sizes.sum() == 60
+
+
+def test_faiss_prints_no_warning(capfd):
+    embeddings, products = shop(each=10)
+    cluster_products(embeddings, products)
+    printed = capfd.readouterr()
+    assert printed.out == printed.err == ""
+
+
+def test_rows_of_different_clusters_lie_further_apart_on_the_map_than_rows_of_one():
+    embeddings, products = shop(each=20, kinds=3)
+    clustering = cluster_products(embeddings, products)
+    kind_of = np.arange(60) % 3
+    apart = np.linalg.norm(clustering.positions[:, None] - clustering.positions[None], axis=2)  # (60, 60)
+    same = kind_of[:, None] == kind_of[None]
+    assert apart[same].mean() < 0.3 * apart[~same].mean()
+
+
+def test_what_is_written_is_what_the_search_side_reads(tmp_path):
+    embeddings, products = shop(each=60, kinds=16, dim=24)
+    clustering = cluster_products(embeddings, products)
+    (tmp_path / "clusters.json").write_text(json.dumps(clustering.as_json()), "utf-8")
+    np.save(tmp_path / "cluster_of.npy", clustering.cluster_of)
+    np.save(tmp_path / "positions.npy", clustering.positions)
+    read = ClusterIndex.load(tmp_path, len(products))
+    for cluster in clustering.clusters:
+        assert read.cluster(cluster.id).label == cluster.label
+        assert int(read.rows_in(cluster.id).sum()) == cluster.size
+
+
+def test_vectors_and_products_must_fit():
+    with pytest.raises(ValueError, match="3 vectors for 2 products"):
+        cluster_products(np.eye(3, dtype=np.float32), products_named("a", "b"))
+    with pytest.raises(ValueError, match="0 vectors for 0 products"):
+        cluster_products(np.zeros((0, 3), np.float32), [])
