@@ -71,6 +71,11 @@ class Planner:
         self.warnings: list[str] = []
 
     def plan(self, judgments: JudgedQueries | None) -> Plan:
+        """Return what is trained on, what chooses the merge weight and what is the gate.
+
+        Raises:
+            Refused: the catalog is too small, or gives too few questions to prove anything with.
+        """
         if len(self.products) < LEAST_TRAINING_PRODUCTS:
             raise Refused(f"{len(self.products)} products are too few to train on (at least {LEAST_TRAINING_PRODUCTS})")
         pool, group_of = self._pool()
