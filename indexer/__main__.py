@@ -246,8 +246,9 @@ def search(query: str, index: Path | None, mode: str, per_page: int, explain: bo
 @click.option("--embeddings", type=click.Path(path_type=Path), required=True, help="(n, d) float32 .npy to write.")
 @click.option("--ids", type=click.Path(path_type=Path), required=True, help="Product ids, one a line, in row order.")
 @INDEX
+@AS_JSON
 @_fails_plainly
-def export(embeddings: Path, ids: Path, index: Path | None) -> None:
+def export(embeddings: Path, ids: Path, index: Path | None, as_json: bool) -> None:
     """Write a release's embeddings and product ids for use elsewhere."""
     import numpy as np
 
@@ -258,7 +259,11 @@ def export(embeddings: Path, ids: Path, index: Path | None) -> None:
     with embeddings.open("wb") as file:
         np.save(file, np.asarray(release.dense.embeddings))
     ids.write_text("".join(f"{product.id}\n" for product in release.products), "utf-8")
-    click.echo(f"{release.rows:,} x {release.dense.embeddings.shape[1]} of release {release.name}")
+    dim = release.dense.embeddings.shape[1]
+    if as_json:
+        _print({"release": release.name, "rows": release.rows, "dim": dim})
+    else:
+        click.echo(f"{release.rows:,} x {dim} of release {release.name}")
 
 
 @main.command()
@@ -294,13 +299,15 @@ def releases(as_json: bool) -> None:
 
 @main.command()
 @click.argument("name", default="")
+@AS_JSON
 @_fails_plainly
-def rollback(name: str) -> None:
+def rollback(name: str, as_json: bool) -> None:
     """Switch the live release to NAME, or to the one before it."""
     from indexer.releases import rollback as roll_back
     from search.home import default_home
 
-    click.echo(f"live: {roll_back(default_home(), name)}")
+    live = roll_back(default_home(), name)
+    _print({"live": live}) if as_json else click.echo(f"live: {live}")
 
 
 @main.command()

@@ -49,7 +49,7 @@ class TrainingSettings:
     least_judged: int = 40
     pairs_per_product: float = 1.5
     least_steps: int = 30
-    most_steps: int = 240
+    most_steps: int = 200
     cloze_share: float = 0.5
     batch: int = 32
     learning_rate: float = 2e-5
