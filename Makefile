@@ -27,8 +27,8 @@ build: setup  ## make build CATALOG=mine.csv
 evaluate: setup  ## measure the live release on the sample's judged queries
 	$(BIN)/python -m indexer evaluate --queries catalog/queries.csv --judgments catalog/judgments.csv
 
-bench: setup  ## the measurements of the README
-	$(BIN)/python -m bench
+bench: setup  ## how long an answer of the live release takes
+	$(BIN)/python bench/latency.py
 
 check: setup  ## lint and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
