@@ -81,7 +81,7 @@ def evaluated(
     dense: Floats, lexical: tuple[Floats, Floats], products: list[Product], queries: Queries, judgments: Judgments
 ) -> dict[str, Evaluation]:
     """Return leg -> evaluation."""
-    legs = {"dense": list(dense), "hybrid": [served_hybrid(w, d, c) for w, d, c in zip(*lexical, dense, strict=True)]}
+    legs = {"dense": list(dense), "hybrid": [served_hybrid(w, d, c) for w, c, d in zip(*lexical, dense, strict=True)]}
     found = {}
     for leg, scores in legs.items():
         run, judged_run = runs_of(scores, products, queries, judgments)
