@@ -229,9 +229,17 @@ class _Labeller:
             repeats = both and _alike(self._stems(names[0]), self._stems(names[1]))  # cheese, international cheese
             if both and not repeats and len(" ".join(names).split()) <= LONGEST:
                 return names
-            if repeats or (shares and shares[0] >= least):
+            if repeats:
+                return (self._common_words(*names),)
+            if shares and shares[0] >= least:
                 return names[:1]
         return ()
+
+    def _common_words(self, one: str, other: str) -> str:
+        """Return the words of the first name that the second has too: clothing of women's and of men's clothing."""
+        stems = self._stems(other)
+        kept = [word for word in one.split() if _alike(self._stems(word), stems)]
+        return " ".join(kept)
 
     def _best_terms(self, cluster: int) -> tuple[tuple[str, ...], float]:
         """Return the one or two terms that cover the cluster's titles best, and the share they cover."""

@@ -1,4 +1,4 @@
-"""Groups of alike products: two levels of spherical k-means, each group with a label, and a map of all rows."""
+"""Clusters of alike products: two levels of spherical k-means, each with a label, and a map of all rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.cluster_labels import Description, describe_clusters
+from indexer.cluster_labels import describe_clusters
+from indexer.grouping import drawn_to_categories, fold_variants, folded_vectors
 from search.arrays import Floats, unit_rows
 from search.product import Product
 
@@ -32,6 +33,7 @@ class ClusterSettings:
     iterations: int = 16
     tries: int = 2  # k-means runs, the best of which is kept
     sample_per_leaf: int = 64  # rows per centroid that k-means learns from
+    category_pull: float = 1.0  # weight of a product's categories beside its own vector; 0 ignores them
     seed: int = 1_234
     language: str = "en"  # ISO 639-1, decides stems and stop words of the labels
 
@@ -44,8 +46,8 @@ class Cluster:
         id: 0..k-1; parents first, then leaves, each larger first.
         parent: id of the larger group it is part of, None at the top.
         label: a few words for people; no two leaves have the same, nor two clusters of the top level.
-        size: how many products.
-        top_rows: up to 12 rows nearest its centroid, nearest first.
+        size: how many rows of the catalog, variants included.
+        top_rows: the first rows of up to 12 products nearest its centroid, nearest first.
         terms: the title terms that tell it from the others, strongest first.
         attributes: brand or attribute -> the value that most of its products share and most others do not.
     """
@@ -73,7 +75,7 @@ class Clustering:
     Attributes:
         cluster_of: (n,) int32 leaf id.
         clusters: all k clusters, by id.
-        centroids: (k, d) float32 unit rows, the mean direction of each cluster's rows, by id.
+        centroids: (k, d) float32 unit rows, the mean direction of what was clustered (see `grouping`), by id.
         positions: (n, 2) float32 map positions, -1..1; near is alike.
     """
 
@@ -104,21 +106,37 @@ def cluster_products(
     if len(embeddings) != len(products) or not len(products):
         raise ValueError(f"{len(embeddings)} vectors for {len(products)} products; one for each, at least one")
     embeddings = np.ascontiguousarray(embeddings, np.float32)
+    group_of = fold_variants(products)
+    first_rows = np.unique(group_of, return_index=True)[1]
+    folded = folded_vectors(embeddings, group_of)
+    categories = [products[row].category for row in first_rows]
     with _one_thread():
-        leaf_of = leaves_of(embeddings, settings)
-        parent_of = parents_of(embeddings, leaf_of, settings)
+        points = drawn_to_categories(folded, categories, settings.category_pull)
+        leaf_of = leaves_of(points, settings)
+        parent_of = parents_of(points, leaf_of, settings)
     cluster_of, parents = _numbered(leaf_of, parent_of)
     members = [_rows_of(cluster, cluster_of, parents) for cluster in range(len(parents))]
-    centroids = unit_rows(np.stack([embeddings[rows].mean(axis=0) for rows in members]))
-    members = [_nearest_first(rows, embeddings, centroid) for rows, centroid in zip(members, centroids, strict=True)]
-    descriptions = describe_clusters(products, embeddings, members, parents, settings.language)
+    centroids = unit_rows(np.stack([points[groups].mean(axis=0) for groups in members]))
+    members = [_nearest_first(groups, points, centroid) for groups, centroid in zip(members, centroids, strict=True)]
+    descriptions = describe_clusters([products[row] for row in first_rows], folded, members, parents, settings.language)
+    sizes = np.bincount(group_of)
+    row_clusters = cluster_of[group_of]
     return Clustering(
-        cluster_of=cluster_of,
+        cluster_of=row_clusters,
         clusters=tuple(
-            _cluster(number, *about) for number, about in enumerate(zip(parents, members, descriptions, strict=True))
+            Cluster(
+                id=number,
+                parent=parents[number],
+                label=said.label,
+                size=int(sizes[members[number]].sum()),
+                top_rows=tuple(first_rows[members[number][:TOP_ROWS]].tolist()),
+                terms=said.terms,
+                attributes=said.attributes,
+            )
+            for number, said in enumerate(descriptions)
         ),
         centroids=centroids,
-        positions=map_positions(embeddings, centroids, cluster_of),
+        positions=map_positions(embeddings, centroids, row_clusters),
     )
 
 
@@ -214,18 +232,6 @@ def _rows_of(cluster: int, cluster_of: Ids, parents: Sequence[int | None]) -> ND
 def _nearest_first(rows: NDArray[np.int64], embeddings: Floats, centroid: Floats) -> NDArray[np.int64]:
     """Return the rows by falling cosine to the centroid, equal ones in row order."""
     return rows[np.argsort(-(embeddings[rows] @ centroid), kind="stable")]
-
-
-def _cluster(number: int, parent: int | None, rows: NDArray[np.int64], said: Description) -> Cluster:
-    return Cluster(
-        id=number,
-        parent=parent,
-        label=said.label,
-        size=len(rows),
-        top_rows=tuple(int(row) for row in rows[:TOP_ROWS]),
-        terms=said.terms,
-        attributes=said.attributes,
-    )
 
 
 @contextmanager

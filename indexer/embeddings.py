@@ -73,11 +73,14 @@ def embed(
     known = _known_vectors(home, cache, encoder.fingerprint, precision)
     keys = [row.tobytes() for row in hashes]
     first_row = {key: row for row, key in reversed(list(enumerate(keys))) if key not in known}
-    # Longest first: batches hold texts of like length, and the slowest part is over before the ETA is believed.
+    # Chunks hold texts of like length, which wastes no padding; long and short ones in turn keep the ETA true.
     missing = sorted(first_row.values(), key=lambda row: (-len(texts[row][1]), row))
-    for start in range(0, len(missing), CHUNK):
-        on_progress("encoding products", start, len(missing))
-        rows = missing[start : start + CHUNK]
+    chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
+    done = 0
+    for turn in range(len(chunks)):
+        on_progress("encoding products", done, len(missing))
+        rows = chunks[-(turn + 1) // 2 if turn % 2 else turn // 2]
+        done += len(rows)
         vectors = encode_products([texts[row] for row in rows], encoder, precision)
         _write_chunk(cache, hashes[rows], vectors)
         known |= {keys[row]: vector for row, vector in zip(rows, vectors, strict=True)}

@@ -56,6 +56,12 @@ def test_sizes_colours_and_brands_do_not_name_a_cluster():
     assert labels(varnish, LAMPS)[0] == "Varnish"
 
 
+def test_two_categories_that_share_a_word_are_named_by_it():
+    men = titled("Oxford Shirt", "Polo", category=("Clothes", "Men's Clothing"))
+    women = titled("Blouse", "Flannel Shirt", category=("Clothes", "Women's Clothing"))
+    assert labels(men + women, LAMPS)[0] == "Clothing"
+
+
 def test_a_colour_may_describe_but_not_end_a_phrase():
     tea = titled("Green Tea Bags", "Green Tea Leaves", "Loose Green Tea", "Pure Green Tea")
     coffee = titled("Filter Coffee Black", "Coffee Black", "Instant Coffee Black", "Coffee Beans")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import faiss
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.clustering import Clustering, ClusterSettings, cluster_products, leaves_of
+from indexer.grouping import drawn_to_categories
 from search.arrays import unit_rows
 from search.clusters import ClusterIndex
 from search.product import Product
@@ -151,6 +153,28 @@ def test_rows_of_different_clusters_lie_further_apart_on_the_map_than_rows_of_on
     apart = np.linalg.norm(clustering.positions[:, None] - clustering.positions[None], axis=2)  # (60, 60)
     same = kind_of[:, None] == kind_of[None]
     assert apart[same].mean() < 0.3 * apart[~same].mean()
+
+
+def test_variants_lie_in_one_cluster_and_count_once_for_its_place():
+    vectors, products = shop(each=6, kinds=2)
+    sizes = [replace(products[0], id=f"size {number}", group_id="boot") for number in range(40)]
+    astray = np.repeat(unit_rows(vectors[:1] + 0.2 * vectors[1:2]), 40, axis=0)
+    clustering = cluster_products(np.concatenate([vectors, astray]).astype(np.float32), products + sizes)
+    assert len(set(clustering.cluster_of[12:].tolist())) == 1
+    cluster = clustering.clusters[clustering.cluster_of[12]]
+    assert cluster.size == (clustering.cluster_of == cluster.id).sum() >= 40
+    shown = [(products + sizes)[row].group_id for row in cluster.top_rows]
+    assert shown.count("boot") == 1  # one card for forty sizes
+
+
+def test_products_of_one_category_are_drawn_together_and_others_stay():
+    vectors = np.eye(6, dtype=np.float32)[[0, 1, 2, 3]]
+    paths = [("Home", "Mugs"), ("Home", "Mugs"), ("Home",), ()]
+    drawn = drawn_to_categories(vectors, paths, 1.0)
+    assert drawn[0] @ drawn[1] > drawn[0] @ drawn[2] > 0.0
+    np.testing.assert_array_equal(drawn[3], vectors[3])
+    np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 1.0, atol=1e-6)
+    np.testing.assert_array_equal(drawn_to_categories(vectors, paths, 0.0), vectors)
 
 
 def test_what_is_written_is_what_the_search_side_reads(tmp_path):
