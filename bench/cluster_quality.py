@@ -4,8 +4,8 @@ Usage: python bench/cluster_quality.py [FOLDER]
 
 FOLDER (default: ../shared/data) holds the catalogs as `<name>/products.csv.gz`; catalogs that are not there are
 skipped. Prints, per catalog, normalised mutual information (arithmetic mean, Strehl & Ghosh 2002), purity (Manning,
-Raghavan & Schuetze 2008, chapter 16.3), how many labels are distinct, and their length. The clustering reads the shop's categories; the
-figures in brackets are those without them, the fair ones for how well vectors alone find the categories.
+Raghavan & Schuetze 2008, chapter 16.3), how many labels are distinct, and their length. The clustering reads the
+shop's categories; the figures in brackets are those without them, the fair ones for what vectors alone find.
 """
 
 from __future__ import annotations
