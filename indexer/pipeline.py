@@ -20,6 +20,7 @@ from indexer.embeddings import Embedded, embed, forget_chunks, text_hashes
 from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.judgments import read_judgments, read_queries
+from indexer.grouping import fold_variants
 from indexer.passages import lexical_fields, passage_of, title_text
 from indexer.progress import Progress
 from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
@@ -119,6 +120,7 @@ def build(
             LexicalIndex.build(map(lexical_fields, products), LexicalSettings(language=language)).save(staging.lexical)
             FacetIndex.build(products).save(staging.facets)
             write_suggestions(store, language)
+            np.save(staging.groups, fold_variants(products))
         with progress.stage("clustering"):
             write_clusters(cluster_products(embedded.embeddings, products, ClusterSettings(language=language)), staging)
         store.finish()

@@ -15,8 +15,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from search.encoder import file_sha256
-from search.errors import AisleError, ReleaseMissing
+from search.errors import AisleError, ReleaseDamaged, ReleaseMissing
 from search.home import Home, Layout
+from search.release import read_manifest
 
 KEPT_RELEASES = 5
 
@@ -117,11 +118,13 @@ def switch(home: Home, name: str) -> None:
 
 
 def live_or_none(home: Home) -> Layout | None:
-    """Return the live release, None when nothing is live."""
+    """Return the live release; None when nothing is live, or what is live is not of a format this version reads."""
     try:
-        return home.live()
-    except ReleaseMissing:
+        live = home.live()
+        read_manifest(live)
+    except (ReleaseMissing, ReleaseDamaged):
         return None
+    return live
 
 
 def rollback(home: Home, name: str = "") -> str:

@@ -37,6 +37,10 @@ class Layout:
         return self.folder / "text_hashes.npy"
 
     @property
+    def groups(self) -> Path:
+        return self.folder / "groups.npy"
+
+    @property
     def decided_on(self) -> Path:
         return self.folder / "decided_on.npy"
 

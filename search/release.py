@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from search.arrays import Rows, expect
 from search.clusters import ClusterIndex
 from search.dense import DenseIndex
 from search.encoder import file_sha256
@@ -17,12 +20,16 @@ from search.lexical import LexicalIndex
 from search.settings import RankingSettings
 from search.store import ProductStore
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Release:
-    """One release, open for reading. Row r of every part is the same product."""
+    """One release, open for reading. Row r of every part is the same product.
+
+    Attributes:
+        group_of: (n,) int64, equal for the variants of one product.
+    """
 
     layout: Layout
     manifest: dict[str, Any]
@@ -31,6 +38,7 @@ class Release:
     lexical: LexicalIndex
     facets: FacetIndex
     clusters: ClusterIndex
+    group_of: Rows
 
     @property
     def name(self) -> str:
@@ -85,6 +93,7 @@ def open_release(layout: Layout) -> Release:
         LexicalIndex.load(layout.lexical),
         FacetIndex.load(layout.facets),
         ClusterIndex.load(layout.clusters, products.count),
+        _load_groups(layout, products.count),
     )
     rows = {
         "manifest": manifest["rows"], "products": products.count, "embeddings": len(release.dense.embeddings),
@@ -94,6 +103,13 @@ def open_release(layout: Layout) -> Release:
         counted = ", ".join(f"{part} {count}" for part, count in rows.items())
         raise ReleaseDamaged(f"the parts of {layout.folder} differ in rows ({counted}); build the release again")
     return release
+
+
+def _load_groups(layout: Layout, rows: int) -> Rows:
+    try:
+        return expect(np.load(layout.groups), (rows,), np.int64, "groups")
+    except (OSError, ValueError) as error:
+        raise ReleaseDamaged(f"{layout.groups} cannot be read ({error}); build the release again") from error
 
 
 def verify(layout: Layout) -> list[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from search.arrays import Floats, Mask, Rows, best_rows
 from search.fusion import DEPTH, Scale, dense_share, fuse
 from search.release import Release
+from search.rescoring import first_of_each, smoothed, with_feedback
+
+MOST_VARIANTS = 20  # rows looked through for each product that feeds back
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class ScoredQuery:
         coverage_min: least share of the terms to be relevant by words; +inf in dense mode.
         dense_share: share of the dense leg in the fused score, 0..1.
         confidence: "good", "weak" (only closest matches) or "none".
+        ranking_vector: (d,) float32, what products are ranked by: `vector` after feedback in hybrid mode.
+        head: (m,) int64 ascending, the best rows, and head_scores: (m,) float32 their smoothed scores; empty but in
+            hybrid mode.
     """
 
     mode: str
@@ -40,6 +46,9 @@ class ScoredQuery:
     coverage_min: float
     dense_share: float
     confidence: str
+    ranking_vector: Floats | None
+    head: Rows
+    head_scores: Floats
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,9 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
     use_lexical = mode != "dense"
     lexical = release.lexical.scores(release.lexical.term_ids(text)) if use_lexical else empty
     coverage = release.lexical.coverage(text) if use_lexical else empty
-    dense_top = np.zeros(0, np.float32) if vector is None else release.dense.search(vector, DEPTH)[1]
+    dense_rows, dense_top = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    if vector is not None:
+        dense_rows, dense_top = release.dense.search(vector, DEPTH)
     best_dense = float(dense_top[0]) if len(dense_top) else 0.0
     best_coverage = float(coverage.max(initial=0))
 
@@ -83,7 +94,7 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
         # Nothing fits: the closest few by meaning, marked as such; by words alone there is nothing to show.
         confidence = "weak" if len(dense_top) else "none"
         dense_min = float(dense_top[: settings.closest][-1]) if len(dense_top) else np.inf
-    return ScoredQuery(
+    scored = ScoredQuery(
         mode,
         frozenset(release.lexical.analyzer.terms_of(text)),
         vector,
@@ -95,6 +106,37 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
         coverage_min,
         dense_share(settings.dense_weight, best_coverage) if mode == "hybrid" else float(mode == "dense"),
         confidence,
+        vector,
+        np.zeros(0, np.int64),
+        np.zeros(0, np.float32),
+    )
+    return _second_look(release, scored, dense_rows) if mode == "hybrid" else scored
+
+
+def _second_look(release: Release, scored: ScoredQuery, dense_rows: Rows) -> ScoredQuery:
+    """Return the query scored again in the light of its best products: feedback first, then smoothing.
+
+    Only rows that either leg ranks among its first DEPTH take part, so the cost does not grow with the catalog.
+    """
+    settings = release.ranking
+    lexical_rows = best_rows(scored.lexical, DEPTH)
+    rows = np.union1d(dense_rows, lexical_rows[scored.lexical[lexical_rows] > 0]).astype(np.int64)
+    if scored.vector is None or len(rows) == 0:
+        return scored
+    vectors, groups = np.asarray(release.dense.embeddings[rows]), release.group_of[rows]
+
+    leaders = best_rows(fused_scores(release, scored, rows), settings.feedback_products * MOST_VARIANTS)
+    leaders = leaders[first_of_each(groups[leaders], settings.feedback_products)]
+    vector = with_feedback(scored.vector, vectors[leaders], settings.feedback_weight)
+    dense = vectors @ vector
+    scored = replace(scored, ranking_vector=vector, dense_scale=Scale.of(dense[best_rows(dense, DEPTH)]))
+
+    fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
+    head = np.sort(best_rows(fused, settings.smoothed_products))
+    return replace(
+        scored,
+        head=rows[head],
+        head_scores=smoothed(fused[head], vectors[head], groups[head], settings.bandwidth),
     )
 
 
@@ -106,9 +148,18 @@ def dense_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
 
 
 def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
-    """Return (len(rows),) float32 scores by which any rows, candidates or not, are compared under this query."""
-    dense = dense_scores(release, scored, rows)
-    return fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
+    """Return (len(rows),) float32 scores by which any rows, candidates or not, are compared under this query.
+
+    A smoothed score is a mean of scores of the head, all of them above every row outside it, so the two mix well.
+    """
+    dense = np.zeros(len(rows), np.float32)
+    if scored.ranking_vector is not None:
+        dense = release.dense.scores_of(scored.ranking_vector, rows)
+    fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
+    if len(scored.head):
+        places = np.minimum(np.searchsorted(scored.head, rows), len(scored.head) - 1)
+        fused = np.where(scored.head[places] == rows, scored.head_scores[places], fused)
+    return fused
 
 
 def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> tuple[Rows, Rows]:

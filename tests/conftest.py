@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexer.grouping import fold_variants
 from indexer.passages import lexical_fields, passage_of, title_text
 from indexer.suggestions import write_suggestions
 from search.arrays import Floats, unit_rows
@@ -18,7 +19,7 @@ from search.facets import FacetIndex
 from search.home import Layout
 from search.lexical import LexicalIndex, LexicalSettings, words_of
 from search.product import Product
-from search.release import open_release
+from search.release import FORMAT, open_release
 from search.store import ProductStore
 
 # Each line is one direction of the space; words on a line mean the same to the fake encoder.
@@ -87,6 +88,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     passages = encoder.encode_passages([passage_of(product) for product in products])
     embeddings = unit_rows(titles + passages)
     np.save(layout.embeddings, embeddings)
+    np.save(layout.groups, fold_variants(products))
     DenseIndex.build(embeddings).save(layout.dense_index)
     LexicalIndex.build(map(lexical_fields, products), LexicalSettings()).save(layout.lexical)
     FacetIndex.build(products).save(layout.facets)
@@ -106,7 +108,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     ]
     (layout.clusters / "clusters.json").write_text(json.dumps({"clusters": clusters}))
     manifest = {
-        "format": 1, "release": folder.name, "rows": len(products), "files": {},
+        "format": FORMAT, "release": folder.name, "rows": len(products), "files": {},
         "encoder": {"name": "fake", "fingerprint": "fake", "source": "base"},
         "settings": {"ranking": ranking or {}}, "catalog": {"currency": "USD"},
     }  # fmt: skip

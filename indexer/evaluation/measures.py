@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -238,7 +239,8 @@ def _normalised(gains: Sequence[float], grades: Grades, k: int) -> float:
 
 
 def _dcg(gains: Sequence[float]) -> float:
-    return float(np.sum(np.asarray(gains) / np.log2(np.arange(2, len(gains) + 2))))
+    # fsum: exact, so that gains of 0 at the end never change the last digit.
+    return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
 
 
 def _has_relevant(grades: Grades, relevant_from: float) -> bool:

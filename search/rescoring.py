@@ -1,0 +1,58 @@
+"""What the best products say about the query: two passes over the head of the fused ranking.
+
+Both lean on the cluster hypothesis, that products which answer the same query lie near each other (Jardine & van
+Rijsbergen 1971), and both count a product once, however many variants it has:
+
+* feedback: the query vector moves a little towards the best products, as in Rocchio 1971;
+* smoothing: a product's score is averaged with those of its neighbours among the best, so that one of twenty nearly
+  equal products is not lost because its title lacks the query's word. This is score regularisation (Diaz, "Regularizing
+  ad hoc retrieval scores", CIKM 2005) as a kernel regression (Nadaraya 1964; Watson 1964).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.arrays import Floats, unit_rows
+
+Ids = NDArray[np.int64]
+
+
+def with_feedback(vector: Floats, best: Floats, weight: float) -> Floats:
+    """Return (d,) float32 unit vector: the query plus `weight` times the mean of the best products' vectors.
+
+    Args:
+        vector: (d,) float32 unit vector of the query.
+        best: (k, d) float32 unit rows; k = 0 changes nothing.
+        weight: 0 changes nothing.
+    """
+    if len(best) == 0:
+        return vector
+    return unit_rows((vector + weight * best.mean(axis=0))[None, :])[0]
+
+
+def first_of_each(groups: Ids, count: int) -> Ids:
+    """Return the places of the first `count` different groups, in order."""
+    places = np.sort(np.unique(groups, return_index=True)[1])
+    return places[:count].astype(np.int64)
+
+
+def smoothed(scores: Floats, vectors: Floats, groups: Ids, bandwidth: float) -> Floats:
+    """Return (m,) float32: each score averaged with the others', weighted by exp((cosine - 1) / bandwidth).
+
+    The product's own score has weight 1, its variants' 0; of another product, all variants together weigh what one
+    would. A product without near neighbours keeps its score.
+
+    Args:
+        scores: (m,) float32 fused scores.
+        vectors: (m, d) float32 unit rows.
+        groups: (m,) int64, equal for the variants of one product.
+        bandwidth: cosine distance over which a neighbour's weight falls to 1/e.
+    """
+    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    # Double precision and six digits: products with equal texts must stay equal, whatever the order of the sums.
+    exact = vectors.astype(np.float64)
+    weights = np.exp((np.minimum(exact @ exact.T, 1.0) - 1.0) / bandwidth) / sizes[group_of]
+    weights[group_of[:, None] == group_of[None, :]] = 0.0
+    return ((scores + weights @ scores) / (1.0 + weights.sum(axis=1))).round(6).astype(np.float32)
