@@ -117,6 +117,8 @@ def reciprocal_ranks(scores: Floats) -> Floats:
 def systems(bench: Bench) -> dict[str, Callable[[], Evaluation]]:
     """Return name -> measurement: plain parts first, Aisle's own ranking last."""
     lexical = bench.engine.release.lexical
+    texts = [SearchRequest(q=bench.queries[query_id]).q for query_id in bench.judgments]
+    vector_of = dict(zip(texts, bench.base.encode_queries(texts), strict=True))  # one batch for all systems
 
     def bm25(text: str) -> Floats:
         return lexical.scores(lexical.term_ids(text))
@@ -126,15 +128,15 @@ def systems(bench: Bench) -> dict[str, Callable[[], Evaluation]]:
         return np.asarray(lexical.title.get_scores_from_ids(terms) if terms else np.zeros(len(bench.ids)), np.float32)
 
     def titles(text: str) -> Floats:
-        return bench.titles @ bench.base.encode_queries([text])[0]
+        return bench.titles @ vector_of[text]
 
     def passages(text: str) -> Floats:
-        return bench.passages @ bench.base.encode_queries([text])[0]
+        return bench.passages @ vector_of[text]
 
     means = unit_rows(bench.titles + bench.passages)
 
     def mean(text: str) -> Floats:
-        return means @ bench.base.encode_queries([text])[0]
+        return means @ vector_of[text]
 
     plain = {"feedback_products": 0, "smoothed_products": 0}
     return {
