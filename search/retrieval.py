@@ -82,6 +82,7 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
     dense_rows, dense_top = np.zeros(0, np.int64), np.zeros(0, np.float32)
     if vector is not None:
         dense_rows, dense_top = release.dense.search(vector, DEPTH)
+    lexical_rows = best_rows(lexical, DEPTH)
     best_dense = float(dense_top[0]) if len(dense_top) else 0.0
     best_coverage = float(coverage.max(initial=0))
 
@@ -101,7 +102,7 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
         lexical,
         coverage,
         Scale.of(dense_top),
-        Scale.of(lexical[best_rows(lexical, DEPTH)]),
+        Scale.of(lexical[lexical_rows]),
         dense_min,
         coverage_min,
         dense_share(settings.dense_weight, best_coverage) if mode == "hybrid" else float(mode == "dense"),
@@ -110,24 +111,26 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
         np.zeros(0, np.int64),
         np.zeros(0, np.float32),
     )
-    return _second_look(release, scored, dense_rows) if mode == "hybrid" else scored
+    if mode != "hybrid" or vector is None:
+        return scored
+    return _second_look(release, scored, vector, np.union1d(dense_rows, lexical_rows[lexical[lexical_rows] > 0]))
 
 
-def _second_look(release: Release, scored: ScoredQuery, dense_rows: Rows) -> ScoredQuery:
+def _second_look(release: Release, scored: ScoredQuery, vector: Floats, rows: Rows) -> ScoredQuery:
     """Return the query scored again in the light of its best products: feedback first, then smoothing.
 
-    Only rows that either leg ranks among its first DEPTH take part, so the cost does not grow with the catalog.
+    Args:
+        vector: (d,) float32 unit vector of the text.
+        rows: those that either leg ranks among its first DEPTH; no other takes part, so the cost does not grow with
+            the catalog.
     """
     settings = release.ranking
-    lexical_rows = best_rows(scored.lexical, DEPTH)
-    rows = np.union1d(dense_rows, lexical_rows[scored.lexical[lexical_rows] > 0]).astype(np.int64)
-    if scored.vector is None or len(rows) == 0:
-        return scored
     vectors, groups = np.asarray(release.dense.embeddings[rows]), release.group_of[rows]
 
-    leaders = best_rows(fused_scores(release, scored, rows), settings.feedback_products * MOST_VARIANTS)
+    fused = fuse(vectors @ vector, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
+    leaders = best_rows(fused, settings.feedback_products * MOST_VARIANTS)
     leaders = leaders[first_of_each(groups[leaders], settings.feedback_products)]
-    vector = with_feedback(scored.vector, vectors[leaders], settings.feedback_weight)
+    vector = with_feedback(vector, vectors[leaders], settings.feedback_weight)
     dense = vectors @ vector
     scored = replace(scored, ranking_vector=vector, dense_scale=Scale.of(dense[best_rows(dense, DEPTH)]))
 
@@ -142,19 +145,19 @@ def _second_look(release: Release, scored: ScoredQuery, dense_rows: Rows) -> Sco
 
 def dense_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     """Return (len(rows),) float32 exact cosines; zeros in lexical mode."""
-    if scored.vector is None:
-        return np.zeros(len(rows), np.float32)
-    return release.dense.scores_of(scored.vector, rows)
+    return _cosines(release, scored.vector, rows)
+
+
+def _cosines(release: Release, vector: Floats | None, rows: Rows) -> Floats:
+    return np.zeros(len(rows), np.float32) if vector is None else release.dense.scores_of(vector, rows)
 
 
 def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     """Return (len(rows),) float32 scores by which any rows, candidates or not, are compared under this query.
 
-    A smoothed score is a mean of scores of the head, all of them above every row outside it, so the two mix well.
+    Rows of the head have their smoothed score, a mean of the head's own, and all others their fused one.
     """
-    dense = np.zeros(len(rows), np.float32)
-    if scored.ranking_vector is not None:
-        dense = release.dense.scores_of(scored.ranking_vector, rows)
+    dense = _cosines(release, scored.ranking_vector, rows)
     fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
     if len(scored.head):
         places = np.minimum(np.searchsorted(scored.head, rows), len(scored.head) - 1)
