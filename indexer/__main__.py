@@ -99,16 +99,17 @@ def check(
 
 
 def _is_built(catalog: Path | None) -> bool:
-    """Return whether a release is live; with a catalog, whether it is of that file, byte for byte."""
-    from indexer.releases import live_or_none
+    """Return whether a release this version reads is live; with a catalog, whether it is of exactly that file."""
     from search.encoder import file_sha256
+    from search.errors import ReleaseDamaged, ReleaseMissing
     from search.home import default_home
-    from search.release import read_manifest
+    from search.release import expect_readable
 
-    live = live_or_none(default_home())
-    if live is None or catalog is None or not catalog.is_file():
-        return live is not None and catalog is None
-    return bool(read_manifest(live)["catalog"]["sha256"] == file_sha256(catalog))
+    try:
+        manifest = expect_readable(default_home().live())
+    except (ReleaseMissing, ReleaseDamaged):
+        return False
+    return catalog is None or (catalog.is_file() and manifest["catalog"]["sha256"] == file_sha256(catalog))
 
 
 @main.command()
@@ -272,6 +273,7 @@ def export(embeddings: Path, ids: Path, index: Path | None, as_json: bool) -> No
 def releases(as_json: bool) -> None:
     """List the releases kept, the live one marked."""
     from indexer.releases import live_or_none
+    from search.errors import ReleaseDamaged
     from search.home import default_home
     from search.release import read_manifest
 
@@ -279,7 +281,11 @@ def releases(as_json: bool) -> None:
     live = live_or_none(home)
     listing = []
     for layout in home.all_releases():
-        manifest = read_manifest(layout)
+        try:
+            manifest = read_manifest(layout)
+        except ReleaseDamaged as error:
+            click.echo(f"! {layout.name}  {error}", err=True)
+            continue
         metrics = (manifest["metrics"] or {}).get("metrics", {})
         listing.append(
             {"release": layout.name, "live": live is not None and layout.name == live.name, "rows": manifest["rows"],

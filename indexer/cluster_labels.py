@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count as numbers
+from itertools import takewhile
 
 import numpy as np
 
@@ -132,8 +133,20 @@ class _Labeller:
                         break
                 taken.add(words)
                 self._names[cluster] = name
+        for group in groups:
+            self._tell_from_group(group)
         texts = [self._names[cluster].text for cluster in range(len(self._names))]
         return [text[:1].upper() + text[1:] if text.split()[0].islower() else text for text in texts]
+
+    def _tell_from_group(self, group: int) -> None:
+        """Rename a leaf that bears its group's name: "clothing" within "clothing" tells nobody where to go."""
+        taken = {frozenset(self._stems(name.text)) for name in self._names.values()}
+        own = frozenset(self._stems(self._names[group].text))
+        for leaf in self._children[group]:
+            if frozenset(self._stems(self._names[leaf].text)) == own:
+                names = takewhile(lambda name: name.told_by, self._told_apart(leaf, self._names[leaf].parts))
+                free = (name for name in names if frozenset(self._stems(name.text)) not in taken)
+                self._names[leaf] = next(free, self._names[leaf])
 
     def _leaf_names(self, leaf: int, category: tuple[str, ...], shared: bool) -> Iterator[_Name]:
         """Yield names for a leaf, best first, without end."""

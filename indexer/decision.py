@@ -18,6 +18,7 @@ from search.encoder import SentenceTransformerEncoder
 from search.errors import EncoderError
 from search.home import Home, Layout
 from search.product import Product
+from search.release import read_manifest
 
 CHANGED_SHARE = 0.20  # --train auto decides again once more than this share of the passages is new
 
@@ -130,7 +131,7 @@ def _kept_decisions(home: Home, live: Layout | None) -> list[dict[str, Any]]:
         record = json.loads((folder / "decision.json").read_text("utf-8"))
         kept.append({**record, "decided_on": np.load(folder / "decided_on.npy")})
     if live is not None:
-        manifest = json.loads(live.manifest.read_text("utf-8"))
+        manifest = read_manifest(live)
         if manifest["training"]["decided"]:
             record = {"report": manifest["training"], **manifest["encoder"]}
             kept.append({**record, "decided_on": np.load(live.decided_on)})

@@ -8,7 +8,6 @@ any kept release with the same encoder and precision, or from the chunks an inte
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,9 @@ from numpy.typing import NDArray
 
 from search.arrays import Floats, unit_rows
 from search.encoder import Encoder, SentenceTransformerEncoder
+from search.errors import ReleaseDamaged
 from search.home import Home
+from search.release import read_manifest
 
 CHUNK = 1024  # products encoded between two writes to the cache
 HASH_BYTES = 16
@@ -131,12 +132,15 @@ def _known_vectors(home: Home, cache: Path, fingerprint: str, precision: str) ->
     """Return text hash -> vector from the interrupted build's chunks and every kept release of the same encoder."""
     known: dict[bytes, Floats] = {}
     for layout in home.all_releases():
-        manifest = json.loads(layout.manifest.read_text("utf-8"))
-        record = manifest["encoder"]
-        if (record["fingerprint"], record["precision"]) == (fingerprint, precision):
+        try:
+            record = read_manifest(layout)["encoder"]
+            if (record["fingerprint"], record["precision"]) != (fingerprint, precision):
+                continue
             hashes = np.load(layout.text_hashes)
             embeddings = np.load(layout.embeddings, mmap_mode="r")
             known |= {row.tobytes(): vector for row, vector in zip(hashes, embeddings, strict=True)}
+        except (ReleaseDamaged, OSError, ValueError):
+            continue  # a damaged release has nothing to give; its products are encoded again
     for path in sorted(cache.glob("*.hashes.npy")):
         vectors = np.load(path.with_name(path.name.replace(".hashes.", ".vectors.")))
         known |= {row.tobytes(): vector for row, vector in zip(np.load(path), vectors, strict=True)}

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from search.encoder import file_sha256
 from search.errors import AisleError, ReleaseDamaged, ReleaseMissing
 from search.home import Home, Layout
-from search.release import read_manifest
+from search.release import expect_readable, read_manifest
 
 KEPT_RELEASES = 5
 
@@ -108,8 +108,9 @@ def switch(home: Home, name: str) -> None:
 
     Raises:
         ReleaseMissing: there is no such release.
+        ReleaseDamaged: this version cannot read it; no server could serve it.
     """
-    home.release(name)
+    expect_readable(home.release(name))
     aside = home.current.with_suffix(".new")
     aside.write_text(f"{name}\n", "utf-8")
     _sync(aside)
@@ -118,7 +119,7 @@ def switch(home: Home, name: str) -> None:
 
 
 def live_or_none(home: Home) -> Layout | None:
-    """Return the live release; None when nothing is live, or what is live is not of a format this version reads."""
+    """Return the live release, of whatever format; None when nothing is live or its manifest cannot be read."""
     try:
         live = home.live()
         read_manifest(live)
@@ -150,7 +151,10 @@ def prune(home: Home, keep: int = KEPT_RELEASES) -> None:
     for layout in releases[:-keep]:
         if live is None or layout.name != live.name:
             shutil.rmtree(layout.folder)
-    used = {json.loads(layout.manifest.read_text("utf-8"))["encoder"]["fingerprint"] for layout in home.all_releases()}
+    try:
+        used = {read_manifest(layout)["encoder"]["fingerprint"] for layout in home.all_releases()}
+    except ReleaseDamaged:
+        return  # what a damaged release used cannot be told, so no encoder goes
     for folder in home.encoders.glob("*") if home.encoders.is_dir() else []:
         if folder.name not in used:
             shutil.rmtree(folder)

@@ -62,18 +62,30 @@ class Release:
 
 
 def read_manifest(layout: Layout) -> dict[str, Any]:
-    """Return the manifest.
+    """Return the manifest, also of a release of another format.
 
     Raises:
-        ReleaseDamaged: it is unreadable or of another format.
+        ReleaseDamaged: it is unreadable or no manifest.
     """
     try:
         manifest: dict[str, Any] = json.loads(layout.manifest.read_text("utf-8"))
-        found = manifest["format"]
-    except (OSError, ValueError, KeyError) as error:
+        manifest["format"], manifest["release"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReleaseDamaged(f"{layout.manifest} cannot be read ({error}); build the release again") from error
-    if found != FORMAT:
-        raise ReleaseDamaged(f"{layout.manifest} has format {found}, this version reads {FORMAT}; build again")
+    return manifest
+
+
+def expect_readable(layout: Layout) -> dict[str, Any]:
+    """Return the manifest of a release that this version can open.
+
+    Raises:
+        ReleaseDamaged: the manifest is unreadable, or the release is of another format.
+    """
+    manifest = read_manifest(layout)
+    if manifest["format"] != FORMAT:
+        raise ReleaseDamaged(
+            f"{layout.manifest} has format {manifest['format']}, this version reads {FORMAT}; build the catalog again"
+        )
     return manifest
 
 
@@ -83,7 +95,7 @@ def open_release(layout: Layout) -> Release:
     Raises:
         ReleaseDamaged: naming the part that is missing, truncated or of the wrong shape.
     """
-    manifest = read_manifest(layout)
+    manifest = expect_readable(layout)
     products = ProductStore(layout.products)
     release = Release(
         layout,

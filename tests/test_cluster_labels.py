@@ -145,6 +145,16 @@ def test_groups_are_named_after_what_is_below_them_and_need_not_differ_from_it()
     assert found == ["Mug & lamp", "Scarf", "Mug", "Lamp"]
 
 
+def test_a_leaf_does_not_bear_the_name_of_its_group():
+    scarves = titled(*(f"Wool Scarf {city}" for city in ("Oslo", "Bergen", "Narvik", "Bodo", "Moss")),
+                     category=("Apparel", "Clothing"))  # fmt: skip
+    ties = titled("Silk Tie", "Tie Dotted", "Tie Plain", category=("Apparel", "Accessories"))
+    rows = [np.arange(8), np.arange(8, 12), np.arange(5), np.arange(5, 8)]
+    vectors = np.repeat(np.eye(3, dtype=np.float32), [5, 3, 4], axis=0)
+    found = [d.label for d in describe_clusters(scarves + ties + MUGS, vectors, rows, [None, None, 0, 0], "en")]
+    assert found == ["Clothing", "Mug", "Clothing: wool scarf", "Accessories"]
+
+
 def test_values_most_products_share_and_others_do_not_are_listed():
     steel = [
         Product(str(n), f"Flask {n}", brand="Thermo", attributes={"material": ("steel",), "use": ("indoor",)})

@@ -20,7 +20,7 @@ from indexer.progress import Progress
 from indexer.releases import build_lock, rollback
 from indexer.settings import BuildSettings
 from search import Engine
-from search.errors import AisleError, BuildRefused, CatalogError, ReleaseMissing, TooManyRejected
+from search.errors import AisleError, BuildRefused, CatalogError, ReleaseDamaged, ReleaseMissing, TooManyRejected
 from search.home import Home
 from search.release import open_release, verify
 
@@ -43,7 +43,7 @@ class Shop:
     def build(self, **options: object) -> BuildResult:
         self.write()
         self.encoder.encoded.clear()
-        settings = BuildSettings(self.catalog, train="never", **options)  # type: ignore[arg-type]
+        settings = BuildSettings(self.catalog, **{"train": "never", **options})  # type: ignore[arg-type]
         return build(settings, self.home, Progress(quiet=True), lambda model: self.encoder)  # type: ignore[arg-type,return-value]
 
     def engine(self) -> Engine:
@@ -140,6 +140,25 @@ def test_a_release_of_another_format_is_built_over_and_its_vectors_are_used(shop
     result = shop.build()
     assert result.is_live and result.manifest["encoded"] == 0
     assert open_release(result.layout).rows == 8
+    with pytest.raises(ReleaseDamaged, match="format 1"):
+        rollback(shop.home)
+    assert shop.home.live() == result.layout
+
+
+def test_a_decision_outlives_the_format_of_its_release(shop: Shop) -> None:
+    live = shop.build().layout
+    decided = {"adopted": False, "decided": True, "base": shop.encoder.fingerprint, "reason": "no gain"}
+    manifest = json.loads(live.manifest.read_text())
+    live.manifest.write_text(json.dumps({**manifest, "format": 1, "training": decided}))
+    np.save(live.decided_on, np.load(live.text_hashes))
+    assert shop.build(train="auto").manifest["training"] == {**decided, "kept": True}
+
+
+def test_a_damaged_release_stops_no_build(shop: Shop) -> None:
+    live = shop.build().layout
+    live.manifest.write_text('{"format": 2')
+    result = shop.build()
+    assert result.is_live and result.manifest["encoded"] == 7
 
 
 def test_judgments_are_measured_and_a_worse_release_does_not_go_live(shop: Shop, tmp_path: Path, monkeypatch) -> None:
