@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from indexer.catalog import CatalogSettings, open_catalog
 from indexer.clustering import Clustering, cluster_products
+from indexer.embeddings import encode_products
 from indexer.passages import passage_of, title_text
-from search.arrays import Floats, unit_rows
+from search.arrays import Floats
 from search.encoder import open_encoder
 from search.product import Product
 
@@ -94,9 +95,8 @@ def main(folder: Path) -> None:
             continue
         encoder = encoder or open_encoder()
         products = [row for row in open_catalog(path, CatalogSettings()) if isinstance(row, Product)]
-        titles = encoder.encode_passages([title_text(product) for product in products])
-        passages = encoder.encode_passages([passage_of(product) for product in products])
-        print(report(name, products, unit_rows(titles + passages), depth), flush=True)
+        vectors = encode_products([(title_text(product), passage_of(product)) for product in products], encoder)
+        print(report(name, products, vectors, depth), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from itertools import takewhile
 import numpy as np
 
 from indexer.cluster_terms import ClusterTerms, Rows, TitleTerms, strongest_terms
+from search.analysis import words_of
 from search.arrays import Floats
-from search.lexical import words_of
 from search.product import Product
 
 SHARED = 0.6  # share of a cluster's products that makes a category, or a term, its name

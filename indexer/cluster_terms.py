@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from search.analysis import Analyzer, words_of
 from search.arrays import Floats
-from search.lexical import Analyzer, words_of
 from search.product import Product
 
 Term = tuple[str, ...]  # one or two stems

@@ -1,8 +1,8 @@
 """Passages -> vectors. Nothing is encoded twice: not across builds, not after a build that was killed.
 
-A product's vector is the normalised mean of its title vector and its passage vector: best or tied on every judged set
-tried, and free at query time (DESIGN.md, "Two texts, one vector"). It is keyed by a hash of both texts, and reused from
-any kept release with the same encoder and precision, or from the chunks an interrupted build left behind.
+A product's vector is that of its passage, leaning a little towards that of its title, which is free at query time
+(DESIGN.md, "Two texts, one vector"). It is keyed by a hash of both texts and their shares, and reused from any kept
+release with the same encoder and precision, or from the chunks an interrupted build left behind.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from search.release import read_manifest
 
 CHUNK = 1024  # products encoded between two writes to the cache
 HASH_BYTES = 16
+TITLE_SHARE = 0.15  # of the title in a product's vector; the passage has the rest; DESIGN.md, "Two texts, one vector"
 PARITY_SAMPLE = 64
 PARITY_COSINE = 0.999  # least cosine between a vector in the faster precision and in float32
 
@@ -52,8 +53,9 @@ class Embedded:
 
 
 def text_hashes(texts: Iterable[Texts]) -> Hashes:
-    """Return (n, 16) uint8: blake2b of each (title, passage)."""
-    digests = [hashlib.blake2b("\0".join(pair).encode(), digest_size=HASH_BYTES).digest() for pair in texts]
+    """Return (n, 16) uint8: blake2b of each (title, passage) and of their shares in the vector."""
+    share = f"{TITLE_SHARE:g}"
+    digests = [hashlib.blake2b("\0".join((share, *pair)).encode(), digest_size=HASH_BYTES).digest() for pair in texts]
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH_BYTES)
 
 
@@ -92,10 +94,19 @@ def embed(
 
 
 def encode_products(texts: Sequence[Texts], encoder: Encoder, precision: str = "float32") -> Floats:
-    """Return (n, d) float32 unit rows: the normalised mean of title and passage vectors."""
+    """Return (n, d) float32 unit rows, see `blended`."""
     titles, passages = [title for title, _ in texts], [passage for _, passage in texts]
     with _precision(precision):
-        return unit_rows(encoder.encode_passages(titles) + encoder.encode_passages(passages))
+        return blended(encoder.encode_passages(titles), encoder.encode_passages(passages))
+
+
+def blended(titles: Floats, passages: Floats) -> Floats:
+    """Return (n, d) float32 unit rows: TITLE_SHARE of the title's vector, the rest of the passage's, normalised.
+
+    Args:
+        titles, passages: (n, d) float32 unit rows.
+    """
+    return unit_rows(TITLE_SHARE * titles + (1 - TITLE_SHARE) * passages)
 
 
 def choose_precision(encoder: Encoder, sample: Sequence[str]) -> tuple[str, float | None]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from search.analysis import Analyzer, words_of
 from search.facets import PATH_SEPARATOR
-from search.lexical import Analyzer, words_of
 from search.product import Product
 from search.store import ProductStore
 

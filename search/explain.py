@@ -6,7 +6,7 @@ import html
 import string
 from collections.abc import Iterable
 
-from search.lexical import Analyzer, words_of
+from search.analysis import Analyzer, words_of
 from search.product import Product
 
 SNIPPET_WORDS = 26

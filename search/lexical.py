@@ -6,29 +6,20 @@ The arithmetic is bm25s (Lù 2024, arXiv 2407.03618), Lucene's variant of BM25 (
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from search.analysis import Analyzer, compounds_of, is_identifier
 from search.arrays import Floats, Rows
 from search.errors import ReleaseDamaged
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_POSSESSIVE = re.compile(r"['’]s?$|['’]")
-# ISO 639-1 code -> (Snowball stemmer, bm25s stop-word list); other languages are matched word for word.
-_LANGUAGES = {
-    "en": ("english", "EN"), "de": ("german", "GERMAN"), "fr": ("french", "FRENCH"), "es": ("spanish", "SPANISH"),
-    "pt": ("portuguese", "PORTUGUESE"), "it": ("italian", "ITALIAN"), "nl": ("dutch", "DUTCH"),
-    "sv": ("swedish", "SWEDISH"), "no": ("norwegian", "NORWEGIAN"), "da": ("danish", "DANISH"),
-    "ru": ("russian", "RUSSIAN"), "tr": ("turkish", "TURKISH"), "fi": ("finnish", ""), "hu": ("hungarian", ""),
-    "ro": ("romanian", ""), "cs": ("czech", ""), "pl": ("polish", ""),
-}  # fmt: skip
+LEAST_HALF = 3  # letters of each half of a query word that no product has
+LEAST_TOGETHER = 2  # titles that must hold both halves
+IDENTIFIED_LEAST, IDENTIFIED_SHARE = 20, 0.002  # most products an identifier may stand for: a number, or a share
 
 
 @dataclass(frozen=True)
@@ -39,38 +30,6 @@ class LexicalSettings:
     b: float = 0.6
     rest_weight: float = 0.25  # weight of brand, category, attributes and description against the title's 1
     language: str = "en"  # ISO 639-1, decides stemmer and stop words
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text: case-folded, accents off, possessive 's off, in order."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
-    return [_POSSESSIVE.sub("", word) for word in _WORD.findall(plain)]
-
-
-class Analyzer:
-    """Text -> terms, the same way for passages and queries of one language."""
-
-    def __init__(self, language: str = "en"):
-        import Stemmer
-        from bm25s import stopwords
-
-        self.language = language
-        stemmer, stop_list = _LANGUAGES.get(language, ("", ""))
-        self._stemmer = Stemmer.Stemmer(stemmer) if stemmer else None
-        self.stop_words = frozenset(getattr(stopwords, f"STOPWORDS_{stop_list}", ()))
-        self._term = lru_cache(maxsize=100_000)(self._stem)
-
-    def _stem(self, word: str) -> str:
-        return self._stemmer.stemWord(word) if self._stemmer else word
-
-    def term_of(self, word: str) -> str:
-        """Return the term a word is indexed under (its stem)."""
-        return self._term(word)
-
-    def terms_of(self, text: str) -> list[str]:
-        """Return the terms of a text, stop words left out, repeats kept, in order."""
-        return [self._term(word) for word in words_of(text) if word and word not in self.stop_words]
 
 
 @dataclass(frozen=True)
@@ -94,8 +53,9 @@ class LexicalIndex:
     @classmethod
     def build(cls, fields: Iterable[tuple[str, str]], settings: LexicalSettings) -> LexicalIndex:
         """Index (title, rest) texts, one pair per row, in row order."""
-        analyzer = Analyzer(settings.language)
-        documents = [(analyzer.terms_of(title), analyzer.terms_of(rest)) for title, rest in fields]
+        texts = list(fields)
+        analyzer = Analyzer(settings.language, compounds_of((title for title, _ in texts), settings.language))
+        documents = [(analyzer.terms_of(title), analyzer.terms_of(rest)) for title, rest in texts]
         terms = sorted({term for document in documents for field in document for term in field})
         vocabulary = {term: number for number, term in enumerate(terms)}
         title, rest = (
@@ -109,6 +69,7 @@ class LexicalIndex:
         folder.mkdir(parents=True)
         _dump(folder / "settings.json", {**vars(self.settings), "rows": self.rows})
         _dump(folder / "vocabulary.json", list(self.vocabulary))
+        _dump(folder / "compounds.json", self.analyzer.compounds)
         for name, field in (("title", self.title), ("rest", self.rest)):
             for part in ("data", "indices", "indptr"):
                 np.save(folder / f"{name}.{part}.npy", field.scores[part], allow_pickle=False)
@@ -127,15 +88,36 @@ class LexicalIndex:
             vocabulary = {
                 term: number for number, term in enumerate(json.loads((folder / "vocabulary.json").read_text("utf-8")))
             }
+            compounds = json.loads((folder / "compounds.json").read_text("utf-8"))
+            analyzer = Analyzer(settings.language, {joined: tuple(parts) for joined, parts in compounds.items()})
             title, rest = (_loaded_field(folder, name, rows, len(vocabulary), settings) for name in ("title", "rest"))
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise ReleaseDamaged(f"the lexical index in {folder} cannot be read ({error}); build again") from error
-        return cls(settings, vocabulary, title, rest, rows, Analyzer(settings.language))
+        return cls(settings, vocabulary, title, rest, rows, analyzer)
+
+    def query_terms(self, text: str) -> list[str]:
+        """Return a query's distinct terms, in order; an unknown word that is two known ones gives those."""
+        terms: dict[str, None] = {}
+        for word, term in self.analyzer.words_and_terms(text):
+            terms.update(dict.fromkeys([term] if term in self.vocabulary else self._halves(word) or [term]))
+        return list(terms)
+
+    def _halves(self, word: str) -> list[str]:
+        """Return the two terms an unknown word is made of, harley and davidson: those that most titles have both."""
+        best: list[str] = []
+        most = LEAST_TOGETHER - 1
+        for cut in range(LEAST_HALF, len(word) - LEAST_HALF + 1) if word.isalpha() else ():
+            terms = [self.analyzer.term_of(half) for half in (word[:cut], word[cut:])]
+            if all(term in self.vocabulary for term in terms):
+                first, second = (self._postings(self.title, self.vocabulary[term]) for term in terms)
+                together = len(np.intersect1d(first, second))
+                if together > most:
+                    best, most = terms, together
+        return best
 
     def term_ids(self, text: str) -> list[int]:
         """Return the ids of a query's distinct known terms, in order of appearance."""
-        known = (self.vocabulary.get(term) for term in dict.fromkeys(self.analyzer.terms_of(text)))
-        return [term for term in known if term is not None]
+        return [self.vocabulary[term] for term in self.query_terms(text) if term in self.vocabulary]
 
     def scores(self, term_ids: Sequence[int]) -> Floats:
         """Return (rows,) float32 scores, 0 where nothing matches: title + rest_weight x rest."""
@@ -160,16 +142,29 @@ class LexicalIndex:
         A term the catalog does not know weighs as much as the rarest one and is held by no row, so that a row
         never covers a query whose main word it lacks. All zero when the query has no terms.
         """
-        terms = dict.fromkeys(self.analyzer.terms_of(text))
         held = np.zeros(self.rows, np.float32)
         total = 0.0
-        for term in terms:
-            term_id = self.vocabulary.get(term)
-            rows = self.rows_with(term_id) if term_id is not None else np.zeros(0, np.int64)
-            idf = float(np.log1p((self.rows - len(rows) + 0.5) / (len(rows) + 0.5)))
-            held[rows] += idf
-            total += idf
+        for term in self.query_terms(text):
+            rows = self._rows_of(term)
+            held[rows] += self._idf(len(rows))
+            total += self._idf(len(rows))
         return held / np.float32(total) if total else held
+
+    def identified(self, text: str) -> float:
+        """Return the share, by rarity, of the query's terms that are part, model or article numbers of few products."""
+        terms = self.query_terms(text)
+        counts = [len(self._rows_of(term)) for term in terms]
+        few = max(IDENTIFIED_LEAST, IDENTIFIED_SHARE * self.rows)
+        weights = [self._idf(count) for count in counts]
+        identifying = [is_identifier(term) and 0 < count <= few for term, count in zip(terms, counts, strict=True)]
+        return sum(weight for weight, found in zip(weights, identifying, strict=True) if found) / (sum(weights) or 1.0)
+
+    def _rows_of(self, term: str) -> Rows:
+        term_id = self.vocabulary.get(term)
+        return self.rows_with(term_id) if term_id is not None else np.zeros(0, np.int64)
+
+    def _idf(self, rows_with: int) -> float:
+        return float(np.log1p((self.rows - rows_with + 0.5) / (rows_with + 0.5)))
 
 
 def _bm25(documents: list[list[int]], vocabulary: dict[str, int], settings: LexicalSettings) -> Any:

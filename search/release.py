@@ -20,7 +20,7 @@ from search.lexical import LexicalIndex
 from search.settings import RankingSettings
 from search.store import ProductStore
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)

@@ -95,9 +95,12 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
         # Nothing fits: the closest few by meaning, marked as such; by words alone there is nothing to show.
         confidence = "weak" if len(dense_top) else "none"
         dense_min = float(dense_top[: settings.closest][-1]) if len(dense_top) else np.inf
+    share = float(mode == "dense")
+    if mode == "hybrid":
+        share = dense_share(settings.dense_weight, best_coverage, release.lexical.identified(text))
     scored = ScoredQuery(
         mode,
-        frozenset(release.lexical.analyzer.terms_of(text)),
+        frozenset(release.lexical.query_terms(text)),
         vector,
         lexical,
         coverage,
@@ -105,7 +108,7 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
         Scale.of(lexical[lexical_rows]),
         dense_min,
         coverage_min,
-        dense_share(settings.dense_weight, best_coverage) if mode == "hybrid" else float(mode == "dense"),
+        share,
         confidence,
         vector,
         np.zeros(0, np.int64),

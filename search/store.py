@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from search.analysis import words_of
 from search.arrays import Rows
 from search.errors import NotFound, ReleaseDamaged
-from search.lexical import words_of
 from search.product import Product
 
 _SCHEMA = """

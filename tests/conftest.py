@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexer.embeddings import encode_products
 from indexer.grouping import fold_variants
 from indexer.passages import lexical_fields, passage_of, title_text
 from indexer.suggestions import write_suggestions
+from search.analysis import words_of
 from search.arrays import Floats, unit_rows
 from search.dense import DenseIndex
 from search.engine import Engine
 from search.facets import FacetIndex
 from search.home import Layout
-from search.lexical import LexicalIndex, LexicalSettings, words_of
+from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product
 from search.release import FORMAT, open_release
 from search.store import ProductStore
@@ -84,9 +86,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     folder.mkdir(parents=True)
     layout = Layout(folder)
     encoder = FakeEncoder()
-    titles = encoder.encode_passages([title_text(product) for product in products])
-    passages = encoder.encode_passages([passage_of(product) for product in products])
-    embeddings = unit_rows(titles + passages)
+    embeddings = encode_products([(title_text(product), passage_of(product)) for product in products], encoder)
     np.save(layout.embeddings, embeddings)
     np.save(layout.groups, fold_variants(products))
     DenseIndex.build(embeddings).save(layout.dense_index)

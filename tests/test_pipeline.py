@@ -156,7 +156,7 @@ def test_a_decision_outlives_the_format_of_its_release(shop: Shop) -> None:
 
 def test_a_damaged_release_stops_no_build(shop: Shop) -> None:
     live = shop.build().layout
-    live.manifest.write_text('{"format": 2')
+    live.manifest.write_text('{"format": 3')
     result = shop.build()
     assert result.is_live and result.manifest["encoded"] == 7
 

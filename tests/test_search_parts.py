@@ -12,6 +12,7 @@ from conftest import SHOP, write_release
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.analysis import Analyzer
 from search.arrays import best_rows, expect, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged, ReleaseMissing
@@ -19,7 +20,7 @@ from search.explain import highlight, snippet
 from search.facets import FacetIndex, facet_json, field_name, range_json
 from search.fusion import Scale, fuse
 from search.home import Home
-from search.lexical import Analyzer, LexicalIndex, LexicalSettings, words_of
+from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product
 from search.release import open_release, verify
 
@@ -60,16 +61,6 @@ def test_a_lexical_index_survives_the_disk(tmp_path: Path) -> None:
 def test_a_catalog_without_a_single_word_can_be_indexed() -> None:
     index = LexicalIndex.build([("!!!", ""), ("the", "")], LexicalSettings())
     assert index.scores(index.term_ids("anything")).tolist() == [0, 0]
-
-
-def test_words_lose_case_accents_and_possessives() -> None:
-    assert words_of("Women's CRÈME brûlée T-shirt, 500ml") == ["women", "creme", "brulee", "t", "shirt", "500ml"]
-
-
-def test_each_language_has_its_own_stems() -> None:
-    assert Analyzer("de").term_of("tassen") == Analyzer("de").term_of("tasse")
-    assert Analyzer("en").terms_of("the running shoes") == ["run", "shoe"]
-    assert Analyzer("xx").terms_of("running shoes") == ["running", "shoes"]
 
 
 def test_faiss_agrees_with_brute_force_under_fifty_random_filters() -> None:

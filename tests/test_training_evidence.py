@@ -14,7 +14,7 @@ from indexer.training.evidence import (
     turned_title_pair,
 )
 from indexer.training.settings import TrainingSettings
-from search.lexical import Analyzer, words_of
+from search.analysis import Analyzer, words_of
 from search.product import Product
 
 SETTINGS = TrainingSettings()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from indexer.training.guard import forgets, guard_triples, mean_reciprocal_rank
-from search.lexical import words_of
+from search.analysis import words_of
 
 
 def test_the_guard_has_at_least_220_triples_and_no_text_twice() -> None:

@@ -27,8 +27,8 @@ from indexer.training.language import main_language, warn_language
 from indexer.training.pairs import Pair, in_batches, kinds_of, training_pairs
 from indexer.training.plan import Plan, Planner, Refused
 from indexer.training.settings import TrainingSettings
+from search.analysis import Analyzer
 from search.encoder import SentenceTransformerEncoder, load_sentence_transformer
-from search.lexical import Analyzer
 from search.product import Product
 
 EXAMPLES = 8  # pseudo-queries shown in the report, of training and gate each

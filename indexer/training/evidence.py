@@ -19,7 +19,7 @@ from indexer.passages import DESCRIPTION_WORDS, lexical_fields
 from indexer.training.chance import chance
 from indexer.training.pairs import words
 from indexer.training.settings import TrainingSettings
-from search.lexical import Analyzer
+from search.analysis import Analyzer
 from search.product import Product
 
 PHRASES_PER_PRODUCT = 2

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from indexer.passages import ATTRIBUTE_CHARACTERS
 from indexer.training.chance import chance
 from indexer.training.settings import TrainingSettings
-from search.lexical import words_of
+from search.analysis import words_of
 from search.product import Product
 
 QueryKind = Callable[[Product, random.Random, frozenset[str]], list[str]]

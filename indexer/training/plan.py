@@ -23,7 +23,7 @@ from indexer.training.pairs import QueryKind, VerbatimTexts, title_run, title_wo
 from indexer.training.settings import TrainingSettings
 from indexer.training.split import Split, groups_of, split_by_group
 from indexer.training.vectors import text_vectors
-from search.lexical import Analyzer
+from search.analysis import Analyzer
 from search.product import Product
 
 LEAST_TRAINING_PRODUCTS = 64

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.training.chance import chance
+from search.analysis import words_of
 from search.arrays import Floats
-from search.lexical import words_of
 from search.product import Product
 
 _BLOCK = 1_000  # rows compared at a time

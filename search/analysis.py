@@ -1,0 +1,163 @@
+"""Text -> words -> terms, the same way for products and queries: folding, stemming, compounds, numbers with units."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import pairwise
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_POSSESSIVE = re.compile(r"['’]s?$|['’]")
+_HYPHENATED = re.compile(r"[^\W_]+(?:['’][^\W_]+)*(?:[-‐‑][^\W_]+)+")
+# Symbols of units and the words for them, as written after a number; all forms of one unit become the first.
+_UNITS = (
+    ("mm", "millimetre", "millimeter"), ("cm", "centimetre", "centimeter"), ("m", "metre", "meter"), ("km",),
+    ("in", "inch", "inches", '"', "”", "″"), ("ft", "foot", "feet"), ("yd", "yard"),
+    ("mg",), ("g", "gram", "gramme", "gr"), ("kg", "kilo", "kilogram"), ("oz", "ounce"), ("lb", "lbs", "pound"),
+    ("ml", "millilitre", "milliliter"), ("cl",), ("l", "litre", "liter", "ltr"), ("gal", "gallon"), ("qt", "quart"),
+    ("w", "watt"), ("kw",), ("v", "volt"), ("mah",), ("hz",), ("mhz",), ("ghz",), ("khz",), ("lm", "lumen"),
+    ("kb",), ("mb",), ("gb", "gigabyte"), ("tb", "terabyte"), ("mp", "megapixel"), ("dpi",), ("rpm",),
+)  # fmt: skip
+_UNIT_OF = {
+    written: forms[0]
+    for forms in _UNITS
+    for form in forms
+    for written in ({form, f"{form}s"} if len(form) > 2 else {form})
+}
+# After a blank these are ordinary words far more often than units: 2 in 1, size 8 m.
+_ATTACHED_ONLY = ("in", "m", "l", "v", "w", "g", "ft")
+_SPELLED = "|".join(re.escape(form) for form in sorted(_UNIT_OF, key=lambda form: (-len(form), form)))
+_SPACED = "|".join(re.escape(form) for form in sorted(set(_UNIT_OF) - set(_ATTACHED_ONLY), key=lambda f: (-len(f), f)))
+_QUANTITY = rf"(?<![\w.,])(?P<number>\d+(?:[.,]\d+)?)(?:-?(?P<unit>{_SPELLED})|[ -](?P<word>{_SPACED}))(?![^\W_])"
+_TOKEN = re.compile(rf"{_QUANTITY}|(?P<hyphenated>{_HYPHENATED.pattern})|{_WORD.pattern}")
+_QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _UNITS)})")
+IDENTIFYING_DIGITS = 4
+LEAST_JOINED = 5  # letters of a word that may be two written together
+MOST_PARTS = 4
+Compounds = Mapping[str, tuple[str, ...]]
+# ISO 639-1 code -> (Snowball stemmer, bm25s stop-word list); other languages are matched word for word.
+_LANGUAGES = {
+    "en": ("english", "EN"), "de": ("german", "GERMAN"), "fr": ("french", "FRENCH"), "es": ("spanish", "SPANISH"),
+    "pt": ("portuguese", "PORTUGUESE"), "it": ("italian", "ITALIAN"), "nl": ("dutch", "DUTCH"),
+    "sv": ("swedish", "SWEDISH"), "no": ("norwegian", "NORWEGIAN"), "da": ("danish", "DANISH"),
+    "ru": ("russian", "RUSSIAN"), "tr": ("turkish", "TURKISH"), "fi": ("finnish", ""), "hu": ("hungarian", ""),
+    "ro": ("romanian", ""), "cs": ("czech", ""), "pl": ("polish", ""),
+}  # fmt: skip
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text: case-folded, accents off, possessive 's off, in order."""
+    return [_POSSESSIVE.sub("", word) for word in _WORD.findall(folded(text))]
+
+
+def is_identifier(term: str) -> bool:
+    """Return whether a term looks like a part, model or article number: digits and letters mixed, or four digits.
+
+    A quantity, 16oz, does not.
+    """
+    digits = sum(map(str.isdigit, term))
+    return bool(digits) and (
+        digits >= IDENTIFYING_DIGITS or (digits < len(term) and not _QUANTITY_TERM.fullmatch(term))
+    )
+
+
+def folded(text: str) -> str:
+    """Return the text case-folded and without accents."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+
+
+class Analyzer:
+    """Text -> terms, the same way for passages and queries of one catalog.
+
+    Three things a shopper writes in several ways become the same terms: 12 oz, 12oz, 12-ounce; t-shirt, tshirt,
+    t shirt (where the catalog itself shows that they are one); and the forms of a word, by a stemmer.
+
+    Args:
+        language: ISO 639-1; decides stemmer and stop words.
+        compounds: stem of the word written together -> its parts, see `compounds_of`.
+    """
+
+    def __init__(self, language: str = "en", compounds: Compounds | None = None):
+        import Stemmer
+        from bm25s import stopwords
+
+        self.language = language
+        self.compounds = dict(compounds or {})
+        stemmer, stop_list = _LANGUAGES.get(language, ("", ""))
+        self._stemmer = Stemmer.Stemmer(stemmer) if stemmer else None
+        self.stop_words = frozenset(getattr(stopwords, f"STOPWORDS_{stop_list}", ()))
+        self._term = lru_cache(maxsize=100_000)(self._stem)
+        # Only a word that is a compound, or the last part of one, is worth a closer look.
+        self._ends = {end for joined, parts in self.compounds.items() for end in (joined, self._term(parts[-1]))}
+
+    def _stem(self, word: str) -> str:
+        return self._stemmer.stemWord(word) if self._stemmer else word
+
+    def term_of(self, word: str) -> str:
+        """Return the term a word is indexed under (its stem)."""
+        return self._term(word)
+
+    def terms_of(self, text: str) -> list[str]:
+        """Return the terms of a text, stop words left out, repeats kept, in order."""
+        return [term for _, term in self.words_and_terms(text)]
+
+    def words_and_terms(self, text: str) -> Iterator[tuple[str, str]]:
+        """Yield (word, term) of a text in order, stop words left out; a compound comes after its parts."""
+        run: list[str] = []  # words that follow each other, as far back as a compound may reach
+        for words, quantity in _tokens(folded(text)):
+            for word in words:
+                run = [*run[1 - MOST_PARTS :], word]
+                term = self._term(word)
+                if word and word not in self.stop_words:
+                    yield word, term
+                if term in self._ends:
+                    yield from self._compounds_at(run)
+            if quantity:
+                yield quantity, quantity
+
+    def _compounds_at(self, run: list[str]) -> Iterator[tuple[str, str]]:
+        """Yield the parts of the run's last word, if it is a compound, and the compounds that end with it."""
+        yield from ((part, self._term(part)) for part in self.compounds.get(self._term(run[-1]), ()))
+        for length in range(2, len(run) + 1):
+            joined = "".join(run[-length:])
+            if self._term(joined) in self.compounds:
+                yield joined, self._term(joined)
+
+
+def _tokens(text: str) -> Iterator[tuple[list[str], str]]:
+    """Yield (words, "") of each word or hyphenated word of a folded text, ([number], quantity) of each quantity."""
+    for found in _TOKEN.finditer(text):
+        number = found["number"]
+        if number is not None:
+            unit = _UNIT_OF[found["unit"] or found["word"]]
+            yield _WORD.findall(number), f"{number.replace(',', '.')}{unit}"
+        else:
+            yield [_POSSESSIVE.sub("", word) for word in _WORD.findall(found[0])], ""
+
+
+def compounds_of(texts: Iterable[str], language: str) -> dict[str, tuple[str, ...]]:
+    """Return what these texts write both together and apart: stem of the word written together -> its parts.
+
+    That is every hyphenated word (t-shirt, wd-40), and every word of which the texts also hold the two halves side by
+    side (keychain, key chain).
+    """
+    analyzer = Analyzer(language)
+    hyphenated: dict[str, tuple[str, ...]] = {}
+    pairs: Counter[tuple[str, str]] = Counter()
+    single: Counter[str] = Counter()
+    for text in texts:
+        for found in _HYPHENATED.finditer(plain := folded(text)):
+            parts = tuple(_POSSESSIVE.sub("", word) for word in _WORD.findall(found[0]))
+            if len(parts) <= MOST_PARTS and any(map(str.isalpha, "".join(parts))):
+                hyphenated.setdefault(analyzer.term_of("".join(parts)), parts)
+        words = [_POSSESSIVE.sub("", word) for word in _WORD.findall(plain)]
+        single.update({word for word in words if len(word) >= LEAST_JOINED})
+        pairs.update({(a, b) for a, b in pairwise(words) if not {a, b} & analyzer.stop_words})
+    apart = {a + b: (a, b) for a, b in pairs if len(a + b) >= LEAST_JOINED and (a + b).isalpha() and a + b in single}
+    return {**{analyzer.term_of(joined): parts for joined, parts in sorted(apart.items())}, **hyphenated}
