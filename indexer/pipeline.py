@@ -21,6 +21,7 @@ from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.judgments import read_judgments, read_queries
 from indexer.grouping import fold_variants
+from indexer.learning import learn_ranker, with_ranker
 from indexer.passages import lexical_fields, passage_of, title_text
 from indexer.progress import Progress
 from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
@@ -69,7 +70,8 @@ class BuildResult:
             "rejected": catalog["rejected"], "mapping": catalog["mapping"], "encoded": self.manifest["encoded"],
             "seconds": self.manifest["seconds"], "encoder": self.manifest["encoder"],
             "training": {key: training.get(key) for key in ("adopted", "merge_weight", "reason", "kept")},
-            "metrics": self.manifest["metrics"], "warnings": self.manifest["warnings"],
+            "metrics": self.manifest["metrics"], "ranker": self.manifest["ranker"],
+            "warnings": self.manifest["warnings"],
         }  # fmt: skip
 
 
@@ -130,13 +132,16 @@ def build(
             "format": FORMAT, "rows": len(texts), "dim": embedded.embeddings.shape[1], "language": language,
             "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},
             "encoder": encoder, "encoded": embedded.encoded,
-            "training": choice.report, "settings": settings.as_json(), "warnings": warnings, "metrics": None,
+            "training": choice.report, "settings": settings.as_json(), "warnings": warnings,
+            "metrics": None, "ranker": None,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}},
         }  # fmt: skip
         worse = ""
         if judged is not None:
             with progress.stage("measuring"):
-                manifest["metrics"], worse = measure(staging, manifest, judged, home, live, progress)
+                measured, worse = measure(staging, manifest, judged, home, live, progress)
+            manifest |= measured
+            progress.say(f"  {manifest['ranker']['reason']}")
         write_report(staging.report, manifest)
         newest = max((layout.name for layout in home.all_releases()), default="")
         manifest = seal(staging, {**manifest, "seconds": progress.seconds}, newest)
@@ -227,23 +232,32 @@ def measure(
     live: Layout | None,
     progress: Progress,
 ) -> tuple[dict[str, Any], str]:
-    """Return (metrics of the new release, why it is significantly worse than the live one or "")."""
+    """Return the manifest's `metrics` and `ranker`, and why the release is significantly worse than the live one or "".
+
+    A ranker that proves itself is written into the release. Both releases are measured without theirs, for these are
+    the judgments that it learnt from.
+    """
     draft = {**manifest, "release": "staging"}
     staging.manifest.write_text(json.dumps(draft), "utf-8")
-    new = evaluate_engine(Engine.open(staging.folder, home=home), judged.queries, judged.judgments,
-                          on_progress=progress.step).evaluation  # fmt: skip
+    engine = Engine.open(staging.folder, home=home)
+    new = evaluate_engine(engine, judged.queries, judged.judgments, on_progress=progress.step)
+    ranker, report = learn_ranker(engine, judged, new, progress.step)
     staging.manifest.unlink()
+    if ranker is not None:
+        ranker.save(staging.ranker)
+    measured = {"metrics": new.evaluation.as_json(), "ranker": report}
     if live is None:
-        return new.as_json(), ""
+        return measured, ""
     try:
-        old = evaluate_engine(Engine.open(live.folder, home=home), judged.queries, judged.judgments).evaluation
+        before = with_ranker(Engine.open(live.folder, home=home), None)
+        old = evaluate_engine(before, judged.queries, judged.judgments).evaluation
     except AisleError as error:
         progress.say(f"  the live release could not be compared with: {error}")
-        return new.as_json(), ""
-    change = compare_evaluations(old, new).differences["nDCG@10"].change
+        return measured, ""
+    change = compare_evaluations(old, new.evaluation).differences["nDCG@10"].change
     if change.high >= 0:
-        return new.as_json(), ""
-    return new.as_json(), (
+        return measured, ""
+    return measured, (
         f"nDCG@10 on the judged queries fell by {-change.mean:.3f} ({change.low:.3f} to {change.high:.3f})"
     )
 

@@ -19,6 +19,7 @@ def write_report(path: Path, manifest: dict[str, Any]) -> None:
         training=manifest["training"],
         encoder=manifest["encoder"],
         metrics=(manifest["metrics"] or {}).get("metrics", {}),
+        ranker=manifest["ranker"] or {},
         warnings=manifest["warnings"],
         versions=manifest["versions"],
         encoded=manifest["encoded"],

@@ -39,13 +39,15 @@ class Engine:
 
     Args:
         release: an open release.
-        encoder: returns the encoder it was built with (checked by fingerprint at first use).
+        encoder: returns the encoder it was built with (checked by fingerprint at first use); or another engine's, of
+            the same release, whose vectors are remembered.
         waits: whether a query waits for an encoder that is still loading; a server answers lexically instead.
     """
 
-    def __init__(self, release: Release, encoder: Callable[[], Encoder], *, waits: bool = True):
+    def __init__(self, release: Release, encoder: Callable[[], Encoder] | QueryEncoder, *, waits: bool = True):
         self.release = release
-        self.encoder = QueryEncoder(encoder, release.manifest["encoder"]["fingerprint"])
+        fingerprint = release.manifest["encoder"]["fingerprint"]
+        self.encoder = encoder if isinstance(encoder, QueryEncoder) else QueryEncoder(encoder, fingerprint)
         self.waits = waits
         self._scored: OrderedDict[tuple[str, str], ScoredQuery] = OrderedDict()
         self._lock = threading.Lock()

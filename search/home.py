@@ -61,6 +61,11 @@ class Layout:
         return self.folder / "clusters"
 
     @property
+    def ranker(self) -> Path:
+        """Only there where judgments taught one that proved itself."""
+        return self.folder / "ranker.json"
+
+    @property
     def rejected(self) -> Path:
         return self.folder / "rejected.csv"
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from search.analysis import Analyzer, compounds_of, is_identifier
-from search.arrays import Floats, Rows
+from search.arrays import Floats, Mask, Rows
 from search.errors import ReleaseDamaged
 
 LEAST_HALF = 3  # letters of each half of a query word that no product has
@@ -149,6 +149,23 @@ class LexicalIndex:
             held[rows] += self._idf(len(rows))
             total += self._idf(len(rows))
         return held / np.float32(total) if total else held
+
+    def title_coverage(self, terms: Sequence[str], rows: Rows) -> tuple[Floats, Mask]:
+        """Return what these rows' titles hold of a query.
+
+        Args:
+            terms: the t distinct terms of the query, in order.
+            rows: (m,) int64.
+
+        Returns:
+            (m,) share of the terms, by rarity, that each title holds; (t, m) which term it holds.
+        """
+        holds = np.zeros((len(terms), len(rows)), bool)
+        weights = np.array([self._idf(len(self._rows_of(term))) for term in terms], np.float32)
+        for place, term in enumerate(terms):
+            if term in self.vocabulary:
+                holds[place] = np.isin(rows, self._postings(self.title, self.vocabulary[term]))
+        return weights @ holds / max(float(weights.sum()), 1e-9), holds
 
     def identified(self, text: str) -> float:
         """Return the share, by rarity, of the query's terms that are part, model or article numbers of few products."""

@@ -17,6 +17,7 @@ from search.errors import ReleaseDamaged
 from search.facets import FacetIndex
 from search.home import Layout
 from search.lexical import LexicalIndex
+from search.ranker import Ranker
 from search.settings import RankingSettings
 from search.store import ProductStore
 
@@ -29,6 +30,7 @@ class Release:
 
     Attributes:
         group_of: (n,) int64, equal for the variants of one product.
+        ranker: learnt from judgments, or None.
     """
 
     layout: Layout
@@ -39,6 +41,7 @@ class Release:
     facets: FacetIndex
     clusters: ClusterIndex
     group_of: Rows
+    ranker: Ranker | None
 
     @property
     def name(self) -> str:
@@ -106,6 +109,7 @@ def open_release(layout: Layout) -> Release:
         FacetIndex.load(layout.facets),
         ClusterIndex.load(layout.clusters, products.count),
         _load_groups(layout, products.count),
+        Ranker.load(layout.ranker),
     )
     rows = {
         "manifest": manifest["rows"], "products": products.count, "embeddings": len(release.dense.embeddings),

@@ -38,7 +38,7 @@ def first_of_each(groups: Ids, count: int) -> Ids:
     return places[:count].astype(np.int64)
 
 
-def smoothed(scores: Floats, vectors: Floats, groups: Ids, bandwidth: float) -> Floats:
+def smoothed(scores: Floats, vectors: Floats, groups: Ids, bandwidth: float, strength: float = 1.0) -> Floats:
     """Return (m,) float32: each score averaged with the others', weighted by exp((cosine - 1) / bandwidth).
 
     The product's own score has weight 1, its variants' 0; of another product, all variants together weigh what one
@@ -49,10 +49,11 @@ def smoothed(scores: Floats, vectors: Floats, groups: Ids, bandwidth: float) -> 
         vectors: (m, d) float32 unit rows.
         groups: (m,) int64, equal for the variants of one product.
         bandwidth: cosine distance over which a neighbour's weight falls to 1/e.
+        strength: 0..1, of all neighbours; 0 keeps every score.
     """
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     # Double precision and six digits: products with equal texts must stay equal, whatever the order of the sums.
     exact = vectors.astype(np.float64)
-    weights = np.exp((np.minimum(exact @ exact.T, 1.0) - 1.0) / bandwidth) / sizes[group_of]
+    weights = strength * np.exp((np.minimum(exact @ exact.T, 1.0) - 1.0) / bandwidth) / sizes[group_of]
     weights[group_of[:, None] == group_of[None, :]] = 0.0
     return ((scores + weights @ scores) / (1.0 + weights.sum(axis=1))).round(6).astype(np.float32)

@@ -23,7 +23,7 @@ class ScoredQuery:
 
     Attributes:
         mode: hybrid, dense or lexical, as really used.
-        terms: the query's distinct lexical terms.
+        terms: the query's distinct lexical terms, in order.
         vector: (d,) float32, or None in lexical mode.
         lexical, coverage: (n,) float32; zero in dense mode.
         dense_min: least cosine to be relevant by meaning; +inf in lexical mode.
@@ -36,7 +36,7 @@ class ScoredQuery:
     """
 
     mode: str
-    terms: frozenset[str]
+    terms: tuple[str, ...]
     vector: Floats | None
     lexical: Floats
     coverage: Floats
@@ -100,7 +100,7 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
         share = dense_share(settings.dense_weight, best_coverage, release.lexical.identified(text))
     scored = ScoredQuery(
         mode,
-        frozenset(release.lexical.query_terms(text)),
+        tuple(release.lexical.query_terms(text)),
         vector,
         lexical,
         coverage,
@@ -116,7 +116,29 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
     )
     if mode != "hybrid" or vector is None:
         return scored
-    return _second_look(release, scored, vector, np.union1d(dense_rows, lexical_rows[lexical[lexical_rows] > 0]))
+    scored = _second_look(release, scored, vector, np.union1d(dense_rows, lexical_rows[lexical[lexical_rows] > 0]))
+    if release.ranker is None:
+        return scored
+    return replace(scored, head_scores=release.ranker.reranked(scored.head_scores, head_features(release, scored)))
+
+
+def head_features(release: Release, scored: ScoredQuery) -> Floats:
+    """Return (m, f) float32: what `ranker.FEATURES` names, of every row of a head that no ranker has scored yet."""
+    rows = scored.head
+    dense = _cosines(release, scored.ranking_vector, rows)
+    in_title, holds = release.lexical.title_coverage(scored.terms, rows)
+    columns = (
+        scored.head_scores,
+        fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share),
+        _cosines(release, scored.vector, rows),
+        scored.dense_scale.apply(dense),
+        scored.lexical_scale.apply(scored.lexical[rows]),
+        scored.coverage[rows],
+        in_title,
+        holds[-1] if len(holds) else np.zeros(len(rows), bool),
+        holds.all(axis=0) if len(holds) else np.zeros(len(rows), bool),
+    )
+    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
 
 
 def _second_look(release: Release, scored: ScoredQuery, vector: Floats, rows: Rows) -> ScoredQuery:
@@ -139,10 +161,12 @@ def _second_look(release: Release, scored: ScoredQuery, vector: Floats, rows: Ro
 
     fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
     head = np.sort(best_rows(fused, settings.smoothed_products))
+    # A part number singles out one of many near products: where meaning has little say, neighbours have as little.
+    strength = min(1.0, scored.dense_share / max(settings.dense_weight, 1e-6))
     return replace(
         scored,
         head=rows[head],
-        head_scores=smoothed(fused[head], vectors[head], groups[head], settings.bandwidth),
+        head_scores=smoothed(fused[head], vectors[head], groups[head], settings.bandwidth, strength),
     )
 
 

@@ -35,6 +35,12 @@ def test_neighbours_share_their_scores_and_a_product_apart_keeps_its_own():
     np.testing.assert_allclose(alone, [0.9, 0.5], atol=1e-3)
 
 
+def test_without_strength_every_product_keeps_its_score():
+    vectors = np.repeat(unit_rows(np.array([[1.0, 0.1]])), 2, axis=0)
+    found = smoothed(np.array([0.8, 0.2], np.float32), vectors, np.arange(2), 0.1, strength=0.0)
+    np.testing.assert_allclose(found, [0.8, 0.2], atol=1e-6)
+
+
 def test_variants_lend_each_other_nothing_and_together_weigh_as_one_product():
     vectors = np.repeat(unit_rows(np.array([[1.0, 0.1]])), 4, axis=0)
     own = smoothed(np.array([0.8, 0.2], np.float32), vectors[:2], np.array([5, 5]), 0.1)
