@@ -32,14 +32,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.judgments import Judgments, Queries, Run, read_judgments, read_queries
 from indexer.evaluation.measures import Evaluation, evaluate_run
-from indexer.passages import lexical_fields
 from indexer.training import Decision, TrainingSettings, train_and_decide
 from indexer.training.finetune import merged_state, state_of
 from indexer.training.gate import bm25_scores, served_hybrid
 from indexer.training.vectors import product_vectors, query_vectors
 from search.arrays import Floats, best_rows
 from search.encoder import MAX_TOKENS, SentenceTransformerEncoder, load_sentence_transformer, open_encoder
-from search.product import Product
+from search.product import Product, lexical_fields
 
 RELEVANT_FROM = 1.0
 DEPTH = 1_000

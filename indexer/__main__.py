@@ -118,6 +118,7 @@ def _is_built(catalog: Path | None) -> bool:
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write the release here, not in the home."
 )
 @click.option("--train", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
+@click.option("--train-minutes", type=click.FloatRange(min=0.1), help="Stop fine-tuning after this long (a ceiling).")
 @click.option("--model", default="", help="A sentence-transformers folder or id; default: the pinned base.")
 @click.option("--judgments", type=FILE, help="Judged queries for the gate and the metrics.")
 @click.option("--queries", type=FILE, help="Their texts.")
@@ -136,6 +137,7 @@ def build(catalog: Path, as_json: bool, mapping: tuple[str, ...], **options: Any
     from indexer.pipeline import build as build_release
     from indexer.progress import Progress
     from indexer.settings import BuildSettings
+    from indexer.training import TrainingSettings
     from search.home import default_home
 
     if (options["if_none"] or options["if_changed"]) and _is_built(catalog if options["if_changed"] else None):
@@ -144,6 +146,7 @@ def build(catalog: Path, as_json: bool, mapping: tuple[str, ...], **options: Any
     settings = BuildSettings(
         catalog_path=catalog,
         catalog=CatalogSettings(mapping=_mapping(mapping), currency=options["currency"]),
+        training=TrainingSettings(time_ceiling_minutes=options["train_minutes"]),
         train=options["train"],
         model=options["model"],
         judgments_path=options["judgments"],
@@ -184,7 +187,8 @@ def evaluate(
     from dataclasses import asdict
 
     from indexer.evaluation.engine_run import evaluate_engine
-    from indexer.evaluation.judgments import read_judgments, read_queries, write_run
+    from indexer.evaluation.judgments import read_judgments, read_kinds, read_queries, write_run
+    from indexer.evaluation.measures import by_kind
     from indexer.progress import Progress
     from search.engine import Engine
 
@@ -196,11 +200,18 @@ def evaluate(
         write_run(run_path, answers.run, engine.release.name)
     settings = {"ranking": asdict(engine.release.ranking), "lexical": asdict(engine.release.lexical.settings),
                 "encoder": engine.release.manifest["encoder"], "cutoff": cutoff}  # fmt: skip
-    data = {**answers.evaluation.as_json(), "mode": mode, "release": engine.release.name, "settings": settings}
+    kinds = by_kind(answers.evaluation, read_kinds(queries))
+    data = {**answers.evaluation.as_json(), "kinds": {name: kind.as_json() for name, kind in kinds.items()},
+            "mode": mode, "release": engine.release.name, "settings": settings}  # fmt: skip
     if as_json:
         _print(data)
-    else:
-        click.echo(f"release {engine.release.name}, mode {mode}\n{answers.evaluation.as_text()}")
+        return
+    click.echo(f"release {engine.release.name}, mode {mode}\n{answers.evaluation.as_text()}")
+    for name, kind in kinds.items():
+        found = kind.interval
+        click.echo(
+            f"{name:<18}{found.mean:7.3f}   {found.low:.3f} to {found.high:.3f}   {kind.queries} queries, nDCG@10"
+        )
 
 
 @main.command()

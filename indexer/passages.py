@@ -1,4 +1,4 @@
-"""Product -> the texts that are embedded and the fields that are matched word by word."""
+"""Product -> the texts that are embedded."""
 
 from __future__ import annotations
 
@@ -37,10 +37,3 @@ def key_attributes(product: Product) -> list[str]:
         if len(value) <= ATTRIBUTE_CHARACTERS and any(letter.isalpha() for letter in value):
             phrases.append(f"{name}: {value}")
     return phrases[:KEY_ATTRIBUTES]
-
-
-def lexical_fields(product: Product) -> tuple[str, str]:
-    """Return (title, rest): the two fields of the BM25 leg; the id weighs like a title word, for it is as telling."""
-    attributes = " ".join(f"{name} {' '.join(values)}" for name, values in product.attributes.items())
-    rest = (product.brand, " ".join(product.category), attributes, product.description)
-    return f"{product.title} {product.id}", " ".join(part for part in rest if part)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from indexer.boilerplate import without_boilerplate
 from indexer.catalog import Catalog, Notes, Rejection, open_catalog, write_rejected
 from indexer.clustering import Clustering, ClusterSettings, cluster_products
 from indexer.decision import EncoderChoice, choose_encoder
@@ -22,7 +23,7 @@ from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.judgments import read_judgments, read_queries
 from indexer.grouping import fold_variants
 from indexer.learning import learn_ranker, with_ranker
-from indexer.passages import lexical_fields, passage_of, title_text
+from indexer.passages import passage_of, title_text
 from indexer.progress import Progress
 from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
 from indexer.report import write_report
@@ -37,7 +38,7 @@ from search.errors import AisleError, BuildRefused, CatalogError, TooManyRejecte
 from search.facets import FacetIndex
 from search.home import Home, Layout
 from search.lexical import LexicalIndex, LexicalSettings
-from search.product import Product
+from search.product import Product, lexical_fields
 from search.release import FORMAT, read_manifest
 from search.store import ProductStore
 
@@ -104,7 +105,7 @@ def build(
             catalog = open_catalog(settings.catalog_path, settings.catalog)
             store = ProductStore(staging.products, writable=True)
             reading = read_products(catalog, store, staging, settings.max_rejected, progress)
-            products = list(store)
+            products = without_boilerplate(list(store))
         texts = [(title_text(product), passage_of(product)) for product in products]
         hashes = text_hashes(texts)
         language = main_language(products)[0] or "en"

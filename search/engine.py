@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows
+from search.arrays import Floats, Mask, Rows, best_rows
 from search.clusters import Cluster, cluster_json
 from search.encoder import Encoder
 from search.encoders import find_encoder
@@ -21,11 +21,22 @@ from search.errors import AisleError, QueryError
 from search.explain import highlight, reasons, snippet
 from search.facets import facet_json, range_json
 from search.home import Home, default_home, layout_of
+from search.likeness import likeness
 from search.product import Product
 from search.query_encoder import QueryEncoder
 from search.release import Release, open_release
 from search.request import Hit, SearchRequest, SearchResults
-from search.retrieval import RelevantSet, ScoredQuery, dense_scores, fused_scores, ranked, relevant_set, score_query
+from search.rescoring import first_of_each
+from search.retrieval import (
+    MOST_VARIANTS,
+    RelevantSet,
+    ScoredQuery,
+    dense_scores,
+    fused_scores,
+    ranked,
+    relevant_set,
+    score_query,
+)
 
 SHOWN_FACETS = 8
 SHOWN_VALUES = 30
@@ -272,7 +283,7 @@ class Engine:
         return self.release.products.products(self.release.products.group_rows(product.group_id))
 
     def similar(self, product_id: str, limit: int = 12) -> list[tuple[Product, float]]:
-        """Return the products nearest in meaning with their cosines, one per group, the product's own group left out.
+        """Return the products most alike with their likeness, one per group, the product's own group left out.
 
         Raises:
             NotFound: no product has the id.
@@ -281,19 +292,16 @@ class Engine:
         if not 1 <= limit <= 100:
             raise QueryError("limit", f"limit is {limit}; it must be 1 to 100")
         row = self.release.products.row_of(product_id)
-        allowed = np.ones(self.release.rows, bool)
-        own = self.release.products.products([row])[0]
-        allowed[[row, *self.release.products.group_rows(own.group_id)]] = False
-        vector = np.asarray(self.release.dense.embeddings[row])
-        rows, scores = self.release.dense.search(vector, limit * 6, allowed)
-        nearest: list[tuple[Product, float]] = []
-        groups = set()
-        for product, score in zip(self.release.products.products(rows), scores, strict=True):
-            key = product.group_id or product.id
-            if key not in groups:
-                groups.add(key)
-                nearest.append((product, round(float(score), 4)))
-        return nearest[:limit]
+        alike = likeness(self.release, row)
+        groups = self.release.group_of
+        alike[groups == groups[row]] = -np.inf
+        rows = best_rows(alike, limit * MOST_VARIANTS)
+        rows = rows[first_of_each(groups[rows], limit)]
+        rows = rows[np.isfinite(alike[rows])]
+        return [
+            (product, round(float(alike[near]), 4))
+            for product, near in zip(self.release.products.products(rows), rows, strict=True)
+        ]
 
     def clusters(self) -> list[Cluster]:
         """Return every cluster, largest first within its level, parents before their children."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from search.analysis import Analyzer, compounds_of, is_identifier
-from search.arrays import Floats, Mask, Rows
+from search.arrays import Floats, Mask, Rows, expect
 from search.errors import ReleaseDamaged
 
 LEAST_HALF = 3  # letters of each half of a query word that no product has
@@ -41,6 +41,7 @@ class LexicalIndex:
         vocabulary: term -> term id, sorted by term.
         title, rest: bm25s indexes whose documents are the rows.
         rows: how many products.
+        title_weights: (rows,) float32 rarity of all terms of each title, together.
     """
 
     settings: LexicalSettings
@@ -49,6 +50,7 @@ class LexicalIndex:
     rest: Any
     rows: int
     analyzer: Analyzer
+    title_weights: Floats
 
     @classmethod
     def build(cls, fields: Iterable[tuple[str, str]], settings: LexicalSettings) -> LexicalIndex:
@@ -62,7 +64,9 @@ class LexicalIndex:
             _bm25([[vocabulary[term] for term in document[field]] for document in documents], vocabulary, settings)
             for field in (0, 1)
         )
-        return cls(settings, vocabulary, title, rest, len(documents), analyzer)
+        nothing = np.zeros(len(documents), np.float32)
+        index = cls(settings, vocabulary, title, rest, len(documents), analyzer, nothing)
+        return replace(index, title_weights=index._title_weights())
 
     def save(self, folder: Path) -> None:
         """Write the index as .npy arrays and JSON."""
@@ -73,6 +77,7 @@ class LexicalIndex:
         for name, field in (("title", self.title), ("rest", self.rest)):
             for part in ("data", "indices", "indptr"):
                 np.save(folder / f"{name}.{part}.npy", field.scores[part], allow_pickle=False)
+        np.save(folder / "title_weights.npy", self.title_weights)
 
     @classmethod
     def load(cls, folder: Path) -> LexicalIndex:
@@ -91,9 +96,10 @@ class LexicalIndex:
             compounds = json.loads((folder / "compounds.json").read_text("utf-8"))
             analyzer = Analyzer(settings.language, {joined: tuple(parts) for joined, parts in compounds.items()})
             title, rest = (_loaded_field(folder, name, rows, len(vocabulary), settings) for name in ("title", "rest"))
+            weights = expect(np.load(folder / "title_weights.npy"), (rows,), np.float32, "title_weights")
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise ReleaseDamaged(f"the lexical index in {folder} cannot be read ({error}); build again") from error
-        return cls(settings, vocabulary, title, rest, rows, analyzer)
+        return cls(settings, vocabulary, title, rest, rows, analyzer, weights)
 
     def query_terms(self, text: str) -> list[str]:
         """Return a query's distinct terms, in order; an unknown word that is two known ones gives those."""
@@ -166,6 +172,35 @@ class LexicalIndex:
             if term in self.vocabulary:
                 holds[place] = np.isin(rows, self._postings(self.title, self.vocabulary[term]))
         return weights @ holds / max(float(weights.sum()), 1e-9), holds
+
+    def mutual_coverage(self, title: str, rest: str) -> Floats:
+        """Return (rows,) float32, 0..1: how much of each other's titles this text and every row hold, by rarity.
+
+        The mean of two shares: of the title's terms that a row holds, and of a row's title's terms that the text holds.
+
+        Args:
+            title, rest: the fields of one product, as indexed.
+        """
+        own = dict.fromkeys(self.analyzer.terms_of(title))
+        forward, backward = np.zeros(self.rows, np.float32), np.zeros(self.rows, np.float32)
+        total = 0.0
+        for term in own | dict.fromkeys(self.analyzer.terms_of(rest)):
+            rows = self._rows_of(term)
+            rarity = self._idf(len(rows))
+            if term in own:
+                forward[rows] += rarity
+                total += rarity
+            if term in self.vocabulary:
+                backward[self._postings(self.title, self.vocabulary[term])] += rarity
+        forward /= np.float32(2 * total or 1.0)
+        backward /= np.maximum(2 * self.title_weights, np.float32(1e-6))
+        return forward + backward
+
+    def _title_weights(self) -> Floats:
+        weights = np.zeros(self.rows, np.float32)
+        for term, term_id in self.vocabulary.items():
+            weights[self._postings(self.title, term_id)] += self._idf(len(self._rows_of(term)))
+        return weights
 
     def identified(self, text: str) -> float:
         """Return the share, by rarity, of the query's terms that are part, model or article numbers of few products."""

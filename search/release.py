@@ -21,7 +21,7 @@ from search.ranker import Ranker
 from search.settings import RankingSettings
 from search.store import ProductStore
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)

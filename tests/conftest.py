@@ -11,7 +11,7 @@ import pytest
 
 from indexer.embeddings import encode_products
 from indexer.grouping import fold_variants
-from indexer.passages import lexical_fields, passage_of, title_text
+from indexer.passages import passage_of, title_text
 from indexer.suggestions import write_suggestions
 from search.analysis import words_of
 from search.arrays import Floats, unit_rows
@@ -20,7 +20,7 @@ from search.engine import Engine
 from search.facets import FacetIndex
 from search.home import Layout
 from search.lexical import LexicalIndex, LexicalSettings
-from search.product import Product
+from search.product import Product, lexical_fields
 from search.release import FORMAT, open_release
 from search.store import ProductStore
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.evaluation.judgments import read_judgments, read_queries, read_run, write_run
+from indexer.evaluation.judgments import read_judgments, read_kinds, read_queries, read_run, write_run
 from search.errors import EvaluationError
 
 
@@ -151,3 +151,14 @@ def test_a_run_that_other_tools_would_read_differently_is_not_written(tmp_path, 
     with pytest.raises(EvaluationError, match='query "q1", rank'):
         write_run(tmp_path / "run.trec", {"q1": ranking}, "t")
     assert not (tmp_path / "run.trec").exists()
+
+
+def test_kinds_of_queries_are_read_where_there_are_any(tmp_path: Path) -> None:
+    path = tmp_path / "queries.csv"
+    path.write_text("query_id,query,kind\nq1,red dress,type\nq2,kit 0226,sku\n", "utf-8")
+    assert read_kinds(path) == {"q1": "type", "q2": "sku"}
+    path.write_text("query_id,query\nq1,red dress\n", "utf-8")
+    assert read_kinds(path) == {}
+    path.write_text("query_id,query,kind\nq1,red dress,\n", "utf-8")
+    with pytest.raises(EvaluationError, match="kind"):
+        read_kinds(path)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from indexer.evaluation.measures import (
     bootstrap_intervals,
+    by_kind,
     evaluate_run,
     judged_ndcg,
     judged_share,
@@ -189,3 +190,11 @@ def test_moving_a_better_product_up_never_lowers_ndcg(grades, ranked, data):
         return
     swapped = [*ranked[:place], ranked[place + 1], ranked[place], *ranked[place + 2 :]]
     assert ndcg(swapped, grades) >= ndcg(ranked, grades)
+
+
+def test_kinds_have_their_own_means_and_queries_without_one_are_left_out() -> None:
+    judgments = {"a": {"x": 1.0}, "b": {"x": 1.0}, "c": {"x": 1.0}}
+    run = {"a": [("x", 1.0)], "b": [("y", 1.0)], "c": [("x", 1.0)]}
+    kinds = by_kind(evaluate_run(run, judgments), {"a": "sku", "b": "sku"})
+    assert list(kinds) == ["sku"]
+    assert (kinds["sku"].queries, kinds["sku"].interval.mean) == (2, 0.5)

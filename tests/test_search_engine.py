@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from search import Engine
 from search.errors import EncoderMismatch, NotFound, QueryError
+from search.likeness import likeness
 from search.product import Product
 
 
@@ -184,6 +185,24 @@ def test_similar_products_leave_out_the_product_and_its_variants(shop: Engine) -
     found = [product.id for product, _ in shop.similar("0001")]
     assert found[0] == "0003"
     assert not {"0001", "0002"} & set(found)
+
+
+def test_likeness_is_symmetric_and_highest_for_the_product_itself(shop: Engine) -> None:
+    table = np.stack([likeness(shop.release, row) for row in range(shop.release.rows)])
+    np.testing.assert_allclose(table, table.T, atol=1e-6)
+    np.testing.assert_allclose(np.diag(table), 1.0, atol=1e-6)
+    assert table.max() <= 1.0 + 1e-6
+
+
+def test_a_shared_model_number_makes_products_alike_that_meaning_cannot_tell_apart(tmp_path: Path) -> None:
+    products = [
+        Product("a", "Nordwind fridge KX-4410"),
+        Product("b", "Nordwind fridge KX-9902"),
+        Product("c", "Nordwind fridge, the KX-4410 in a box"),
+        Product("d", "Wooden spoon"),
+    ]
+    engine = open_engine(write_release(tmp_path / "r", products), FakeEncoder())
+    assert engine.similar("a")[0][0].id == "c"
 
 
 def test_suggestions_continue_what_was_typed_without_the_encoder(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
-from indexer.evaluation.judgments import Judgments, Queries, read_judgments, read_queries
-from indexer.evaluation.measures import Evaluation, evaluate_run
+from indexer.evaluation.judgments import Judgments, Queries, read_judgments, read_kinds, read_queries
+from indexer.evaluation.measures import Evaluation, by_kind, evaluate_run
 from indexer.passages import passage_of, title_text
 from indexer.pipeline import build
 from indexer.progress import Progress
@@ -188,6 +188,23 @@ def open_bench(catalog: JudgedCatalog, work: Path, train: str) -> Bench:
     )
 
 
+def kinds_table(measured: dict[str, Evaluation], kinds: dict[str, str]) -> str:
+    """Return a Markdown table of nDCG@10 by kind of query; "" when the queries have no kinds."""
+    found = {system: by_kind(evaluation, kinds) for system, evaluation in measured.items()}
+    own = list(found.values())[-1]
+    if not own:
+        return ""
+    lines = [
+        "| system | " + " | ".join(f"{kind} ({own[kind].queries})" for kind in own) + " |",
+        "|---" * (len(own) + 1) + "|",
+    ]
+    lines += [
+        f"| {system} | " + " | ".join(f"{row[k].interval.mean:.2f}" for k in own) + " |"
+        for system, row in found.items()
+    ]
+    return "\n".join([*lines, ""])
+
+
 def table(name: str, measured: dict[str, Evaluation]) -> str:
     """Return a Markdown table; the last system is the one all are compared with."""
     own = list(measured.values())[-1]
@@ -231,7 +248,9 @@ def main(data: Path, work: Path, only: str, train: str) -> None:
     for catalog in found_catalogs(data):
         if only in ("", catalog.name):
             bench = open_bench(catalog, work, train)
-            print(table(catalog.name, {name: measure() for name, measure in systems(bench).items()}), flush=True)
+            measured = {name: measure() for name, measure in systems(bench).items()}
+            print(table(catalog.name, measured), flush=True)
+            print(kinds_table(measured, read_kinds(catalog.queries)), flush=True)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,18 @@ def read_queries(path: Path | str) -> Queries:
     return queries
 
 
+def read_kinds(path: Path | str) -> dict[str, str]:
+    """Return query id -> its kind, from a queries file with a `kind` column; {} for one without.
+
+    Raises:
+        EvaluationError: as `read_queries`, and for an empty kind.
+    """
+    source = _Source.open(path, _QUERIES_FORMAT)
+    if not any("kind" in _header(source.first_line(), mark) for mark in (",", "\t", ";")):
+        return {}
+    return {query_id: kind for _, (query_id, kind) in source.csv_rows(("query_id", "kind"))}
+
+
 def read_judgments(path: Path | str) -> Judgments:
     """Return query id -> product id -> grade, in file order; grades may be fractional.
 

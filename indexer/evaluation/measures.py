@@ -101,6 +101,18 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """The queries of one kind: how many, and their mean."""
+
+    queries: int
+    interval: Interval
+
+    def as_json(self) -> dict[str, float]:
+        """Return {"queries", "mean", "low", "high"}."""
+        return {"queries": self.queries, **self.interval.as_json()}
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A run measured against judgments.
 
@@ -199,6 +211,24 @@ def evaluate_run(
         left_out=tuple(query_id for query_id in judgments if query_id not in rankings),
         unanswered=tuple(query_id for query_id in scored if not rankings[query_id]),
     )
+
+
+def by_kind(evaluation: Evaluation, kinds: Mapping[str, str], measure: str = f"nDCG@{K}") -> dict[str, Kind]:
+    """Return kind -> its count and mean, in alphabetical order; queries without a kind are left out.
+
+    Args:
+        evaluation: of all queries together.
+        kinds: query id -> kind.
+        measure: one of `evaluation.values`.
+    """
+    values: dict[str, list[float]] = {}
+    for query_id, value in zip(evaluation.query_ids, evaluation.values[measure], strict=True):
+        if query_id in kinds:
+            values.setdefault(kinds[query_id], []).append(float(value))
+    return {
+        kind: Kind(len(of_kind), bootstrap_intervals({kind: np.array(of_kind)})[kind])
+        for kind, of_kind in sorted(values.items())
+    }
 
 
 def bootstrap_intervals(

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from indexer.passages import DESCRIPTION_WORDS, lexical_fields
+from indexer.passages import DESCRIPTION_WORDS
 from indexer.training.chance import chance
 from indexer.training.pairs import words
 from indexer.training.settings import TrainingSettings
 from search.analysis import Analyzer
-from search.product import Product
+from search.product import Product, lexical_fields
 
 PHRASES_PER_PRODUCT = 2
 COMMON_SHARE = 0.10  # a word in more of the products than this says nothing about one of them
