@@ -178,10 +178,19 @@ def build(catalog: Path, as_json: bool, mapping: tuple[str, ...], **options: Any
 @MODE
 @click.option("--run", "run_path", type=click.Path(path_type=Path), help="Write the ranking as a TREC run.")
 @click.option("--cutoff", is_flag=True, help="Measure what the page shows, after the relevance cut-off.")
+@click.option("--interpret", type=click.IntRange(0, 1), default=1, show_default=True,
+              help="0: read no constraints and correct no words.")  # fmt: skip
 @AS_JSON
 @_fails_plainly
 def evaluate(
-    queries: Path, judgments: Path, index: Path | None, mode: str, run_path: Path | None, cutoff: bool, as_json: bool
+    queries: Path,
+    judgments: Path,
+    index: Path | None,
+    mode: str,
+    run_path: Path | None,
+    cutoff: bool,
+    interpret: int,
+    as_json: bool,
 ) -> None:
     """Measure the ranking against judged queries."""
     from dataclasses import asdict
@@ -194,12 +203,14 @@ def evaluate(
 
     engine = Engine.open(index)
     answers = evaluate_engine(
-        engine, read_queries(queries), read_judgments(judgments), mode=mode, cutoff=cutoff, on_progress=Progress().step
-    )
+        engine, read_queries(queries), read_judgments(judgments), mode=mode, cutoff=cutoff, interpret=bool(interpret),
+        on_progress=Progress().step,
+    )  # fmt: skip
     if run_path:
         write_run(run_path, answers.run, engine.release.name)
     settings = {"ranking": asdict(engine.release.ranking), "lexical": asdict(engine.release.lexical.settings),
-                "encoder": engine.release.manifest["encoder"], "cutoff": cutoff}  # fmt: skip
+                "encoder": engine.release.manifest["encoder"], "cutoff": cutoff,
+                "interpret": bool(interpret)}  # fmt: skip
     kinds = by_kind(answers.evaluation, read_kinds(queries))
     data = {**answers.evaluation.as_json(), "kinds": {name: kind.as_json() for name, kind in kinds.items()},
             "mode": mode, "release": engine.release.name, "settings": settings}  # fmt: skip

@@ -99,7 +99,7 @@ def learn_ranker(
 
 
 def _examples(engine: Engine, judged: JudgedQueries, query_id: str, relevant_from: float) -> Examples:
-    scored = engine.scored(SearchRequest(q=judged.queries[query_id]).q, "hybrid")
+    scored = engine.scored(engine.understood(SearchRequest(q=judged.queries[query_id])), "hybrid")
     products = engine.release.products.products(scored.head)
     grades = [judged.judgments[query_id].get(product.id) for product in products]
     return Examples(

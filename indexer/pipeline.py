@@ -41,6 +41,7 @@ from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product, lexical_fields
 from search.release import FORMAT, read_manifest
 from search.store import ProductStore
+from search.understanding import Interpreter
 
 SHRUNK_SHARE = 0.5  # a catalog that lost more than this share of its products does not go live by itself
 RECORDED_VERSIONS = ("faiss-cpu", "sentence-transformers", "torch", "numpy", "bm25s")
@@ -120,8 +121,11 @@ def build(
             embedded = embed(texts, choice.encoder, home, progress.step)
             write_vectors(embedded, choice, staging)
         with progress.stage("indexing words and facets"):
-            LexicalIndex.build(map(lexical_fields, products), LexicalSettings(language=language)).save(staging.lexical)
-            FacetIndex.build(products).save(staging.facets)
+            lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings(language=language))
+            facets = FacetIndex.build(products)
+            lexical.save(staging.lexical)
+            facets.save(staging.facets)
+            Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
             write_suggestions(store, language)
             np.save(staging.groups, fold_variants(products))
         with progress.stage("clustering"):

@@ -33,6 +33,7 @@ _SPELLED = "|".join(re.escape(form) for form in sorted(_UNIT_OF, key=lambda form
 _SPACED = "|".join(re.escape(form) for form in sorted(set(_UNIT_OF) - set(_ATTACHED_ONLY), key=lambda f: (-len(f), f)))
 _QUANTITY = rf"(?<![\w.,])(?P<number>\d+(?:[.,]\d+)?)(?:-?(?P<unit>{_SPELLED})|[ -](?P<word>{_SPACED}))(?![^\W_])"
 _TOKEN = re.compile(rf"{_QUANTITY}|(?P<hyphenated>{_HYPHENATED.pattern})|{_WORD.pattern}")
+_ANY_QUANTITY = re.compile(rf"(?<![\w.,])(?P<number>\d+(?:[.,]\d+)?)[\s-]?(?P<unit>{_SPELLED})(?![^\W_]|\s*\d)")
 _QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _UNITS)})")
 IDENTIFYING_DIGITS = 4
 LEAST_JOINED = 5  # letters of a word that may be two written together
@@ -70,6 +71,22 @@ def folded(text: str) -> str:
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+
+
+def quantity_of(text: str) -> str:
+    """Return the term of a text that is a quantity and nothing else, "10 in" -> "10in"; else ""."""
+    found = _ANY_QUANTITY.fullmatch(text)
+    return _quantity_term(found) if found else ""
+
+
+def quantities_in(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield (term, start, end) of everything in a lower-case text that may be a quantity, "2 in" of "2 in 1" too."""
+    for found in _ANY_QUANTITY.finditer(text):
+        yield _quantity_term(found), *found.span()
+
+
+def _quantity_term(found: re.Match[str]) -> str:
+    return f"{found['number'].replace(',', '.')}{_UNIT_OF[found['unit']]}"
 
 
 class Analyzer:

@@ -141,6 +141,12 @@ class SentenceTransformerEncoder:
         """Length of every vector."""
         return int(self.model.get_embedding_dimension())
 
+    def words(self) -> frozenset[str]:
+        """Return the words that the tokenizer knows as a whole, lower case; other words it spells from pieces."""
+        pieces: dict[str, int] = self.model.tokenizer.get_vocab()
+        marked = any(piece.startswith("▁") for piece in pieces)  # SentencePiece marks beginnings, WordPiece the rest
+        return frozenset(piece.removeprefix("▁").casefold() for piece in pieces if piece.startswith("▁") or not marked)
+
     def encode_queries(self, texts: Sequence[str]) -> Floats:
         """Return (n, dim) float32 unit rows; the model's query prompt, if it has one, is applied."""
         return self._encode(self.model.encode_query, texts)

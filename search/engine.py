@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,22 @@ from search.retrieval import (
     relevant_set,
     score_query,
 )
+from search.understanding import Understood
 
 SHOWN_FACETS = 8
 SHOWN_VALUES = 30
 SHOWN_CLUSTERS = 12
 FACET_SHARE = 0.2  # a facet is offered when at least this share of the results carries it
 CACHED_SCORES = 32  # scored queries kept: page 2 and every filter of a query reuse them
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One request, read and scored; `scored` is None when there are no words to look up."""
+
+    request: SearchRequest
+    read: Understood
+    scored: ScoredQuery | None
 
 
 class Engine:
@@ -60,7 +71,7 @@ class Engine:
         fingerprint = release.manifest["encoder"]["fingerprint"]
         self.encoder = encoder if isinstance(encoder, QueryEncoder) else QueryEncoder(encoder, fingerprint)
         self.waits = waits
-        self._scored: OrderedDict[tuple[str, str], ScoredQuery] = OrderedDict()
+        self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
@@ -84,14 +95,16 @@ class Engine:
         """
         started = time.perf_counter()
         request = q if isinstance(q, SearchRequest) else SearchRequest(q=q, **parameters)
-        mode, degraded = self._usable_mode(request)
-        scored = self.scored(request.q, mode) if request.q else None
+        read = self.understood(request)
+        mode, degraded = self._usable_mode(request.mode, read.search_text)
+        scored = self.scored(read, mode) if read.search_text else None
         scored_at = time.perf_counter()
 
-        found = self._relevant(request, scored)
+        asked = _Asked(request, read, scored)
+        found = self._relevant(asked)
         rows = self._sorted(found, request.sort)
-        facets = self._facets(request, scored, found)
-        clusters = self._clusters(request, scored, found)
+        facets = self._facets(asked, found)
+        clusters = self._clusters(asked, found)
         counted_at = time.perf_counter()
 
         hits = self._hits(rows, request, scored)
@@ -99,8 +112,8 @@ class Engine:
         milliseconds = {"score": scored_at - started, "count": counted_at - scored_at, "show": done - counted_at}
         return SearchResults(
             request=request,
-            query={"text": request.q, "search_text": request.q, "corrected": None, "did_you_mean": None,
-                   "constraints": []},
+            query={"text": request.q, "search_text": read.search_text, "corrected": read.corrected,
+                   "did_you_mean": read.did_you_mean, "constraints": [one.as_json() for one in read.constraints]},
             query_id=uuid.uuid4().hex,
             release=self.release.name,
             mode=mode,
@@ -117,45 +130,65 @@ class Engine:
             timings_ms={stage: round(seconds * 1000, 2) for stage, seconds in milliseconds.items()},
         )  # fmt: skip
 
-    def _usable_mode(self, request: SearchRequest) -> tuple[str, str | None]:
+    def understood(self, request: SearchRequest) -> Understood:
+        """Return what the words of a request mean in this catalog."""
+        return self.release.interpreter.understood(request.q, interpret=request.interpret, correct=request.correct)
+
+    def _usable_mode(self, mode: str, text: str) -> tuple[str, str | None]:
         """Return (mode, degraded): words only while the encoder is not there."""
-        if request.mode == "lexical" or not request.q or self.encoder.is_ready:
-            return request.mode, None
+        if mode == "lexical" or not text or self.encoder.is_ready:
+            return mode, None
         if self.encoder.failure:
             return "lexical", "encoder_unavailable"
-        return (request.mode, None) if self.waits else ("lexical", "encoder_loading")
+        return (mode, None) if self.waits else ("lexical", "encoder_loading")
 
-    def scored(self, text: str, mode: str) -> ScoredQuery:
-        """Return the text scored against the whole catalog, remembered for the next page or filter."""
-        key = (text, mode)
+    def scored(self, read: Understood, mode: str) -> ScoredQuery:
+        """Return a query scored against the whole catalog, remembered for the next page or filter."""
+        key = (read, mode)
         with self._lock:
             if key in self._scored:
                 self._scored.move_to_end(key)
                 return self._scored[key]
+        text = read.search_text
         vector = None if mode == "lexical" else self.encoder.vectors([text])[0]
-        scored = score_query(self.release, text, vector, mode)
+        scored = score_query(self.release, text, vector, mode, self._boost(read))
         with self._lock:
             self._scored[key] = scored
             while len(self._scored) > CACHED_SCORES:
                 self._scored.popitem(last=False)
         return scored
 
-    def _allowed(self, request: SearchRequest, without: str = "") -> Mask | None:
-        """Return the mask of a request's filters, one of them (a field, "price", "cluster") left out on demand."""
+    def _boost(self, read: Understood) -> Floats | None:
+        """Return (n,) float32, what each row gains by the values the query names; None when it names none."""
+        boosts = [one for one in read.constraints if not one.is_filter]
+        if not boosts:
+            return None
+        kept = np.mean([self.release.interpreter.kept_by(one) for one in boosts], axis=0)
+        return (self.release.ranking.boost * kept).astype(np.float32)
+
+    def _kept(self, read: Understood, without: str = "") -> Mask | None:
+        """Return the rows that keep every filter in the query's words, those on one field left out on demand."""
+        filters = [one for one in read.constraints if one.is_filter and one.field != (without or None)]
+        kept = [self.release.interpreter.kept_by(one) for one in filters]
+        return np.logical_and.reduce(kept) if kept else None
+
+    def _allowed(self, asked: _Asked, without: str = "") -> Mask | None:
+        """Return the mask of all filters, those of one field ("price", "cluster" too) left out on demand."""
+        request = asked.request
         filters = {name: values for name, values in request.filters.items() if name != without}
         price = (None, None) if without == "price" else (request.price_min, request.price_max)
-        allowed = self.release.facets.allowed(filters, *price, request.in_stock)
-        if request.cluster is None or without == "cluster":
-            return allowed
-        self.release.clusters.cluster(request.cluster)
-        members = self.release.clusters.rows_in(request.cluster)
-        return members if allowed is None else allowed & members
+        masks = [self.release.facets.allowed(filters, *price, request.in_stock), self._kept(asked.read, without)]
+        if request.cluster is not None and without != "cluster":
+            self.release.clusters.cluster(request.cluster)
+            masks.append(self.release.clusters.rows_in(request.cluster))
+        given = [mask for mask in masks if mask is not None]
+        return np.logical_and.reduce(given) if given else None
 
-    def _relevant(self, request: SearchRequest, scored: ScoredQuery | None, without: str = "") -> RelevantSet:
-        """Return the relevant set; an empty query browses every allowed row in catalog order."""
-        allowed = self._allowed(request, without)
-        if scored is not None:
-            return relevant_set(self.release, scored, allowed)
+    def _relevant(self, asked: _Asked, without: str = "") -> RelevantSet:
+        """Return the relevant set; a query without words to look up browses every allowed row in catalog order."""
+        allowed = self._allowed(asked, without)
+        if asked.scored is not None:
+            return relevant_set(self.release, asked.scored, allowed)
         rows = np.arange(self.release.rows) if allowed is None else np.flatnonzero(allowed)
         return RelevantSet(rows.astype(np.int64), np.ones(len(rows), np.float32), True)
 
@@ -170,17 +203,15 @@ class Engine:
 
     # -- counts over the one relevant set --
 
-    def _facets(
-        self, request: SearchRequest, scored: ScoredQuery | None, found: RelevantSet
-    ) -> dict[str, dict[str, Any]]:
+    def _facets(self, asked: _Asked, found: RelevantSet) -> dict[str, dict[str, Any]]:
         """Return the facets asked for. A field's own selection does not narrow its own counts (multi-select)."""
-        index = self.release.facets
+        request, index = asked.request, self.release.facets
+        in_words = {one.field for one in asked.read.constraints if one.is_filter}
         answer: dict[str, dict[str, Any]] = {}
         for name in self._wanted_facets(request, found.rows):
-            is_narrowed = bool(request.filters.get(name)) or (
-                name == "price" and (request.price_min, request.price_max) != (None, None)
-            )
-            rows = self._relevant(request, scored, without=name).rows if is_narrowed else found.rows
+            is_bounded = name == "price" and (request.price_min, request.price_max) != (None, None)
+            is_narrowed = bool(request.filters.get(name)) or is_bounded or name in in_words
+            rows = self._relevant(asked, without=name).rows if is_narrowed else found.rows
             if name in index.numbers:
                 answer[name] = range_json(name.capitalize(), index.numbers[name], rows)
             else:
@@ -201,9 +232,9 @@ class Engine:
         common = [name for name in common if name != "availability"]
         return fixed + sorted(common, key=lambda name: (not request.filters.get(name), -shares[name]))[:SHOWN_FACETS]
 
-    def _clusters(self, request: SearchRequest, scored: ScoredQuery | None, found: RelevantSet) -> list[dict[str, Any]]:
+    def _clusters(self, asked: _Asked, found: RelevantSet) -> list[dict[str, Any]]:
         """Return the leaf clusters of the results with counts, most first; the chosen one does not narrow the list."""
-        rows = found.rows if request.cluster is None else self._relevant(request, scored, without="cluster").rows
+        rows = found.rows if asked.request.cluster is None else self._relevant(asked, without="cluster").rows
         return [cluster_json(*counted) for counted in self.release.clusters.counts(rows)[:SHOWN_CLUSTERS]]
 
     # -- what is shown --
@@ -256,19 +287,33 @@ class Engine:
 
     # -- the other questions --
 
-    def rank(self, text: str, mode: str = "hybrid", depth: int = 1000) -> tuple[list[str], Floats]:
-        """Return product ids and fused scores, best first, before the cut-off: what evaluation measures."""
-        rows, scores = ranked(self.release, self.scored(text, mode), depth)
+    def rank(
+        self, text: str, mode: str = "hybrid", depth: int = 1000, interpret: bool = True
+    ) -> tuple[list[str], Floats]:
+        """Return product ids and scores, best first, before the cut-off: what evaluation measures."""
+        read, scored = self._read_and_scored(text, mode, interpret)
+        rows, scores = ranked(self.release, scored, depth, self._kept(read))
         return [product.id for product in self.release.products.products(rows)], scores
 
-    def scores_of(self, text: str, product_ids: Sequence[str], mode: str = "hybrid") -> Floats:
+    def scores_of(self, text: str, product_ids: Sequence[str], mode: str = "hybrid", interpret: bool = True) -> Floats:
         """Return the scores `rank` would compare these products by, candidates or not.
+
+        What breaks a filter in the query's words, and is never ranked, scores below everything that keeps it.
 
         Raises:
             NotFound: an id is not in the release.
         """
+        read, scored = self._read_and_scored(text, mode, interpret)
         rows = np.asarray([self.release.products.row_of(product_id) for product_id in product_ids], np.int64)
-        return fused_scores(self.release, self.scored(text, mode), rows)
+        scores = fused_scores(self.release, scored, rows)
+        kept = self._kept(read)
+        return scores if kept is None else np.where(kept[rows], scores, scores - 10).astype(np.float32)
+
+    def _read_and_scored(self, text: str, mode: str, interpret: bool) -> tuple[Understood, ScoredQuery]:
+        read = self.understood(SearchRequest(q=text, interpret=interpret, correct=interpret))
+        if not read.search_text:  # nothing but filters: the words themselves decide the order
+            read = replace(read, search_text=read.text)
+        return read, self.scored(read, mode)
 
     def product(self, product_id: str) -> Product:
         """Return a product by the shop's id.

@@ -7,6 +7,7 @@ A number facet is one float32 per row, NaN where unknown.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,12 +21,14 @@ from search.arrays import Floats, Mask, Rows, expect
 from search.errors import QueryError, ReleaseDamaged
 from search.product import Product
 
-MAX_VALUES = 200  # an attribute with more distinct values is read, not filtered by
+MAX_VALUES = 500  # an attribute with more distinct values is read, not filtered by
+SHARED = 0.5  # so is one less than half of whose mentions are of values that several products have
 MIN_SHARE = 0.02  # and one that under 2 % of the products have is not offered at all
 MAX_ATTRIBUTE_FACETS = 40
 MAX_VALUE_CHARACTERS = 60
 NUMBERS = ("price", "rating", "created")
 PATH_SEPARATOR = " > "
+_LIST = re.compile(r"[,;] (?=\D)")  # "vegan, gluten-free" are two values; "20,000 mm" is one
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ class FacetIndex:
                 name = field_name(label)
                 labels.setdefault(name, Counter())[label] += 1
                 earlier = attributes.setdefault(name, {}).get(row, ())
-                attributes[name][row] = tuple(dict.fromkeys((*earlier, *texts)))
+                single = [one.strip() for text in texts for one in _LIST.split(text)]
+                attributes[name][row] = tuple(dict.fromkeys((*earlier, *filter(None, single))))
             numbers["price"].append(np.nan if product.price is None else product.price)
             numbers["rating"].append(np.nan if product.rating is None else product.rating)
             numbers["created"].append(_days(product.created_at))
@@ -219,10 +223,11 @@ def _worth_filtering(attributes: dict[str, dict[int, tuple[str, ...]]], rows: in
     """Return attribute names with enough coverage and few, short values, the most covered first."""
     worthy = []
     for name, column in attributes.items():
-        distinct = {text for texts in column.values() for text in texts}
+        counts = Counter(text for texts in column.values() for text in texts)
         enough = len(column) >= max(2, MIN_SHARE * rows)
-        few = 2 <= len(distinct) <= min(MAX_VALUES, max(2, len(column) // 2))
-        if name and name not in NUMBERS and enough and few and max(map(len, distinct)) <= MAX_VALUE_CHARACTERS:
+        few = 2 <= len(counts) <= MAX_VALUES
+        shared = sum(count for count in counts.values() if count > 1) >= SHARED * counts.total()
+        if name and name not in NUMBERS and enough and few and shared and max(map(len, counts)) <= MAX_VALUE_CHARACTERS:
             worthy.append(name)
     return sorted(worthy, key=lambda name: (-len(attributes[name]), name))[:MAX_ATTRIBUTE_FACETS]
 

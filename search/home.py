@@ -57,6 +57,10 @@ class Layout:
         return self.folder / "facets"
 
     @property
+    def understanding(self) -> Path:
+        return self.folder / "understanding"
+
+    @property
     def clusters(self) -> Path:
         return self.folder / "clusters"
 

@@ -105,10 +105,10 @@ class LexicalIndex:
         """Return a query's distinct terms, in order; an unknown word that is two known ones gives those."""
         terms: dict[str, None] = {}
         for word, term in self.analyzer.words_and_terms(text):
-            terms.update(dict.fromkeys([term] if term in self.vocabulary else self._halves(word) or [term]))
+            terms.update(dict.fromkeys([term] if term in self.vocabulary else self.halves(word) or [term]))
         return list(terms)
 
-    def _halves(self, word: str) -> list[str]:
+    def halves(self, word: str) -> list[str]:
         """Return the two terms an unknown word is made of, harley and davidson: those that most titles have both."""
         best: list[str] = []
         most = LEAST_TOGETHER - 1
@@ -133,6 +133,12 @@ class LexicalIndex:
         title = self.title.get_scores_from_ids(ids)
         return (title + self.settings.rest_weight * self.rest.get_scores_from_ids(ids)).astype(np.float32)
 
+    def title_rows(self, term: str) -> Rows:
+        """Return the rows whose titles hold a term, ascending; none for an unknown term."""
+        term_id = self.vocabulary.get(term)
+        found = np.zeros(0, np.int64) if term_id is None else self._postings(self.title, term_id)
+        return np.sort(found).astype(np.int64)
+
     def rows_with(self, term_id: int) -> Rows:
         """Return the rows that hold a term in either field, ascending."""
         return np.union1d(*(self._postings(field, term_id) for field in (self.title, self.rest))).astype(np.int64)
@@ -151,7 +157,7 @@ class LexicalIndex:
         held = np.zeros(self.rows, np.float32)
         total = 0.0
         for term in self.query_terms(text):
-            rows = self._rows_of(term)
+            rows = self.rows_of(term)
             held[rows] += self._idf(len(rows))
             total += self._idf(len(rows))
         return held / np.float32(total) if total else held
@@ -167,7 +173,7 @@ class LexicalIndex:
             (m,) share of the terms, by rarity, that each title holds; (t, m) which term it holds.
         """
         holds = np.zeros((len(terms), len(rows)), bool)
-        weights = np.array([self._idf(len(self._rows_of(term))) for term in terms], np.float32)
+        weights = np.array([self._idf(len(self.rows_of(term))) for term in terms], np.float32)
         for place, term in enumerate(terms):
             if term in self.vocabulary:
                 holds[place] = np.isin(rows, self._postings(self.title, self.vocabulary[term]))
@@ -185,7 +191,7 @@ class LexicalIndex:
         forward, backward = np.zeros(self.rows, np.float32), np.zeros(self.rows, np.float32)
         total = 0.0
         for term in own | dict.fromkeys(self.analyzer.terms_of(rest)):
-            rows = self._rows_of(term)
+            rows = self.rows_of(term)
             rarity = self._idf(len(rows))
             if term in own:
                 forward[rows] += rarity
@@ -199,19 +205,20 @@ class LexicalIndex:
     def _title_weights(self) -> Floats:
         weights = np.zeros(self.rows, np.float32)
         for term, term_id in self.vocabulary.items():
-            weights[self._postings(self.title, term_id)] += self._idf(len(self._rows_of(term)))
+            weights[self._postings(self.title, term_id)] += self._idf(len(self.rows_of(term)))
         return weights
 
     def identified(self, text: str) -> float:
         """Return the share, by rarity, of the query's terms that are part, model or article numbers of few products."""
         terms = self.query_terms(text)
-        counts = [len(self._rows_of(term)) for term in terms]
+        counts = [len(self.rows_of(term)) for term in terms]
         few = max(IDENTIFIED_LEAST, IDENTIFIED_SHARE * self.rows)
         weights = [self._idf(count) for count in counts]
         identifying = [is_identifier(term) and 0 < count <= few for term, count in zip(terms, counts, strict=True)]
         return sum(weight for weight, found in zip(weights, identifying, strict=True) if found) / (sum(weights) or 1.0)
 
-    def _rows_of(self, term: str) -> Rows:
+    def rows_of(self, term: str) -> Rows:
+        """Return the rows that hold a term in either field, ascending; none for an unknown term."""
         term_id = self.vocabulary.get(term)
         return self.rows_with(term_id) if term_id is not None else np.zeros(0, np.int64)
 

@@ -20,6 +20,7 @@ from search.lexical import LexicalIndex
 from search.ranker import Ranker
 from search.settings import RankingSettings
 from search.store import ProductStore
+from search.understanding import Interpreter
 
 FORMAT = 4
 
@@ -29,6 +30,7 @@ class Release:
     """One release, open for reading. Row r of every part is the same product.
 
     Attributes:
+        interpreter: reads queries with the words of this catalog.
         group_of: (n,) int64, equal for the variants of one product.
         ranker: learnt from judgments, or None.
     """
@@ -40,6 +42,7 @@ class Release:
     lexical: LexicalIndex
     facets: FacetIndex
     clusters: ClusterIndex
+    interpreter: Interpreter
     group_of: Rows
     ranker: Ranker | None
 
@@ -100,14 +103,16 @@ def open_release(layout: Layout) -> Release:
     """
     manifest = expect_readable(layout)
     products = ProductStore(layout.products)
+    lexical, facets = LexicalIndex.load(layout.lexical), FacetIndex.load(layout.facets)
     release = Release(
         layout,
         manifest,
         products,
         DenseIndex.load(layout.embeddings, layout.dense_index),
-        LexicalIndex.load(layout.lexical),
-        FacetIndex.load(layout.facets),
+        lexical,
+        facets,
         ClusterIndex.load(layout.clusters, products.count),
+        Interpreter.load(layout.understanding, facets, lexical),
         _load_groups(layout, products.count),
         Ranker.load(layout.ranker),
     )

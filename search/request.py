@@ -39,6 +39,8 @@ class SearchRequest:
     cluster: int | None = None
     facets: Sequence[str] | None = None  # None: those worth showing; (): none
     explain: bool = False
+    interpret: bool = True  # whether words may become constraints
+    correct: bool = True  # whether words may be corrected
 
     def __post_init__(self) -> None:
         text = " ".join("".join(c if c.isprintable() else " " for c in self.q).split())

@@ -31,6 +31,7 @@ class ScoredQuery:
         dense_share: share of the dense leg in the fused score, 0..1.
         confidence: "good", "weak" (only closest matches) or "none".
         ranking_vector: (d,) float32, what products are ranked by: `vector` after feedback in hybrid mode.
+        boost: (n,) float32, added to the score of each row; None adds nothing.
         head: (m,) int64 ascending, the best rows, and head_scores: (m,) float32 their smoothed scores; empty but in
             hybrid mode.
     """
@@ -49,6 +50,7 @@ class ScoredQuery:
     ranking_vector: Floats | None
     head: Rows
     head_scores: Floats
+    boost: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ class RelevantSet:
     is_exact: bool
 
 
-def score_query(release: Release, text: str, vector: Floats | None, mode: str) -> ScoredQuery:
+def score_query(
+    release: Release, text: str, vector: Floats | None, mode: str, boost: Floats | None = None
+) -> ScoredQuery:
     """Score a text against every row and settle scales, cut-off and confidence.
 
     Args:
@@ -73,6 +77,7 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
         text: what is looked up word by word.
         vector: (d,) float32 unit vector of the text; None in lexical mode.
         mode: hybrid, dense or lexical.
+        boost: (n,) float32 to add to the scores.
     """
     settings = release.ranking
     empty = np.zeros(release.rows, np.float32)
@@ -113,6 +118,7 @@ def score_query(release: Release, text: str, vector: Floats | None, mode: str) -
         vector,
         np.zeros(0, np.int64),
         np.zeros(0, np.float32),
+        boost,
     )
     if mode != "hybrid" or vector is None:
         return scored
@@ -189,7 +195,7 @@ def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     if len(scored.head):
         places = np.minimum(np.searchsorted(scored.head, rows), len(scored.head) - 1)
         fused = np.where(scored.head[places] == rows, scored.head_scores[places], fused)
-    return fused
+    return fused if scored.boost is None else fused + scored.boost[rows]
 
 
 def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> tuple[Rows, Rows]:
@@ -203,9 +209,9 @@ def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> t
     return dense_rows, lexical_rows[lexical[lexical_rows] > 0]
 
 
-def ranked(release: Release, scored: ScoredQuery, depth: int) -> tuple[Rows, Floats]:
-    """Return the best `depth` rows before any cut-off and their fused scores: what evaluation measures."""
-    rows = np.union1d(*candidates(release, scored, None)).astype(np.int64)
+def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | None = None) -> tuple[Rows, Floats]:
+    """Return the best `depth` allowed rows before any cut-off and their scores: what evaluation measures."""
+    rows = np.union1d(*candidates(release, scored, allowed)).astype(np.int64)
     scores = fused_scores(release, scored, rows)
     order = np.lexsort((rows, -scores))[:depth]
     return rows[order], scores[order]

@@ -17,6 +17,7 @@ class RankingSettings:
     feedback_products: int = 3  # best products whose vectors the query moves towards; DESIGN.md, "Second look"
     feedback_weight: float = 0.3  # how far
     smoothed_products: int = 100  # best rows whose scores are averaged with their neighbours'; 0 turns it off
+    boost: float = 0.05  # what a product gains that has every value the query names; DESIGN.md, "Constraints"
     bandwidth: float = 0.05  # cosine distance over which a neighbour's weight falls to 1/e
     dense_floor: float = 0.30  # cosine below which nothing is relevant by meaning alone
     dense_margin: float = 0.25  # how far below the query's best cosine meaning still counts

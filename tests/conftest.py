@@ -23,6 +23,7 @@ from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product, lexical_fields
 from search.release import FORMAT, open_release
 from search.store import ProductStore
+from search.understanding import Interpreter
 
 # Each line is one direction of the space; words on a line mean the same to the fake encoder.
 MEANINGS = (
@@ -57,6 +58,9 @@ class FakeEncoder:
                     vectors[row, DIRECTION[word]] += 1
         return unit_rows(vectors)
 
+    def words(self) -> frozenset[str]:
+        return frozenset(DIRECTION)
+
     encode_queries = _encode
     encode_passages = _encode
 
@@ -90,8 +94,11 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     np.save(layout.embeddings, embeddings)
     np.save(layout.groups, fold_variants(products))
     DenseIndex.build(embeddings).save(layout.dense_index)
-    LexicalIndex.build(map(lexical_fields, products), LexicalSettings()).save(layout.lexical)
-    FacetIndex.build(products).save(layout.facets)
+    lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
+    facets = FacetIndex.build(products)
+    lexical.save(layout.lexical)
+    facets.save(layout.facets)
+    Interpreter.build(products, facets, lexical, encoder.words()).save(layout.understanding)
     store = ProductStore(layout.products, writable=True)
     store.append(products)
     write_suggestions(store, "en")

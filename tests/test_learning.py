@@ -20,6 +20,7 @@ from search.errors import ReleaseDamaged
 from search.product import Product
 from search.ranker import FEATURES, Ranker
 from search.release import open_release
+from search.understanding import Understood
 
 THINGS = 60
 
@@ -95,7 +96,10 @@ def test_the_same_judgments_teach_the_same_weights(engine: Engine) -> None:
 
 def test_a_ranker_reorders_the_head_and_nothing_else(engine: Engine) -> None:
     ranker, _ = learnt(engine, judged_by(["real"] * THINGS))
-    before, after = engine.scored(thing(7), "hybrid"), with_ranker(engine, ranker).scored(thing(7), "hybrid")
+    before, after = (
+        engine.scored(Understood(thing(7), thing(7)), "hybrid"),
+        with_ranker(engine, ranker).scored(Understood(thing(7), thing(7)), "hybrid"),
+    )
     assert before.head.tolist() == after.head.tolist()
     assert after.head_scores.max() == pytest.approx(before.head_scores.max(), abs=1e-5)
     assert after.head_scores.min() >= before.head_scores.min() - 1e-5

@@ -11,6 +11,7 @@ from search.arrays import unit_rows
 from search.engine import Engine
 from search.rescoring import first_of_each, smoothed, with_feedback
 from search.retrieval import fused_scores
+from search.understanding import Understood
 
 
 def test_feedback_moves_the_query_towards_the_best_products():
@@ -50,7 +51,7 @@ def test_variants_lend_each_other_nothing_and_together_weigh_as_one_product():
 
 
 def test_a_row_has_one_score_whatever_is_asked_about_it(shop: Engine):
-    scored = shop.scored("travel mug", "hybrid")
+    scored = shop.scored(Understood("travel mug", "travel mug"), "hybrid")
     rows = np.arange(shop.release.rows)
     everything = fused_scores(shop.release, scored, rows)
     assert len(scored.head) > 0
@@ -60,7 +61,7 @@ def test_a_row_has_one_score_whatever_is_asked_about_it(shop: Engine):
 
 @pytest.mark.parametrize("mode", ["dense", "lexical"])
 def test_a_single_leg_is_shown_as_it_is(shop: Engine, mode: str):
-    scored = shop.scored("travel mug", mode)
+    scored = shop.scored(Understood("travel mug", "travel mug"), mode)
     assert len(scored.head) == 0
     assert scored.ranking_vector is scored.vector
 
@@ -70,7 +71,7 @@ def test_both_can_be_turned_off(shop: Engine):
     ranking = {**settings["ranking"], "feedback_products": 0, "smoothed_products": 0}
     manifest = {**shop.release.manifest, "settings": {**settings, "ranking": ranking}}
     plain = Engine(replace(shop.release, manifest=manifest), shop.encoder._open)
-    scored = plain.scored("travel mug", "hybrid")
+    scored = plain.scored(Understood("travel mug", "travel mug"), "hybrid")
     np.testing.assert_array_equal(scored.ranking_vector, scored.vector)
     assert len(scored.head) == 0
 

@@ -10,6 +10,7 @@ from search.facets import PATH_SEPARATOR
 from search.request import SearchRequest, SearchResults
 from web.cards import Card, Trait, card_of_hit, trait
 from web.formats import price_text
+from web.readings import Spelling, readings_of, spelling_of
 from web.urls import address, query_pairs, reachable_pages, with_value, without_value
 
 SHOWN_VALUES = 7  # of a facet, before "show more"
@@ -107,6 +108,7 @@ class Listing:
     cards: list[Card]
     groups: list[Group]
     chips: list[Chip]
+    spelling: Spelling
     applied: list[Applied]
     cleared: str
     cleared_total: int | None
@@ -142,6 +144,7 @@ def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") ->
             if _narrows(name, facet, request, results.total)
         ],
         chips=_chips(results, path),
+        spelling=spelling_of(results, path),
         applied=_applied(engine, request, path, asks=is_nothing),
         cleared=address(path, cleared),
         cleared_total=_total(engine, cleared) if is_nothing and request != cleared else None,
@@ -269,6 +272,7 @@ def _applied(engine: Engine, request: SearchRequest, path: str, asks: bool) -> l
         without.append(("Price", text, replace(request, price_min=None, price_max=None, page=1)))
     if request.in_stock:
         without.append(("Availability", "in stock", replace(request, in_stock=False, page=1)))
+    without += readings_of(engine, request)
     if request.cluster is not None and not path.startswith("/clusters/"):
         cluster = engine.release.clusters.cluster(request.cluster)
         without.append(("Group", cluster.label, replace(request, cluster=None, page=1)))

@@ -62,12 +62,8 @@ class SearchParameters(Parameters):
     )
     cluster: int | None = Field(None, description="Only products of this cluster.")
     explain: Flag = Field(False, description="1: each hit tells its scores and ranks.")
-    interpret: Flag = Field(
-        True, description="0: take the words literally. Accepted; makes no difference until queries are interpreted."
-    )
-    correct: Flag = Field(
-        True, description="0: no spelling correction. Accepted; makes no difference until spelling is corrected."
-    )
+    interpret: Flag = Field(True, description="0: take the words literally, read no constraints in them.")
+    correct: Flag = Field(True, description="0: no spelling correction.")
 
 
 class SuggestParameters(Parameters):
@@ -154,7 +150,7 @@ def _request(single: Mapping[str, Any], filters: Mapping[str, list[str]], engine
         raise QueryError("cluster", f"no cluster {cluster} in this release; see /api/v1/clusters for those there are")
     return SearchRequest(
         filters={name: tuple(dict.fromkeys(values)) for name, values in filters.items() if values},
-        **parameters.model_dump(exclude={"interpret", "correct"}),
+        **parameters.model_dump(),
     )
 
 

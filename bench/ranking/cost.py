@@ -3,9 +3,9 @@
 Usage: python bench/ranking/cost.py --queries FILE [--index FOLDER] [--count 300]
 
 Prints medians and 95th percentiles in milliseconds: the two legs (exact FAISS search to depth 1,000; BM25 scores and
-coverage of every row), everything the ranking adds to them (identifiers, fusion, feedback, smoothing), and the encoding
-of the query for comparison. One query at a time, one thread, vectors encoded beforehand; legs and ranking alternate
-query by query, so that noise of the machine falls on both.
+coverage of every row) and everything the ranking adds to them (identifiers, fusion, feedback, smoothing). One query
+at a time, one thread, vectors encoded beforehand; legs and ranking alternate query by query, so that noise of the
+machine falls on both.
 """
 
 from __future__ import annotations
@@ -48,19 +48,17 @@ def legs(release: Release, text: str, vector: np.ndarray) -> None:
 @click.option("--index", type=click.Path(exists=True, path_type=Path), default=None)
 @click.option("--count", default=300, show_default=True)
 def main(queries: Path, index: Path | None, count: int) -> None:
-    """Print the cost of the legs, of the ranking and of the encoding."""
+    """Print the cost of the legs and of the whole ranking."""
     engine = Engine.open(index)
     release = engine.release
     texts = [SearchRequest(q=text).q for text in list(read_queries(queries).values())[:count]]
     vectors = engine.encoder.vectors(texts)
-    times: dict[str, list[float]] = {"legs": [], "whole ranking": [], "encoding": []}
+    times: dict[str, list[float]] = {"legs": [], "whole ranking": []}
     for text, vector in zip(texts, vectors, strict=True):
         times["legs"].append(milliseconds(lambda t=text, v=vector: legs(release, t, v)))  # type: ignore[misc]
         times["whole ranking"].append(
             milliseconds(lambda t=text, v=vector: ranked(release, score_query(release, t, v, "hybrid"), 1000))  # type: ignore[misc]
         )
-    encoder = engine.encoder.encoder
-    times["encoding"] = [milliseconds(lambda t=text: encoder.encode_queries([t])) for text in texts[:50]]  # type: ignore[misc]
     print(f"{release.rows:,} products, {len(texts)} queries")
     for name, values in times.items():
         print(f"{name:<14} median {np.median(values):7.2f} ms   p95 {np.percentile(values, 95):7.2f} ms")

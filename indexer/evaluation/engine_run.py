@@ -37,6 +37,7 @@ def evaluate_engine(
     *,
     mode: str = "hybrid",
     cutoff: bool = False,
+    interpret: bool = True,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> EngineRun:
     """Rank the whole catalog for every judged query and measure the result.
@@ -47,6 +48,7 @@ def evaluate_engine(
         judgments: query id -> product id -> grade.
         mode: hybrid, dense or lexical.
         cutoff: measure what the page shows instead, after the relevance cut-off.
+        interpret: whether constraints are read and words corrected.
         on_progress: called with (what, done, total).
 
     Raises:
@@ -57,14 +59,16 @@ def evaluate_engine(
         raise EvaluationError(f'the judgments name query "{missing[0]}", which the queries file does not have')
     present = _present_judgments(engine, judgments)
     if mode != "lexical":
-        engine.encoder.vectors([SearchRequest(q=queries[query_id]).q for query_id in present])  # one batch, remembered
+        asked = [SearchRequest(q=queries[query_id], interpret=interpret, correct=interpret) for query_id in present]
+        texts = [engine.understood(one).search_text for one in asked]
+        engine.encoder.vectors([text for text in texts if text] or [""])  # one batch, remembered
     run: dict[str, list[tuple[str, float]]] = {}
     judged_run: dict[str, list[tuple[str, float]]] = {}
     for place, (query_id, grades) in enumerate(present.items()):
         on_progress("asking queries", place, len(judgments))
         text = SearchRequest(q=queries[query_id]).q
-        run[query_id] = _shown(engine, text, mode) if cutoff else _ranked(engine, text, mode)
-        scores = engine.scores_of(text, list(grades), mode)
+        run[query_id] = _shown(engine, text, mode, interpret) if cutoff else _ranked(engine, text, mode, interpret)
+        scores = engine.scores_of(text, list(grades), mode, interpret)
         judged_run[query_id] = sorted(
             zip(grades, map(float, scores), strict=True), key=lambda pair: (-pair[1], pair[0])
         )
@@ -86,11 +90,13 @@ def _present_judgments(engine: Engine, judgments: Judgments) -> Judgments:
     return present
 
 
-def _ranked(engine: Engine, text: str, mode: str) -> list[tuple[str, float]]:
-    ids, scores = engine.rank(text, mode, DEPTH)
+def _ranked(engine: Engine, text: str, mode: str, interpret: bool) -> list[tuple[str, float]]:
+    ids, scores = engine.rank(text, mode, DEPTH, interpret)
     return list(zip(ids, map(float, scores), strict=True))
 
 
-def _shown(engine: Engine, text: str, mode: str) -> list[tuple[str, float]]:
-    results = engine.search(SearchRequest(q=text, mode=mode, per_page=SHOWN, facets=()))
+def _shown(engine: Engine, text: str, mode: str, interpret: bool) -> list[tuple[str, float]]:
+    results = engine.search(
+        SearchRequest(q=text, mode=mode, per_page=SHOWN, facets=(), interpret=interpret, correct=interpret)
+    )
     return [(hit.id, hit.score) for hit in results.hits]

@@ -1,0 +1,149 @@
+"""Words the catalog does not know -> the catalog's own words that are nearest, changed silently only when sure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from search.analysis import words_of
+from search.errors import ReleaseDamaged
+from search.lexical import LexicalIndex
+
+LEAST_LETTERS = 4  # shorter words have too many neighbours
+LEAST_FOR_SURE = 5  # letters from which a word is changed silently
+ENDINGS = ("er", "ers", "ie", "ies", "ing", "ings", "ed", "ly", "y", "ness", "ful", "less", "able", "s", "es", "ish")
+LEAST_FOR_TWO = 8  # letters from which two edits are looked for
+CLEARLY_MORE = 5  # times as frequent as the next best, to be sure without help from the other words
+LONGEST = 30
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What became of one word.
+
+    Attributes:
+        word: as typed, folded.
+        best: the catalog's nearest word.
+        is_sure: whether it may be put in silently; otherwise it is only offered.
+    """
+
+    word: str
+    best: str
+    is_sure: bool
+
+
+@dataclass(frozen=True)
+class Speller:
+    """The catalog's words and how many products have each.
+
+    Attributes:
+        counts: word -> products; folded, letters only.
+        common: words the encoder knows as a whole. Such a word is right, even if the catalog lacks it: "slate" must
+            not become "plate", for the encoder may find what is meant.
+    """
+
+    counts: dict[str, int]
+    common: frozenset[str]
+
+    @classmethod
+    def build(cls, texts: Iterable[str], common: Iterable[str]) -> Speller:
+        """Count the words of titles, brands, categories and attributes, one text for each product."""
+        counts = Counter(word for text in texts for word in set(words_of(text)) if word.isalpha())
+        kept = {word: count for word, count in counts.items() if LEAST_LETTERS - 1 <= len(word) <= LONGEST}
+        return cls(kept, frozenset(word for word in common if word.isalpha() and len(word) >= LEAST_LETTERS))
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        data = {"counts": self.counts, "common": sorted(self.common)}
+        path.write_text(json.dumps(data, ensure_ascii=False), "utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Speller:
+        """Read it back.
+
+        Raises:
+            ReleaseDamaged: the file is missing or not what `save` wrote.
+        """
+        try:
+            data = json.loads(path.read_text("utf-8"))
+            return cls({str(word): int(count) for word, count in data["counts"].items()}, frozenset(data["common"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ReleaseDamaged(f"{path} cannot be read ({error!r}); build the release again") from error
+
+    @cached_property
+    def _by_length(self) -> dict[int, list[str]]:
+        lengths: dict[int, list[str]] = {}
+        for word in self.counts:
+            lengths.setdefault(len(word), []).append(word)
+        return lengths
+
+    def correction(self, word: str, others: Sequence[str], lexical: LexicalIndex) -> Correction | None:
+        """Return the nearest word of the catalog for one that it does not know, None when nothing is near.
+
+        Nearness is the number of edits (insert, delete, replace, swap neighbours: optimal string alignment); among
+        equals the word that stands in one product with the query's other words, then the most frequent.
+
+        Args:
+            word: folded, letters only.
+            others: the other terms of the query.
+            lexical: tells which products hold which terms.
+        """
+        if len(word) < LEAST_LETTERS or len(word) > LONGEST:
+            return None
+        near = self._near(word, 2 if len(word) >= LEAST_FOR_TWO else 1)
+        if not near:
+            return None
+        held = self._held_together(others, lexical)
+
+        def together(candidate: str) -> bool:
+            return (
+                held is not None and len(np.intersect1d(held, lexical.rows_of(lexical.analyzer.term_of(candidate)))) > 0
+            )
+
+        ranked = sorted(near, key=lambda one: (near[one], not together(one), -self.counts[one], one))
+        best = ranked[0]
+        rivals = [
+            one
+            for one in ranked[1:]
+            if near[one] == near[best] and lexical.analyzer.term_of(one) != lexical.analyzer.term_of(best)
+        ]
+        alone = all(
+            self.counts[best] >= CLEARLY_MORE * self.counts[one] or (together(best) and not together(one))
+            for one in rivals
+        )
+        fits = together(best) if held is not None else True
+        is_sure = alone and fits and len(word) >= LEAST_FOR_SURE and not self._is_a_word(word)
+        return Correction(word, best, is_sure)
+
+    def _is_a_word(self, word: str) -> bool:
+        """Return whether the encoder knows the word, or one that it is a form of: filler of fill."""
+        if word in self.common:
+            return True
+        known = self.common | self.counts.keys()
+        stems = [(word.removesuffix(ending), ending) for ending in ENDINGS if word.endswith(ending)]
+        return any(stem in known or (ending[0] in "aeiouy" and f"{stem}e" in known) for stem, ending in stems)
+
+    def _near(self, word: str, most: int) -> dict[str, int]:
+        """Return the words within so many edits -> edits."""
+        from rapidfuzz import process
+        from rapidfuzz.distance import OSA
+
+        choices = [
+            known
+            for length in range(len(word) - most, len(word) + most + 1)
+            for known in self._by_length.get(length, ())
+        ]
+        found = process.extract(word, choices, scorer=OSA.distance, score_cutoff=most, limit=24, processor=None)
+        return {known: int(edits) for known, edits, _ in found if known != word}
+
+    @staticmethod
+    def _held_together(others: Sequence[str], lexical: LexicalIndex) -> np.ndarray | None:
+        """Return the rows that hold any of the other terms, None when there is none in the catalog."""
+        rows = [found for term in others if len(found := lexical.rows_of(term))]
+        return np.unique(np.concatenate(rows)) if rows else None

@@ -1,0 +1,92 @@
+"""What products say they are or have: the terms of titles, brands, categories and attributes, negations taken out.
+
+"Without leather" must leave out what is of leather, but neither the boot that is "leather-free" nor the coat whose
+description praises it above a leather belt: descriptions are not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from search.analysis import Analyzer
+from search.arrays import Mask, Rows, expect
+from search.errors import ReleaseDamaged
+from search.product import Product
+
+_NOT_STATED = re.compile(
+    r"\b(?:no|non|not|without|zero|free (?:of|from))[\s-]+(?:added |artificial )?[\w-]+|"
+    r"\b\w+[\s-]free\b|\b(?:faux|vegan|imitation) \w+",
+    re.IGNORECASE,
+)
+_DENYING = re.compile(r"less\b|\bno\b|\bnot\b|\bnone\b|\bfree\b|\bwithout\b|\bfalse\b|\bun", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class StatedTerms:
+    """Which rows state a term; as compressed sparse rows over the lexical vocabulary.
+
+    Attributes:
+        offsets: (terms + 1,) int64; rows: int64.
+        count: how many rows the catalog has.
+    """
+
+    offsets: Rows
+    rows: Rows
+    count: int
+
+    @classmethod
+    def build(cls, products: Iterable[Product], analyzer: Analyzer, vocabulary: dict[str, int]) -> StatedTerms:
+        """Read the products, in row order."""
+        holders: list[list[int]] = [[] for _ in vocabulary]
+        row = -1
+        for row, product in enumerate(products):
+            for term in set(analyzer.terms_of(_NOT_STATED.sub(" ", stated_text(product)))):
+                if term in vocabulary:
+                    holders[vocabulary[term]].append(row)
+        offsets = np.concatenate([[0], np.cumsum([len(held) for held in holders])]).astype(np.int64)
+        return cls(offsets, np.array([row for held in holders for row in held], np.int64), row + 1)
+
+    def save(self, folder: Path) -> None:
+        """Write both arrays."""
+        np.save(folder / "stated.offsets.npy", self.offsets)
+        np.save(folder / "stated.rows.npy", self.rows)
+
+    @classmethod
+    def load(cls, folder: Path, terms: int, count: int) -> StatedTerms:
+        """Read them back.
+
+        Raises:
+            ReleaseDamaged: a file is missing or does not fit the vocabulary.
+        """
+        try:
+            offsets = expect(np.load(folder / "stated.offsets.npy"), (terms + 1,), np.int64, "stated offsets")
+            rows = expect(np.load(folder / "stated.rows.npy"), (int(offsets[-1]),), np.int64, "stated rows")
+        except (OSError, ValueError) as error:
+            raise ReleaseDamaged(f"{folder} cannot be read ({error}); build the release again") from error
+        return cls(offsets, rows, count)
+
+    def having(self, term_ids: Iterable[int]) -> Mask:
+        """Return (n,) bool: the rows that state all of the terms; none when there are no terms."""
+        found: Mask | None = None
+        for term_id in term_ids:
+            mask = np.zeros(self.count, bool)
+            mask[self.rows[self.offsets[term_id] : self.offsets[term_id + 1]]] = True
+            found = mask if found is None else found & mask
+        return np.zeros(self.count, bool) if found is None else found
+
+
+def stated_text(product: Product) -> str:
+    """Return what a product says of itself, its description left out."""
+    leaf = product.category[-1] if product.category else ""
+    values = [_value_text(name, text) for name, texts in product.attributes.items() for text in texts]
+    return ". ".join([product.title, product.brand, leaf, *values])
+
+
+def _value_text(name: str, value: str) -> str:
+    """Return name and value, for "laces: elastic" states laces; of "sleeve: sleeveless" or "pockets: no" the value."""
+    return value if _DENYING.search(value) else f"{name.replace('_', ' ')} {value}"

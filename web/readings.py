@@ -1,0 +1,78 @@
+"""What was read in a query's words, for people: chips to take off, corrections to undo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from search.engine import Engine
+from search.request import SearchRequest, SearchResults
+from search.understanding import Constraint
+from web.formats import price_text
+from web.urls import address
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """What was corrected or could be, each text with its address; "" where there is nothing."""
+
+    corrected: str = ""
+    literally: str = ""
+    offered: str = ""
+    offered_address: str = ""
+
+
+def spelling_of(results: SearchResults, path: str) -> Spelling:
+    """Return the corrections of an answer."""
+    request, query = results.request, results.query
+    offered = query["did_you_mean"] or ""
+    return Spelling(
+        corrected=query["corrected"] or "",
+        literally=address(path, request, correct=False, page=1) if query["corrected"] else "",
+        offered=offered,
+        offered_address=address(path, request, q=offered, page=1) if offered else "",
+    )
+
+
+def readings_of(engine: Engine, request: SearchRequest) -> Iterator[tuple[str, str, SearchRequest]]:
+    """Yield (label, value, the request without it) of everything read in the words, both ends of a range together.
+
+    A filter's words leave the query with it. What only prefers products keeps its words, and stops being read.
+    """
+    read = engine.understood(request)
+    seen = set()
+    for one in read.constraints:
+        if one.text in seen:
+            continue
+        seen.add(one.text)
+        alike = [other for other in read.constraints if other.text == one.text]
+        label, value = _said(alike, engine)
+        if one.is_filter:
+            left = " ".join(re.sub(re.escape(one.text), " ", request.q, count=1, flags=re.IGNORECASE).split())
+            without = replace(request, q=left, page=1)
+            if left == request.q:  # its words were corrected first, so they do not stand there as read
+                without = replace(request, interpret=False, page=1)
+        else:
+            without = replace(request, interpret=False, page=1)
+        yield label, value, without
+
+
+def _said(alike: list[Constraint], engine: Engine) -> tuple[str, str]:
+    """Return label and value of one constraint, or of the two ends of a range."""
+    one = alike[0]
+    if one.field == "price":
+        amounts = [price_text(float(each.value), engine.release.currency) for each in alike]  # type: ignore[arg-type]
+        words = {"<=": "up to", ">=": "from", "~": "around"}
+        return "Price", " to ".join(amounts) if len(alike) > 1 else f"{words[one.op]} {amounts[0]}"
+    if one.field == "rating":
+        return "Rating", f"{one.value:g} and up"
+    if one.field == "availability":
+        return "Availability", "in stock"
+    if one.field == "words":
+        return "Without", str(one.value)
+    value = " or ".join(one.value) if isinstance(one.value, tuple) else str(one.value)
+    label = engine.release.facets.values[one.field].label
+    if one.op == "!=":
+        return label, f"not {value}"
+    return label if one.is_filter else f"{label} preferred", value
