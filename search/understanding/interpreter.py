@@ -95,7 +95,7 @@ class Interpreter:
             facets,
             lexical,
             SpokenValues.build(facets, lexical),
-            Speller.build(map(stated_text, products), common_words),
+            Speller.build(((stated_text(product), product.description) for product in products), common_words),
             StatedTerms.build(products, lexical.analyzer, lexical.vocabulary),
         )
 

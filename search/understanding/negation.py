@@ -20,6 +20,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 # After "no" or "not" these begin something else than what is not wanted.
 _NO_OBJECT = frozenset(
     """
+    enough included necessary available sold
     a all also always an any as at be cheap even ever exactly expensive fancy for from going good idea in is
     it just kidding less longer matter me mine more much my need needed of on one only or other our over
     problem really required so such sure than that the they this to too until us very what when where which

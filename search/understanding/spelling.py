@@ -18,6 +18,7 @@ from search.lexical import LexicalIndex
 LEAST_LETTERS = 4  # shorter words have too many neighbours
 LEAST_FOR_SURE = 5  # letters from which a word is changed silently
 ENDINGS = ("er", "ers", "ie", "ies", "ing", "ings", "ed", "ly", "y", "ness", "ful", "less", "able", "s", "es", "ish")
+PREFIXES = ("un", "re", "non", "pre", "anti", "over", "under", "mini", "multi", "semi", "super")
 LEAST_FOR_TWO = 8  # letters from which two edits are looked for
 CLEARLY_MORE = 5  # times as frequent as the next best, to be sure without help from the other words
 LONGEST = 30
@@ -52,10 +53,25 @@ class Speller:
     common: frozenset[str]
 
     @classmethod
-    def build(cls, texts: Iterable[str], common: Iterable[str]) -> Speller:
-        """Count the words of titles, brands, categories and attributes, one text for each product."""
-        counts = Counter(word for text in texts for word in set(words_of(text)) if word.isalpha())
-        kept = {word: count for word, count in counts.items() if LEAST_LETTERS - 1 <= len(word) <= LONGEST}
+    def build(cls, texts: Iterable[tuple[str, str]], common: Iterable[str]) -> Speller:
+        """Count the words of products.
+
+        Args:
+            texts: of each product what it states of itself, and its description. A word of descriptions alone counts
+                from the second product on: prose has misspellings of its own.
+            common: see the class.
+        """
+        stated: set[str] = set()
+        counts: Counter[str] = Counter()
+        for own, description in texts:
+            words = set(words_of(own))
+            stated |= words
+            counts.update(words.union(words_of(description)))
+        kept = {
+            word: count
+            for word, count in counts.items()
+            if word.isalpha() and LEAST_LETTERS - 1 <= len(word) <= LONGEST and (count > 1 or word in stated)
+        }
         return cls(kept, frozenset(word for word in common if word.isalpha() and len(word) >= LEAST_LETTERS))
 
     def save(self, path: Path) -> None:
@@ -94,38 +110,35 @@ class Speller:
             others: the other terms of the query.
             lexical: tells which products hold which terms.
         """
-        if len(word) < LEAST_LETTERS or len(word) > LONGEST:
+        if len(word) < LEAST_LETTERS or len(word) > LONGEST or self._is_a_word(word):
             return None
         near = self._near(word, 2 if len(word) >= LEAST_FOR_TWO else 1)
         if not near:
             return None
         held = self._held_together(others, lexical)
 
-        def together(candidate: str) -> bool:
-            return (
-                held is not None and len(np.intersect1d(held, lexical.rows_of(lexical.analyzer.term_of(candidate)))) > 0
-            )
+        def evidence(candidate: str) -> tuple[bool, bool]:
+            """Return what speaks for a word besides its frequency: a mere swap of letters, and its company."""
+            rows = lexical.rows_of(lexical.analyzer.term_of(candidate))
+            return sorted(candidate) == sorted(word), held is not None and len(np.intersect1d(held, rows)) > 0
 
-        ranked = sorted(near, key=lambda one: (near[one], not together(one), -self.counts[one], one))
-        best = ranked[0]
-        rivals = [
-            one
-            for one in ranked[1:]
-            if near[one] == near[best] and lexical.analyzer.term_of(one) != lexical.analyzer.term_of(best)
-        ]
-        alone = all(
-            self.counts[best] >= CLEARLY_MORE * self.counts[one] or (together(best) and not together(one))
-            for one in rivals
-        )
-        fits = together(best) if held is not None else True
-        is_sure = alone and fits and len(word) >= LEAST_FOR_SURE and not self._is_a_word(word)
-        return Correction(word, best, is_sure)
+        known = {candidate: evidence(candidate) for candidate in near}
+        ranked = sorted(near, key=lambda one: (near[one], *(not each for each in known[one]), -self.counts[one], one))
+        best, *others_near = ranked
+        stem = lexical.analyzer.term_of(best)
+        rivals = [one for one in others_near if near[one] == near[best] and lexical.analyzer.term_of(one) != stem]
+        clear = all(known[best] > known[one] or self.counts[best] >= CLEARLY_MORE * self.counts[one] for one in rivals)
+        # Of two words that differ in one letter both may be right, spuds and studs: the query's other words decide.
+        is_other_word = len(best) == len(word) and known[best] == (False, False) and held is not None
+        return Correction(word, best, clear and not is_other_word and len(word) >= LEAST_FOR_SURE)
 
     def _is_a_word(self, word: str) -> bool:
         """Return whether the encoder knows the word, or one that it is a form of: filler of fill."""
         if word in self.common:
             return True
         known = self.common | self.counts.keys()
+        if any(word.startswith(prefix) and word.removeprefix(prefix) in known for prefix in PREFIXES):
+            return True
         stems = [(word.removesuffix(ending), ending) for ending in ENDINGS if word.endswith(ending)]
         return any(stem in known or (ending[0] in "aeiouy" and f"{stem}e" in known) for stem, ending in stems)
 

@@ -23,6 +23,7 @@ from search.lexical import LexicalIndex
 
 MOST_TERMS = 4
 LEAST_TITLES = 3  # titles with the words; fewer say nothing about what the words mean
+LEAST_CARRIERS = 3  # products with a value, for words after "not" to mean it whatever the titles say
 LEAST_SHARE = 0.5  # of them that must carry the value
 CLEARLY_MORE = 3  # times as many products, for a value to win over the same word in another field
 NOT_SPOKEN = {"category", "availability"}
@@ -64,7 +65,8 @@ class SpokenValues:
                     by_field[facet.name].setdefault(key, value)
                     if not is_telling(key):
                         continue
-                    doubtful[key].setdefault((facet.name, value), int(carriers[code]))
+                    if carriers[code] >= LEAST_CARRIERS:
+                        doubtful[key].setdefault((facet.name, value), int(carriers[code]))
                     if _means(key, facet, value, lexical):
                         claims[key].setdefault((facet.name, value), int(carriers[code]))
         return cls(
