@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -149,13 +149,17 @@ class _Attempt:
     def _pairs(self, plan: Plan) -> list[Pair]:
         """Return the training pairs in batches, whole steps only."""
         settings = self.settings
-        wanted = settings.steps_for(len(plan.split.training)) * settings.batch
-        pairs, leaked = training_pairs(
-            self.products, plan.split.training, plan.leaks, wanted, settings,
-            stop_words=self.analyzer.stop_words, title_kind=plan.title_kind,
-        )  # fmt: skip
+        pairs, leaked = list(plan.taught), 0
+        if not plan.taught:
+            wanted = settings.steps_for(len(plan.split.training)) * settings.batch
+            pairs, leaked = training_pairs(
+                self.products, plan.split.training, plan.leaks, wanted, settings,
+                stop_words=self.analyzer.stop_words, title_kind=plan.title_kind,
+            )  # fmt: skip
         asked = {query.casefold() for evidence in (plan.selection, plan.gate) for query in evidence.queries}
-        batches = in_batches([pair for pair in pairs if pair.query not in asked], plan.group_of, settings.batch)
+        unasked = [pair for pair in pairs if pair.query.casefold() not in asked]
+        batches = in_batches(unasked, plan.group_of, settings.batch)
+        batches = batches[: settings.taught_steps * settings.batch] if plan.taught else batches
         self.report["pairs"] = {
             "used": len(batches),
             "by_kind": kinds_of(batches),
@@ -172,10 +176,12 @@ class _Attempt:
         pairs = self._pairs(plan)
         self._model = load_sentence_transformer(self.base.folder, self.base.max_tokens)
         base_state = state_of(self._model)
+        settings = self.settings
+        if plan.taught:
+            settings = replace(settings, anchor_weight=settings.taught_anchor_weight)
         run = train(
-            self._model, self.base.model, self.products, pairs, plan.group_of, self.workdir, self.settings,
-            self.progress,
-        )  # fmt: skip
+            self._model, self.base.model, self.products, pairs, plan.group_of, self.workdir, settings, self.progress
+        )
         if run.stopped_early:
             self.report["warnings"].append(
                 f"The time ceiling of {self.settings.time_ceiling_minutes:g} minutes stopped the training after "

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from indexer.evaluation.measures import relevant_from_of
 from indexer.passages import title_text
 from indexer.training.chance import chance
 from indexer.training.evidence import (
@@ -19,7 +20,7 @@ from indexer.training.evidence import (
     turned_title_pair,
 )
 from indexer.training.gate import JudgedQueries
-from indexer.training.pairs import QueryKind, VerbatimTexts, title_run, title_words
+from indexer.training.pairs import Pair, QueryKind, VerbatimTexts, title_run, title_words
 from indexer.training.settings import TrainingSettings
 from indexer.training.split import Split, groups_of, split_by_group
 from indexer.training.vectors import text_vectors
@@ -44,6 +45,7 @@ class Plan:
         leaks: texts no training query may be taken from word for word.
         title_kind: how training makes queries of titles.
         method: how selection and gate were kept apart, for people.
+        taught: pairs of judged queries and their relevant products; where there are any, they alone are trained on.
     """
 
     split: Split
@@ -53,6 +55,7 @@ class Plan:
     leaks: VerbatimTexts
     title_kind: QueryKind
     method: str
+    taught: tuple[Pair, ...] = ()
 
 
 class Planner:
@@ -102,11 +105,16 @@ class Planner:
     def _judged_plan(
         self, judgments: JudgedQueries, usable: list[str], pool: list[int], group_of: dict[int, int]
     ) -> Plan:
-        """Half of the judged queries, by chance, chooses the merge weight; the other half is the gate."""
+        """Half of the judged queries, by chance, chooses the merge weight; the other half is the gate.
+
+        Of many judged queries, half teach the encoder first, and the rest is halved.
+        """
         trained = min(len(pool), self.settings.most_training_products)
         self._chance("judged queries").shuffle(usable)
-        half = len(usable) // 2
-        halves = [{query: judgments.queries[query] for query in part} for part in (usable[:half], usable[half:])]
+        teaching = usable[: len(usable) // 2] if len(usable) >= self.settings.least_taught else []
+        judging = usable[len(teaching) :]
+        half = len(judging) // 2
+        halves = [{query: judgments.queries[query] for query in part} for part in (judging[:half], judging[half:])]
         sizes = (self.settings.selection_corpus, self.settings.gate_corpus)
         selection, gate = (
             judged_evidence(self.products, queries, judgments.judgments, size, self.settings.seed)
@@ -119,9 +127,28 @@ class Planner:
             gate,
             VerbatimTexts([]),
             title_words,
-            f"judged queries, split by query at random (seed {self.settings.seed}): {half} chose the merge weight, "
-            f"{len(usable) - half} were the gate",
+            f"judged queries, split by query at random (seed {self.settings.seed}): "
+            + (f"{len(teaching)} taught the encoder, " if teaching else "")
+            + f"{half} chose the merge weight, {len(judging) - half} were the gate",
+            self._taught(judgments, teaching, group_of),
         )
+
+    def _taught(self, judgments: JudgedQueries, teaching: Sequence[str], group_of: dict[int, int]) -> tuple[Pair, ...]:
+        """Return the judged queries with each of their relevant products; new rows join `group_of`, by title."""
+        row_of = {product.id: row for row, product in enumerate(self.products)}
+        relevant_from = relevant_from_of(judgments.judgments)
+        pairs = [
+            Pair(judgments.queries[query], row_of[product_id], "judged query")
+            for query in teaching
+            for product_id, grade in judgments.judgments[query].items()
+            if grade >= relevant_from and product_id in row_of
+        ]
+        titles: dict[str, int] = {}
+        for pair in pairs:
+            title = title_text(self.products[pair.row]).casefold()
+            group_of.setdefault(pair.row, titles.setdefault(title, len(self.products) + len(titles)))
+        self._chance("taught").shuffle(pairs)
+        return tuple(pairs)
 
     def _pseudo_plan(self, pool: list[int], group_of: dict[int, int]) -> Plan:
         """Held-out products, by group: half choose the merge weight, half are the gate."""

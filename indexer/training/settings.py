@@ -18,6 +18,10 @@ class TrainingSettings:
         near_duplicate: cosine of two titles under the base encoder from which products count as one.
         least_queries: held-out pseudo-queries each half must have; below it there is no evidence and no adoption.
         least_judged: judged queries both halves together must have to replace the pseudo-queries.
+        least_taught: judged queries from which half of them teach the encoder instead of only judging it; with fewer
+            the pairs are too few to learn from (bench/ranking/LOG.md, 14 and 17).
+        taught_steps: most steps on such pairs; they are worth more than pseudo-queries, so they get more time.
+        taught_anchor_weight: `anchor_weight` for them; real queries may move the encoder further.
         pairs_per_product: pairs seen per training product; with `batch` it fixes the number of steps, so that
             the same catalog always trains alike, however fast the machine.
         least_steps, most_steps: steps; the upper bound keeps two cores under six minutes.
@@ -47,6 +51,9 @@ class TrainingSettings:
     near_duplicate: float = 0.95
     least_queries: int = 50
     least_judged: int = 40
+    least_taught: int = 500
+    taught_steps: int = 520
+    taught_anchor_weight: float = 0.1
     pairs_per_product: float = 1.5
     least_steps: int = 30
     most_steps: int = 200

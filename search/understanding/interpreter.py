@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from search.understanding.constraints import Constraint
 from search.understanding.negation import Unwanted, unwanted_in, wanted_words
 from search.understanding.numbers import Found, prices_in, ratings_in, stock_in
 from search.understanding.spelling import Correction, Speller
-from search.understanding.spoken import LEAST_SHARE, SpokenValues, longest
+from search.understanding.spoken import LEAST_SHARE, SpokenValues, carriers_of, form_of, longest
 from search.understanding.stated import StatedTerms, stated_text
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -236,15 +235,17 @@ class Interpreter:
 
         So it is when most products whose titles hold the words and the one beside them do not carry the value.
         """
-        if self.spoken.names.intersection(pairwise(keys[max(place - 1, 0) : place + length + 1])):
+        edges = (keys[max(place - 1, 0) : place + 1], keys[place + length - 1 : place + length + 1])
+        if self.spoken.names.intersection(map(tuple, edges)):
             return True
         beside = [keys[at] for at in (place - 1, place + length) if 0 <= at < len(keys)]
-        held = [self.lexical.title_rows(key) for key in keys[place : place + length]]
+        stem = self.lexical.analyzer.term_of
+        held = [self.lexical.title_rows(stem(key)) for key in keys[place : place + length]]
         carriers = None
         for term in beside:
-            rows = reduce(np.intersect1d, [*held, self.lexical.title_rows(term)])
+            rows = reduce(np.intersect1d, [*held, self.lexical.title_rows(stem(term))])
             if len(rows):
-                carriers = self.facets.values[field].rows_with([value]) if carriers is None else carriers
+                carriers = carriers_of(self.facets.values[field], value) if carriers is None else carriers
                 if carriers[rows].mean() < LEAST_SHARE:
                     return True
         return False
@@ -252,7 +253,7 @@ class Interpreter:
     def _explicit(self, keys: Sequence[str], place: int) -> tuple[str, str, int] | None:
         """Return (field, value, terms) where the text names a field and then one of its values: "size 8"."""
         for field, values in self.spoken.by_field.items():
-            name = tuple(self.lexical.analyzer.term_of(word) for word in field.split("_"))
+            name = tuple(map(form_of, field.split("_")))
             after = place + len(name)
             if tuple(keys[place:after]) == name and (length := longest(keys, values, after)):
                 return field, values[tuple(keys[after : after + length])], len(name) + length
@@ -272,7 +273,7 @@ class Interpreter:
         words = [_Word(*one) for one in known]
         for match in _WORD.finditer(text, start):
             if not any(begin <= match.start() < end for _, begin, end in known):
-                words.append(_Word(self.lexical.analyzer.term_of(folded(match[0])), *match.span()))
+                words.append(_Word(form_of(match[0]), *match.span()))
         return sorted(words, key=lambda word: word.start)
 
     # -- spelling --

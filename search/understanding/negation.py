@@ -12,7 +12,8 @@ _MARK = re.compile(
     r"(?<![\w-])(?P<mark>without(?: any| the| an?)?|w/o(?: any| an?)?|sans|minus(?: the)?|excluding(?: the)?|"
     r"except(?: for)?(?: the)?|anything but|everything but|other than|but not(?: in| with| an?| the)?|"
     r"(?:i )?(?:do not|don'?t) want(?: any| it in| an?| the)?|free (?:of|from)|"
-    r"(?:and |but )?not (?:in|with|made (?:of|from|with))(?: any| an?)?|not|no|non|never|nothing (?:in|with)|-)"
+    r"(?:and |but )?not (?:in|with|made (?:of|from|with))(?: any| an?)?|"
+    r"(?<!do )(?<!does )(?<!me )not|no|non|nothing (?:in|with)|-)"
     r"(?P<gap>\s+|(?<=-))(?=\w)|(?<![\w-])(?P<prefix>non)-(?=\w)",
     re.IGNORECASE,
 )
@@ -35,7 +36,7 @@ _FIXED = frozenset(
     mess fuss crease wire knead cook code fly tear tears scratch abrasive acidic comedogenic greasy gmo shrink
     fade roll pill odor odour wrinkle crush kink spray drip smudge glare tangle nail nails screw tool sweat
     chafe itch heat lye stain staining reflective slick magnetic contact invasive prescription perishable
-    electric stretch chip leak bounce hands
+    electric stretch chip leak bounce hands smoking parking trespassing soliciting
 """.split()
 )
 _QUALIFIERS = frozenset(
@@ -78,7 +79,7 @@ def unwanted_in(text: str) -> list[Unwanted]:
         mark = (match["mark"] or match["prefix"]).casefold()
         if not words or not _has_object(mark, words[0][0].casefold(), text, match):
             continue
-        is_loose = mark not in ("no", "non", "not", "-", "never")
+        is_loose = mark not in ("no", "non", "not", "-")
         run = []
         for place, (word, start, stop) in enumerate(words):
             between = text[words[place - 1][2] if place else match.end() : start]
@@ -102,7 +103,7 @@ def wanted_words(unwanted: Unwanted) -> int:
 
 
 def _has_object(mark: str, word: str, text: str, match: re.Match[str]) -> bool:
-    if mark in ("no", "non", "not", "never"):
+    if mark in ("no", "non", "not"):
         if word[0].isdigit() or word.split("-")[0] in _FIXED or (word in _NO_OBJECT):
             return False
         return text[match.end("mark") if match["mark"] else match.end() : match.end()] != "."

@@ -31,9 +31,10 @@ _MONEY = rf"(?:(?:{_SIGN})\s*{_PLAIN}(?:\s*{_AFTER})?|{_PLAIN}\s*-?{_AFTER})"
 _ANY = rf"(?:{_MONEY}|{_PLAIN})"
 
 _BELOW = (
-    r"(?:<=?|under(?:neath)?|below|beneath|less(?:er)? than|cheaper than|lower than|up to|upto|at most|"
-    r"(?:no|not) (?:more|higher|greater) than|not (?:over|above|exceeding)|no(?:t)? (?:costing )?more than|"
-    r"max(?:imum|\.)?(?: of| price(?: of)?)?|within|below|"
+    r"(?:<=?|(?<!no )(?<!not )(?:under(?:neath)?|below|beneath|less(?:er)? than|cheaper than|lower than)|up to|upto|"
+    r"at most|(?:no|not) (?:more|higher|greater) than|not (?:over|above|exceeding)|no(?:t)? (?:costing )?more than|"
+    r"(?:can'?t|cannot|won'?t|doesn'?t|don'?t|not|nothing|never)(?: \w+)? (?:more than|over|above|exceed(?:ing)?)|"
+    r"max(?:imum|\.)?(?: of| price(?: of)?)?|within|"
     r"(?:my |a |the |on a )?budget(?: is| of| under|:)?|costs? less than|as low as|sub)"
 )
 _ABOVE = (
@@ -41,7 +42,7 @@ _ABOVE = (
     r"(?:no|not) (?:less|cheaper|lower) than|not (?:under|below)|starting (?:at|from)|from|exceeding|beyond)"
 )
 _NEAR = r"(?:~|around|about|roughly|approximately|approx\.?|near(?:ly)?|circa|close to|in the region of)"
-_LEAD = r"(?:(?:that )?(?:costs?|costing|priced?|prices?|worth|is|are|be|it'?s|for|with a price(?: of)?|at)\s+)*"
+_LEAD = r"(?:\b(?:that )?(?:costs?|costing|priced?|prices?|worth|is|are|be|it'?s|for|with a price(?: of)?|at)\s+)*"
 _OR_LESS = r"(?:(?:or|and) (?:less|under|below|cheaper|lower)|max(?:imum)?\b|tops\b|at (?:the )?most|and less)"
 _OR_MORE = r"(?:(?:or|and) (?:more|up|over|above|higher|upwards?)|\+|plus\b|min(?:imum)?\b|at least)"
 # After a number without a currency only these may follow, or its end: anything else may be what is counted.
@@ -58,6 +59,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     for op, pattern in (
         ("range", rf"{_LEAD}(?:between\s+|from\s+)?(?P<low>{_MONEY}){_RANGE}(?P<high>{_ANY})(?!\s*%)"),
         ("range", rf"{_LEAD}(?:between\s+|from\s+)?(?P<low>{_PLAIN}){_RANGE}(?P<high>{_MONEY})"),
+        ("range", rf"{_COSTS}(?:between|from)\s+(?P<low>{_PLAIN}){_RANGE}(?P<high>{_PLAIN})\b"),
         ("range", rf"{_LEAD}{_BETWEEN}\s+(?P<low>{_PLAIN}){_RANGE}(?P<high>{_PLAIN})\b{_CLEAR}"),
         ("<=", rf"{_LEAD}(?<!\w){_BELOW}\s*(?P<money>{_MONEY})(?:\s+{_OR_LESS})?"),
         (">=", rf"{_LEAD}(?<!\w){_ABOVE}\s*(?P<money>{_MONEY})(?:\s*{_OR_MORE})?"),
