@@ -157,6 +157,9 @@ class Speller:
 
     @staticmethod
     def _held_together(others: Sequence[str], lexical: LexicalIndex) -> np.ndarray | None:
-        """Return the rows that hold any of the other terms, None when there is none in the catalog."""
-        rows = [found for term in others if len(found := lexical.rows_of(term))]
-        return np.unique(np.concatenate(rows)) if rows else None
+        """Return the rows that hold two of the other terms, or the only one; None when none is in the catalog."""
+        rows = [found for term in dict.fromkeys(others) if len(found := lexical.rows_of(term))]
+        if not rows:
+            return None
+        held, counts = np.unique(np.concatenate(rows), return_counts=True)
+        return np.asarray(held[counts >= min(2, len(rows))])

@@ -24,7 +24,7 @@ from search.lexical import LexicalIndex
 
 MOST_TERMS = 4
 LEAST_TITLES = 1  # titles with the words; fewer say nothing about what the words mean
-LEAST_CARRIERS = 2  # products with a value, for words after "not" to mean it whatever the titles say
+LEAST_CARRIERS = 2  # products with a value that is one word; of a single product it describes, and names nothing
 LEAST_SHARE = 0.5  # of them that must carry the value
 CLEARLY_MORE = 3  # times as many products, for a value to win over the same word in another field
 # Values of the latter name other things, that a product goes with: an oven in a query is the oven itself.
@@ -70,7 +70,11 @@ class SpokenValues:
                         continue
                     if carriers[code] >= LEAST_CARRIERS:
                         doubtful[key].setdefault((facet.name, value), int(carriers[code]))
-                    if key[-1] not in things and _means(key, facet, value, lexical):
+                    if (
+                        carriers[code] >= LEAST_CARRIERS
+                        and key[-1] not in things
+                        and _means(key, facet, value, lexical)
+                    ):
                         claims[key].setdefault((facet.name, value), int(carriers[code]))
         return cls(_clear_winners(claims), _clear_winners(doubtful), by_field, _category_pairs(facets))
 
