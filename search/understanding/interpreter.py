@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from search.understanding.constraints import Constraint
 from search.understanding.negation import Unwanted, unwanted_in, wanted_words
 from search.understanding.numbers import Found, prices_in, ratings_in, stock_in
 from search.understanding.spelling import Correction, Speller
-from search.understanding.spoken import LEAST_SHARE, SpokenValues, carriers_of, form_of, longest
+from search.understanding.spoken import LEAST_SHARE, Key, SpokenValues, carriers_of, form_of, longest
 from search.understanding.stated import StatedTerms, stated_text
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -78,6 +79,12 @@ class Interpreter:
     ):
         self.facets, self.lexical = facets, lexical
         self.spoken, self.speller, self.stated = spoken, speller, stated
+        spoken_keys = itertools.chain(spoken.values, *spoken.by_field.values())
+        self._measures = {key[0] for key in spoken_keys if len(key) == 1}
+        self._fields_from: dict[str, list[tuple[Key, str]]] = {}  # first word of a field's name -> (words, field)
+        for field in spoken.by_field:
+            name = tuple(map(form_of, field.split("_")))
+            self._fields_from.setdefault(name[0], []).append((name, field))
 
     @classmethod
     def build(
@@ -252,8 +259,8 @@ class Interpreter:
 
     def _explicit(self, keys: Sequence[str], place: int) -> tuple[str, str, int] | None:
         """Return (field, value, terms) where the text names a field and then one of its values: "size 8"."""
-        for field, values in self.spoken.by_field.items():
-            name = tuple(map(form_of, field.split("_")))
+        for name, field in self._fields_from.get(keys[place], ()):
+            values = self.spoken.by_field[field]
             after = place + len(name)
             if tuple(keys[place:after]) == name and (length := longest(keys, values, after)):
                 return field, values[tuple(keys[after : after + length])], len(name) + length
@@ -265,11 +272,7 @@ class Interpreter:
         quantities += [
             (f"{match[1] or match[2]}-pack", *match.span()) for match in _PACK.finditer(text) if match.start() >= start
         ]
-        known = [
-            one
-            for one in quantities
-            if (one[0],) in self.spoken.values or any((one[0],) in values for values in self.spoken.by_field.values())
-        ]
+        known = [one for one in quantities if one[0] in self._measures]
         words = [_Word(*one) for one in known]
         for match in _WORD.finditer(text, start):
             if not any(begin <= match.start() < end for _, begin, end in known):

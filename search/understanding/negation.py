@@ -11,7 +11,8 @@ from dataclasses import dataclass
 _MARK = re.compile(
     r"(?<![\w-])(?P<mark>without(?: any| the| an?)?|w/o(?: any| an?)?|sans|minus(?: the)?|excluding(?: the)?|"
     r"except(?: for)?(?: the)?|anything but|everything but|other than|but not(?: in| with| an?| the)?|"
-    r"(?:that )?(?:isn'?t|is not|aren'?t|are not)(?: made (?:of|from|with)| in)?(?: an?)?|(?:i(?:'?m| am) )?allergic to|"
+    r"(?:that )?(?:isn'?t|is not|aren'?t|are not)(?: made (?:of|from|with)| in)?(?: an?)?|"
+    r"(?:i(?:'?m| am) )?allergic to|"
     r"(?:i )?(?:do not|don'?t) want(?: any| it in| an?| the)?|free (?:of|from)|"
     r"(?:and |but )?not (?:in|with|made (?:of|from|with))(?: any| an?)?|"
     r"(?<!do )(?<!does )(?<!me )not|no|non|nothing (?:in|with)|-)"

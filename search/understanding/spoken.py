@@ -68,13 +68,10 @@ class SpokenValues:
                     by_field[facet.name].setdefault(key, value)
                     if not is_telling(key):
                         continue
-                    if carriers[code] >= LEAST_CARRIERS:
-                        doubtful[key].setdefault((facet.name, value), int(carriers[code]))
-                    if (
-                        carriers[code] >= LEAST_CARRIERS
-                        and key[-1] not in things
-                        and _means(key, facet, value, lexical)
-                    ):
+                    if carriers[code] < LEAST_CARRIERS and len(key) == 1 and not key[0][0].isdigit():
+                        continue
+                    doubtful[key].setdefault((facet.name, value), int(carriers[code]))
+                    if key[-1] not in things and _means(key, facet, value, lexical):
                         claims[key].setdefault((facet.name, value), int(carriers[code]))
         return cls(_clear_winners(claims), _clear_winners(doubtful), by_field, _category_pairs(facets))
 
