@@ -174,6 +174,30 @@ def test_judged_queries_replace_the_pseudo_queries(
     assert len(plan.split.training) == len(products)  # real queries need no product held out
 
 
+def test_many_judged_queries_teach_the_encoder_and_none_of_those_judges_it(
+    base: SentenceTransformerEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    products = invented_shop()
+    asked = {f"q{n}": f"{product.title} please" for n, product in enumerate(products[:80])}
+    grades = {f"q{n}": {product.id: 2.0, products[-1].id: 0.0} for n, product in enumerate(products[:80])}
+    steps: list[tuple[decide.Plan, list[Pair]]] = []
+
+    def stop(attempt: decide._Attempt, plan: decide.Plan) -> None:
+        steps.append((plan, attempt._pairs(plan)))
+        raise decide.Refused("stopped by the test before any training")
+
+    monkeypatch.setattr(decide._Attempt, "_train", stop)
+    settings = replace(QUICK, least_taught=80, batch=8, taught_steps=4)
+    decision = train_and_decide(products, base, tmp_path, settings, judgments=JudgedQueries(asked, grades))
+    [(plan, pairs)] = steps
+    assert len(plan.taught) == 40
+    assert not {pair.query for pair in plan.taught} & {*plan.selection.queries, *plan.gate.queries}
+    assert all(products[pair.row].title in pair.query for pair in plan.taught)
+    assert len(plan.selection.queries) == len(plan.gate.queries) == 20
+    assert len(pairs) == 4 * 8  # the ceiling on steps
+    assert decision.report["pairs"]["by_kind"] == {"judged query": 32}
+
+
 def test_too_few_judged_queries_are_not_used_and_the_report_says_so(
     base: SentenceTransformerEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
