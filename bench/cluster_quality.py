@@ -95,7 +95,7 @@ def main(folder: Path) -> None:
             continue
         encoder = encoder or open_encoder()
         products = [row for row in open_catalog(path, CatalogSettings()) if isinstance(row, Product)]
-        vectors = encode_products([(title_text(product), passage_of(product)) for product in products], encoder)
+        vectors = encode_products([(title_text(product), passage_of(product)) for product in products], encoder)[0]
         print(report(name, products, vectors, depth), flush=True)
 
 

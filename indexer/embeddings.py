@@ -22,6 +22,7 @@ from search.encoder import Encoder, SentenceTransformerEncoder
 from search.errors import ReleaseDamaged
 from search.home import Home
 from search.release import read_manifest
+from search.segments import SegmentIndex, Segments, quantized
 
 CHUNK = 1024  # products encoded between two writes to the cache
 HASH_BYTES = 16
@@ -39,6 +40,7 @@ class Embedded:
 
     Attributes:
         embeddings: (n, d) float32 unit rows.
+        segments: of each product; see search/segments.py.
         hashes: (n, 16) uint8, of each product's texts.
         encoded: how many products were encoded in this build.
         precision: "float32" or "bfloat16".
@@ -46,6 +48,7 @@ class Embedded:
     """
 
     embeddings: Floats
+    segments: list[Segments]
     hashes: Hashes
     encoded: int
     precision: str
@@ -84,20 +87,23 @@ def embed(
         on_progress("encoding products", done, len(missing))
         rows = chunks[-(turn + 1) // 2 if turn % 2 else turn // 2]
         done += len(rows)
-        vectors = encode_products([texts[row] for row in rows], encoder, precision)
-        _write_chunk(cache, hashes[rows], vectors)
-        known |= {keys[row]: vector for row, vector in zip(rows, vectors, strict=True)}
+        vectors, segments = encode_products([texts[row] for row in rows], encoder, precision)
+        _write_chunk(cache, hashes[rows], vectors, segments)
+        known |= {keys[row]: pair for row, pair in zip(rows, zip(vectors, segments, strict=True), strict=True)}
     if missing:
         on_progress("encoding products", len(missing), len(missing))
-    embeddings = np.stack([known[key] for key in keys])
-    return Embedded(embeddings, hashes, len(missing), precision, parity)
+    embeddings = np.stack([known[key][0] for key in keys])
+    return Embedded(embeddings, [known[key][1] for key in keys], hashes, len(missing), precision, parity)
 
 
-def encode_products(texts: Sequence[Texts], encoder: Encoder, precision: str = "float32") -> Floats:
-    """Return (n, d) float32 unit rows, see `blended`."""
+def encode_products(
+    texts: Sequence[Texts], encoder: Encoder, precision: str = "float32"
+) -> tuple[Floats, list[Segments]]:
+    """Return (n, d) float32 unit rows, see `blended`, and the segments of each product's passage."""
     titles, passages = [title for title, _ in texts], [passage for _, passage in texts]
     with _precision(precision):
-        return blended(encoder.encode_passages(titles), encoder.encode_passages(passages))
+        vectors, segments = encoder.encode_segmented(passages)
+        return blended(encoder.encode_passages(titles), vectors), list(map(quantized, segments))
 
 
 def blended(titles: Floats, passages: Floats) -> Floats:
@@ -139,29 +145,38 @@ def _precision(name: str) -> Any:
     return torch.autocast("cpu", dtype=torch.bfloat16)
 
 
-def _known_vectors(home: Home, cache: Path, fingerprint: str, precision: str) -> dict[bytes, Floats]:
-    """Return text hash -> vector from the interrupted build's chunks and every kept release of the same encoder."""
-    known: dict[bytes, Floats] = {}
+def _known_vectors(home: Home, cache: Path, fingerprint: str, precision: str) -> dict[bytes, tuple[Floats, Segments]]:
+    """Return text hash -> vector and segments, from kept releases of the encoder and interrupted builds' chunks."""
+    known: dict[bytes, tuple[Floats, Segments]] = {}
     for layout in home.all_releases():
         try:
             record = read_manifest(layout)["encoder"]
             if (record["fingerprint"], record["precision"]) != (fingerprint, precision):
                 continue
-            hashes = np.load(layout.text_hashes)
-            embeddings = np.load(layout.embeddings, mmap_mode="r")
-            known |= {row.tobytes(): vector for row, vector in zip(hashes, embeddings, strict=True)}
+            hashes, index = np.load(layout.text_hashes), SegmentIndex.load(layout.segments)
+            _add_known(known, hashes, np.load(layout.embeddings, mmap_mode="r"), index)
         except (ReleaseDamaged, OSError, ValueError):
             continue  # a damaged release has nothing to give; its products are encoded again
     for path in sorted(cache.glob("*.hashes.npy")):
-        vectors = np.load(path.with_name(path.name.replace(".hashes.", ".vectors.")))
-        known |= {row.tobytes(): vector for row, vector in zip(np.load(path), vectors, strict=True)}
+        name = path.name.removesuffix(".hashes.npy")
+        index = SegmentIndex.load(cache / f"{name}.segments")
+        _add_known(known, np.load(path), np.load(cache / f"{name}.vectors.npy"), index)
     return known
 
 
-def _write_chunk(cache: Path, hashes: Hashes, vectors: Floats) -> None:
+def _add_known(
+    known: dict[bytes, tuple[Floats, Segments]], hashes: Hashes, vectors: Floats, index: SegmentIndex
+) -> None:
+    for row, (key, vector) in enumerate(zip(hashes, vectors, strict=True)):
+        known[key.tobytes()] = vector, index.of(row)
+
+
+def _write_chunk(cache: Path, hashes: Hashes, vectors: Floats, segments: Sequence[Segments]) -> None:
     """Keep a finished chunk; the hashes file comes last and by rename, so a chunk is whole or not there."""
     cache.mkdir(parents=True, exist_ok=True)
     name = hashlib.blake2b(hashes.tobytes(), digest_size=8).hexdigest()
+    shutil.rmtree(cache / f"{name}.segments", ignore_errors=True)  # of a build killed while it wrote them
+    SegmentIndex.build(segments).save(cache / f"{name}.segments")
     np.save(cache / f"{name}.vectors.npy", vectors)
     aside = cache / f"{name}.partial.npy"
     np.save(aside, hashes)

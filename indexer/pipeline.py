@@ -40,6 +40,7 @@ from search.home import Home, Layout
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product, lexical_fields
 from search.release import FORMAT, read_manifest
+from search.segments import SegmentIndex
 from search.store import ProductStore
 from search.understanding import Interpreter
 
@@ -204,6 +205,7 @@ def write_vectors(embedded: Embedded, choice: EncoderChoice, staging: Layout) ->
     np.save(staging.text_hashes, embedded.hashes)
     np.save(staging.decided_on, choice.decided_on)
     DenseIndex.build(embedded.embeddings).save(staging.dense_index)
+    SegmentIndex.build(embedded.segments).save(staging.segments)
 
 
 def write_clusters(clustering: Clustering, staging: Layout) -> None:

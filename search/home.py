@@ -49,6 +49,10 @@ class Layout:
         return self.folder / "dense.faiss"
 
     @property
+    def segments(self) -> Path:
+        return self.folder / "segments"
+
+    @property
     def lexical(self) -> Path:
         return self.folder / "lexical"
 

@@ -179,6 +179,14 @@ class LexicalIndex:
                 holds[place] = np.isin(rows, self._postings(self.title, self.vocabulary[term]))
         return weights @ holds / max(float(weights.sum()), 1e-9), holds
 
+    def best_title_coverage(self, terms: Sequence[str]) -> float:
+        """Return the largest share of the terms, by rarity, that one title holds; 1 for no terms."""
+        weights = {term: self._idf(len(self.rows_of(term))) for term in terms}
+        held = np.zeros(self.rows, np.float32)
+        for term, weight in weights.items():
+            held[self.title_rows(term)] += weight
+        return float(held.max(initial=0.0)) / total if (total := sum(weights.values())) > 0 else 1.0
+
     def mutual_coverage(self, title: str, rest: str) -> Floats:
         """Return (rows,) float32, 0..1: how much of each other's titles this text and every row hold, by rarity.
 

@@ -18,11 +18,12 @@ from search.facets import FacetIndex
 from search.home import Layout
 from search.lexical import LexicalIndex
 from search.ranker import Ranker
+from search.segments import SegmentIndex
 from search.settings import RankingSettings
 from search.store import ProductStore
 from search.understanding import Interpreter
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Release:
     manifest: dict[str, Any]
     products: ProductStore
     dense: DenseIndex
+    segments: SegmentIndex
     lexical: LexicalIndex
     facets: FacetIndex
     clusters: ClusterIndex
@@ -109,6 +111,7 @@ def open_release(layout: Layout) -> Release:
         manifest,
         products,
         DenseIndex.load(layout.embeddings, layout.dense_index),
+        SegmentIndex.load(layout.segments),
         lexical,
         facets,
         ClusterIndex.load(layout.clusters, products.count),
@@ -118,7 +121,7 @@ def open_release(layout: Layout) -> Release:
     )
     rows = {
         "manifest": manifest["rows"], "products": products.count, "embeddings": len(release.dense.embeddings),
-        "lexical": release.lexical.rows, "facets": release.facets.rows,
+        "segments": release.segments.rows, "lexical": release.lexical.rows, "facets": release.facets.rows,
     }  # fmt: skip
     if len(set(rows.values())) != 1:
         counted = ", ".join(f"{part} {count}" for part, count in rows.items())

@@ -11,6 +11,7 @@ from search.fusion import DEPTH, Scale, dense_share, fuse
 from search.release import Release
 from search.rescoring import first_of_each, smoothed, with_feedback
 
+LEAST_SEGMENT_SHARE = 0.01  # below it, segments are not looked at
 MOST_VARIANTS = 20  # rows looked through for each product that feeds back
 
 
@@ -32,8 +33,8 @@ class ScoredQuery:
         confidence: "good", "weak" (only closest matches) or "none".
         ranking_vector: (d,) float32, what products are ranked by: `vector` after feedback in hybrid mode.
         boost: (n,) float32, added to the score of each row; None adds nothing.
-        head: (m,) int64 ascending, the best rows, and head_scores: (m,) float32 their smoothed scores; empty but in
-            hybrid mode.
+        head: (m,) int64 ascending, the best rows; head_closeness: (m,) float32 how near the ranking vector is to them
+            and their segments; head_scores: (m,) float32 their smoothed scores. Empty but in hybrid mode.
     """
 
     mode: str
@@ -49,6 +50,7 @@ class ScoredQuery:
     confidence: str
     ranking_vector: Floats | None
     head: Rows
+    head_closeness: Floats
     head_scores: Floats
     boost: Floats | None = None
 
@@ -118,6 +120,7 @@ def score_query(
         vector,
         np.zeros(0, np.int64),
         np.zeros(0, np.float32),
+        np.zeros(0, np.float32),
         boost,
     )
     if mode != "hybrid" or vector is None:
@@ -130,8 +133,7 @@ def score_query(
 
 def head_features(release: Release, scored: ScoredQuery) -> Floats:
     """Return (m, f) float32: what `ranker.FEATURES` names, of every row of a head that no ranker has scored yet."""
-    rows = scored.head
-    dense = _cosines(release, scored.ranking_vector, rows)
+    rows, dense = scored.head, scored.head_closeness
     in_title, holds = release.lexical.title_coverage(scored.terms, rows)
     columns = (
         scored.head_scores,
@@ -157,12 +159,16 @@ def _second_look(release: Release, scored: ScoredQuery, vector: Floats, rows: Ro
     """
     settings = release.ranking
     vectors, groups = np.asarray(release.dense.embeddings[rows]), release.group_of[rows]
+    share = settings.segment_weight * (1 - release.lexical.best_title_coverage(scored.terms) ** 2)
 
-    fused = fuse(vectors @ vector, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
+    dense = _closeness(release, vector, rows, vectors, share)
+    fused = fuse(
+        dense, scored.lexical[rows], Scale.of(dense[best_rows(dense, DEPTH)]), scored.lexical_scale, scored.dense_share
+    )
     leaders = best_rows(fused, settings.feedback_products * MOST_VARIANTS)
     leaders = leaders[first_of_each(groups[leaders], settings.feedback_products)]
     vector = with_feedback(vector, vectors[leaders], settings.feedback_weight)
-    dense = vectors @ vector
+    dense = _closeness(release, vector, rows, vectors, share)
     scored = replace(scored, ranking_vector=vector, dense_scale=Scale.of(dense[best_rows(dense, DEPTH)]))
 
     fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
@@ -172,8 +178,23 @@ def _second_look(release: Release, scored: ScoredQuery, vector: Floats, rows: Ro
     return replace(
         scored,
         head=rows[head],
+        head_closeness=dense[head],
         head_scores=smoothed(fused[head], vectors[head], groups[head], settings.bandwidth, strength),
     )
+
+
+def _closeness(release: Release, vector: Floats, rows: Rows, vectors: Floats, share: float) -> Floats:
+    """Return (m,) float32: the cosines with whole products, and by `share` those with their closest segments.
+
+    Args:
+        vector: (d,) float32 unit vector.
+        rows: (m,) int64, and vectors: (m, d) float32 of the same products.
+        share: 0..1; a query whose words stand together in a title names a thing, and the title decides.
+    """
+    cosines = vectors @ vector
+    if share < LEAST_SEGMENT_SHARE:
+        return cosines
+    return ((1 - share) * cosines + share * release.segments.closest(vector, rows)[0]).astype(np.float32)
 
 
 def dense_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:

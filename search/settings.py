@@ -16,6 +16,7 @@ class RankingSettings:
     dense_weight: float = 0.5  # share of the dense leg in the fused score; DESIGN.md, "Fusion"
     feedback_products: int = 3  # best products whose vectors the query moves towards; DESIGN.md, "Second look"
     feedback_weight: float = 0.3  # how far
+    segment_weight: float = 0.5  # of a product's closest segment where no title holds the query; DESIGN.md, "Segments"
     smoothed_products: int = 100  # best rows whose scores are averaged with their neighbours'; 0 turns it off
     boost: float = 0.05  # what a product gains that has every value the query names; DESIGN.md, "Constraints"
     bandwidth: float = 0.05  # cosine distance over which a neighbour's weight falls to 1/e

@@ -22,6 +22,7 @@ from search.home import Layout
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product, lexical_fields
 from search.release import FORMAT, open_release
+from search.segments import SegmentIndex, segment_spans
 from search.store import ProductStore
 from search.understanding import Interpreter
 
@@ -64,6 +65,13 @@ class FakeEncoder:
     encode_queries = _encode
     encode_passages = _encode
 
+    def encode_segmented(self, passages: Sequence[str]) -> tuple[Floats, list[Floats]]:
+        parts = [[passage[start:end] for start, end in segment_spans(passage)] for passage in passages]
+        counted = len(self.encoded)
+        segments = [self._encode(part or [""]) for part in parts]
+        del self.encoded[counted:]  # they cost no pass of their own
+        return self._encode(passages), segments
+
 
 SHOP = (
     Product("0001", "Travel Mug", "Keeps coffee hot on a cold platform.", ("Kitchen", "Mugs"), "Norr", 20.0, "USD",
@@ -90,7 +98,9 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     folder.mkdir(parents=True)
     layout = Layout(folder)
     encoder = FakeEncoder()
-    embeddings = encode_products([(title_text(product), passage_of(product)) for product in products], encoder)
+    texts = [(title_text(product), passage_of(product)) for product in products]
+    embeddings, segments = encode_products(texts, encoder)
+    SegmentIndex.build(segments).save(layout.segments)
     np.save(layout.embeddings, embeddings)
     np.save(layout.groups, fold_variants(products))
     DenseIndex.build(embeddings).save(layout.dense_index)

@@ -180,3 +180,8 @@ class OneAtATime:
         """Return (n, dim) float32 unit rows."""
         with self._lock:
             return self._encoder.encode_passages(texts)
+
+    def encode_segmented(self, passages: Any) -> tuple[Floats, list[Floats]]:
+        """Return (n, dim) float32 unit rows, and those of each passage's segments."""
+        with self._lock:
+            return self._encoder.encode_segmented(passages)

@@ -1,0 +1,113 @@
+"""Segments: the sentences of a passage as vectors of their own.
+
+A shopper's need often meets one sentence of a description, and the mean over the whole passage drowns it. The vectors
+of all segments come from the passage's own pass through the encoder, each the mean of its tokens ("late chunking",
+Günther et al. 2024, arXiv 2409.04701), so they cost no encoding. They are kept as 8-bit integers with one scale a row.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.arrays import Floats, Rows, expect
+from search.errors import ReleaseDamaged
+
+Segments = tuple[NDArray[np.int8], Floats]  # of one product: (s, d) codes and (s,) scales
+_END = re.compile(r"(?<=[.!?;])\s+")
+LEVELS = 127  # of an 8-bit integer; the cosines that come out are within .005 of the exact ones (bench: LOG.md, 19)
+
+
+def segment_spans(passage: str) -> list[tuple[int, int]]:
+    """Return the (start, end) of each sentence of a passage, in order; together they cover it."""
+    cuts = [0, *(end.end() for end in _END.finditer(passage)), len(passage)]
+    return [(start, end) for start, end in itertools.pairwise(cuts) if end > start]
+
+
+def quantized(vectors: Floats) -> Segments:
+    """Return (s, d) int8 codes and (s,) float32 scales, whose product is near (s, d) float32 `vectors`."""
+    scales = (np.abs(vectors).max(axis=1) / LEVELS).astype(np.float32)
+    return np.rint(vectors / np.maximum(scales, np.finfo(np.float32).tiny)[:, None]).astype(np.int8), scales
+
+
+class SegmentIndex:
+    """The segments of n products; every product has at least one.
+
+    Args:
+        codes: (m, d) int8 and scales: (m,) float32; a segment's vector is its codes times its scale.
+        starts: (n + 1,) int64; the segments of row r lie from starts[r] to starts[r + 1].
+    """
+
+    def __init__(self, codes: NDArray[np.int8], scales: Floats, starts: Rows):
+        self.codes = expect(codes, (None, None), np.int8, "segments")
+        self.scales = expect(scales, (len(codes),), np.float32, "segment scales")
+        self.starts = expect(starts, (None,), np.int64, "segment starts")
+        if len(starts) == 0 or starts[0] != 0 or starts[-1] != len(codes) or (np.diff(starts) < 1).any():
+            raise ReleaseDamaged("the segments and where they start do not fit each other; build the release again")
+
+    @property
+    def rows(self) -> int:
+        """How many products."""
+        return len(self.starts) - 1
+
+    @classmethod
+    def build(cls, products: Sequence[Segments]) -> SegmentIndex:
+        """Index the segments of n products, each with at least one."""
+        counts = [len(scales) for _, scales in products]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        codes = np.concatenate([codes for codes, _ in products])
+        return cls(codes, np.concatenate([scales for _, scales in products]), starts)
+
+    def of(self, row: int) -> Segments:
+        """Return the segments of one product."""
+        part = slice(self.starts[row], self.starts[row + 1])
+        return self.codes[part], self.scales[part]
+
+    def closest(self, query: Floats, rows: Rows) -> tuple[Floats, Rows]:
+        """Return how close the closest segment of each product is, and its place among the product's segments.
+
+        Args:
+            query: (d,) float32 unit vector.
+            rows: (m,) int64.
+
+        Returns:
+            (m,) float32 cosines; (m,) int64 from 0.
+        """
+        if len(rows) == 0:
+            return np.zeros(0, np.float32), np.zeros(0, np.int64)
+        counts = self.starts[rows + 1] - self.starts[rows]
+        firsts = np.cumsum(counts) - counts
+        members = np.repeat(self.starts[rows] - firsts, counts) + np.arange(counts.sum())
+        cosines = (self.codes[members].astype(np.float32) @ query) * self.scales[members]
+        best = np.maximum.reduceat(cosines, firsts)
+        is_best = np.flatnonzero(cosines == np.repeat(best, counts))
+        owner = np.searchsorted(firsts, is_best, side="right") - 1
+        places = np.zeros(len(rows), np.int64)
+        places[owner[::-1]] = (is_best - firsts[owner])[::-1]  # of equal ones, the first
+        return best.astype(np.float32), places
+
+    def save(self, folder: Path) -> None:
+        """Write the three arrays."""
+        folder.mkdir(parents=True)
+        np.save(folder / "codes.npy", self.codes)
+        np.save(folder / "scales.npy", self.scales)
+        np.save(folder / "starts.npy", self.starts)
+
+    @classmethod
+    def load(cls, folder: Path) -> SegmentIndex:
+        """Open it, the codes memory-mapped.
+
+        Raises:
+            ReleaseDamaged: a file is missing, truncated, or they do not fit each other.
+        """
+        try:
+            codes = np.load(folder / "codes.npy", mmap_mode="r")
+            scales, starts = np.load(folder / "scales.npy"), np.load(folder / "starts.npy")
+        except (OSError, ValueError) as error:
+            raise ReleaseDamaged(f"{folder} cannot be read ({error}); build the release again") from error
+        return cls(codes, scales, starts)
