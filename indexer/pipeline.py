@@ -6,7 +6,7 @@ import json
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from indexer.boilerplate import without_boilerplate
+from indexer.calibration import background_of, calibrate, foreign_queries
 from indexer.catalog import Catalog, Notes, Rejection, open_catalog, write_rejected
 from indexer.clustering import Clustering, ClusterSettings, cluster_products
 from indexer.decision import EncoderChoice, choose_encoder
@@ -120,7 +121,8 @@ def build(
         warnings = list(dict.fromkeys([*warnings, *choice.report.get("warnings", [])]))
         with progress.stage("embedding"):
             embedded = embed(texts, choice.encoder, home, progress.step)
-            write_vectors(embedded, choice, staging)
+            dense, segments = DenseIndex.build(embedded.embeddings), SegmentIndex.build(embedded.segments)
+            write_vectors(embedded, dense, segments, choice, staging)
         with progress.stage("indexing words and facets"):
             lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings(language=language))
             facets = FacetIndex.build(products)
@@ -129,6 +131,10 @@ def build(
             Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
             write_suggestions(store, language)
             np.save(staging.groups, fold_variants(products))
+        with progress.stage("asking what it cannot answer"):
+            background = background_of(choice.encoder, home)
+            confidence = calibrate(foreign_queries(), choice.encoder, dense, segments, lexical, background)
+            confidence.save(staging.confidence)
         with progress.stage("clustering"):
             write_clusters(cluster_products(embedded.embeddings, products, ClusterSettings(language=language)), staging)
         store.finish()
@@ -139,7 +145,7 @@ def build(
             "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},
             "encoder": encoder, "encoded": embedded.encoded,
             "training": choice.report, "settings": settings.as_json(), "warnings": warnings,
-            "metrics": None, "ranker": None,
+            "confidence": asdict(confidence.calibration), "metrics": None, "ranker": None,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}},
         }  # fmt: skip
         worse = ""
@@ -199,13 +205,15 @@ def read_products(
     }  # fmt: skip
 
 
-def write_vectors(embedded: Embedded, choice: EncoderChoice, staging: Layout) -> None:
-    """Write embeddings, their text hashes, what the encoder was decided on, and the FAISS index."""
+def write_vectors(
+    embedded: Embedded, dense: DenseIndex, segments: SegmentIndex, choice: EncoderChoice, staging: Layout
+) -> None:
+    """Write embeddings, their text hashes, what the encoder was decided on, the FAISS index and the segments."""
     np.save(staging.embeddings, embedded.embeddings)
     np.save(staging.text_hashes, embedded.hashes)
     np.save(staging.decided_on, choice.decided_on)
-    DenseIndex.build(embedded.embeddings).save(staging.dense_index)
-    SegmentIndex.build(embedded.segments).save(staging.segments)
+    dense.save(staging.dense_index)
+    segments.save(staging.segments)
 
 
 def write_clusters(clustering: Clustering, staging: Layout) -> None:

@@ -37,6 +37,10 @@ class Encoder(Protocol):
         """Length of every vector."""
         ...
 
+    def words(self) -> list[str]:
+        """Return the words it knows as a whole, lower case, the most frequent first."""
+        ...
+
     def encode_queries(self, texts: Sequence[str]) -> Floats:
         """Return (n, dim) float32 unit rows for query texts."""
         ...
@@ -147,11 +151,15 @@ class SentenceTransformerEncoder:
         """Length of every vector."""
         return int(self.model.get_embedding_dimension())
 
-    def words(self) -> frozenset[str]:
-        """Return the words that the tokenizer knows as a whole, lower case; other words it spells from pieces."""
+    def words(self) -> list[str]:
+        """Return the words that the tokenizer knows as a whole, lower case, in its order: the most frequent first.
+
+        Other words it spells from pieces.
+        """
         pieces: dict[str, int] = self.model.tokenizer.get_vocab()
         marked = any(piece.startswith("▁") for piece in pieces)  # SentencePiece marks beginnings, WordPiece the rest
-        return frozenset(piece.removeprefix("▁").casefold() for piece in pieces if piece.startswith("▁") or not marked)
+        whole = [piece for piece in sorted(pieces, key=pieces.__getitem__) if piece.startswith("▁") or not marked]
+        return list(dict.fromkeys(piece.removeprefix("▁").casefold() for piece in whole))
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:
         """Return (n, dim) float32 unit rows; the model's query prompt, if it has one, is applied."""

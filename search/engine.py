@@ -29,15 +29,13 @@ from search.release import Release, open_release
 from search.request import Hit, SearchRequest, SearchResults
 from search.rescoring import first_of_each
 from search.retrieval import (
-    MOST_VARIANTS,
     RelevantSet,
-    ScoredQuery,
     dense_scores,
     fused_scores,
     ranked,
     relevant_set,
-    score_query,
 )
+from search.scoring import MOST_VARIANTS, ScoredQuery, score_query
 from search.understanding import Understood
 
 SHOWN_FACETS = 8
@@ -120,6 +118,7 @@ class Engine:
             total=len(rows),
             total_relation="exact" if found.is_exact else "at_least",
             confidence="none" if len(rows) == 0 else scored.confidence if scored else "good",
+            confidence_score=scored.confidence_score if scored else 1.0,
             degraded=degraded,
             pages=-(-len(rows) // request.per_page),
             hits=hits,

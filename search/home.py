@@ -65,6 +65,10 @@ class Layout:
         return self.folder / "understanding"
 
     @property
+    def confidence(self) -> Path:
+        return self.folder / "confidence"
+
+    @property
     def clusters(self) -> Path:
         return self.folder / "clusters"
 

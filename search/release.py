@@ -11,6 +11,7 @@ import numpy as np
 
 from search.arrays import Rows, expect
 from search.clusters import ClusterIndex
+from search.confidence import Confidence
 from search.dense import DenseIndex
 from search.encoder import file_sha256
 from search.errors import ReleaseDamaged
@@ -32,6 +33,7 @@ class Release:
 
     Attributes:
         interpreter: reads queries with the words of this catalog.
+        confidence: knows what unanswerable queries look like here.
         group_of: (n,) int64, equal for the variants of one product.
         ranker: learnt from judgments, or None.
     """
@@ -45,6 +47,7 @@ class Release:
     facets: FacetIndex
     clusters: ClusterIndex
     interpreter: Interpreter
+    confidence: Confidence
     group_of: Rows
     ranker: Ranker | None
 
@@ -116,6 +119,7 @@ def open_release(layout: Layout) -> Release:
         facets,
         ClusterIndex.load(layout.clusters, products.count),
         Interpreter.load(layout.understanding, facets, lexical),
+        Confidence.load(layout.confidence),
         _load_groups(layout, products.count),
         Ranker.load(layout.ranker),
     )

@@ -93,6 +93,7 @@ class SearchResults:
     total: int
     total_relation: str
     confidence: str
+    confidence_score: float
     degraded: str | None
     pages: int
     hits: list[Hit]
@@ -113,6 +114,7 @@ class SearchResults:
         return {
             "query": self.query, "query_id": self.query_id, "release": self.release, "mode": self.mode,
             "total": self.total, "total_relation": self.total_relation, "confidence": self.confidence,
+            "confidence_score": self.confidence_score,
             "degraded": self.degraded, "page": self.request.page, "per_page": self.request.per_page,
             "pages": self.pages, "hits": hits, "facets": self.facets, "clusters": self.clusters,
             "currency": self.currency, "took_ms": self.took_ms,

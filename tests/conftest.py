@@ -15,6 +15,7 @@ from indexer.passages import passage_of, title_text
 from indexer.suggestions import write_suggestions
 from search.analysis import words_of
 from search.arrays import Floats, unit_rows
+from search.confidence import Calibration, Confidence
 from search.dense import DenseIndex
 from search.engine import Engine
 from search.facets import FacetIndex
@@ -59,18 +60,23 @@ class FakeEncoder:
                     vectors[row, DIRECTION[word]] += 1
         return unit_rows(vectors)
 
-    def words(self) -> frozenset[str]:
-        return frozenset(DIRECTION)
+    def words(self) -> list[str]:
+        return list(DIRECTION)
 
     encode_queries = _encode
     encode_passages = _encode
 
     def encode_segmented(self, passages: Sequence[str]) -> tuple[Floats, list[Floats]]:
-        parts = [[passage[start:end] for start, end in segment_spans(passage)] for passage in passages]
+        """Sentences without a known word are too short to have a vector, as in the real encoder."""
+        wholes = self._encode(passages)
         counted = len(self.encoded)
-        segments = [self._encode(part or [""]) for part in parts]
-        del self.encoded[counted:]  # they cost no pass of their own
-        return self._encode(passages), segments
+        segments = []
+        for passage, whole in zip(passages, wholes, strict=True):
+            parts = [passage[start:end] for start, end in segment_spans(passage)]
+            telling = [part for part in parts if DIRECTION.keys() & set(words_of(part))]
+            segments.append(self._encode(telling) if telling else whole[None, :])
+        del self.encoded[counted:]  # segments cost no pass of their own
+        return wholes, segments
 
 
 SHOP = (
@@ -109,6 +115,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     lexical.save(layout.lexical)
     facets.save(layout.facets)
     Interpreter.build(products, facets, lexical, encoder.words()).save(layout.understanding)
+    Confidence(Calibration(center=0.2, scale=0.05, noise=0.3)).save(layout.confidence)
     store = ProductStore(layout.products, writable=True)
     store.append(products)
     write_suggestions(store, "en")

@@ -185,3 +185,7 @@ class OneAtATime:
         """Return (n, dim) float32 unit rows, and those of each passage's segments."""
         with self._lock:
             return self._encoder.encode_segmented(passages)
+
+    def words(self) -> list[str]:
+        """Return the words it knows as a whole."""
+        return self._encoder.words()

@@ -25,7 +25,8 @@ from search.arrays import best_rows
 from search.engine import Engine
 from search.release import Release
 from search.request import SearchRequest
-from search.retrieval import ranked, score_query
+from search.retrieval import ranked
+from search.scoring import score_query
 
 
 def milliseconds(call: Callable[[], object]) -> float:

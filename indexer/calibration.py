@@ -1,0 +1,94 @@
+"""Asking a catalog what it cannot answer, so that its release knows what a hopeless query looks like here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from search.arrays import Floats, best_rows
+from search.confidence import Calibration, Confidence
+from search.dense import DenseIndex
+from search.encoder import Encoder
+from search.errors import ReleaseDamaged
+from search.fusion import DEPTH
+from search.home import Home
+from search.lexical import LexicalIndex
+from search.release import read_manifest
+from search.segments import SegmentIndex
+
+FOREIGN = Path(__file__).with_name("foreign.txt")  # services, questions, live animals, gibberish: no shop's goods
+BACKGROUND_WORDS = 12000
+LEAST_LETTERS = 3
+LEAST_QUERIES = 30
+ANSWERED = 0.95  # title coverage from which this catalog does answer a foreign query
+PASSING, NOISE = 0.9, 0.25  # quantiles over the foreign queries: of the margin at .5, of the closeness that is noise
+
+
+def foreign_queries() -> list[str]:
+    """Return the queries that come with Aisle and that no catalog of goods answers."""
+    return FOREIGN.read_text("utf-8").splitlines()
+
+
+def calibrate(
+    queries: Sequence[str],
+    encoder: Encoder,
+    dense: DenseIndex,
+    segments: SegmentIndex,
+    lexical: LexicalIndex,
+    background: Any,
+) -> Confidence:
+    """Return how sure a release can be, from what unanswerable queries reach in it.
+
+    Queries whose words stand together in a title are left out: this catalog does answer them. With fewer than
+    LEAST_QUERIES left, the defaults of `Calibration` stay.
+
+    Args:
+        queries: unanswerable ones.
+        encoder: of the release.
+        dense, segments, lexical: of the release.
+        background: see `background_of`.
+    """
+    confidence = Confidence(Calibration(), background)
+    closest, margins = [], []
+    for text, vector in zip(queries, encoder.encode_queries(queries), strict=True):
+        terms = tuple(lexical.query_terms(text))
+        title_coverage = lexical.best_title_coverage(terms) if terms else 0.0
+        if title_coverage >= ANSWERED:
+            continue
+        rows, cosines = dense.search(vector, DEPTH)
+        scores = lexical.scores(lexical.term_ids(text))
+        words = best_rows(scores, DEPTH)
+        near = np.union1d(rows, words[scores[words] > 0])
+        closest.append(float(max(cosines[0], segments.closest(vector, near)[0].max())))
+        margins.append(confidence.margin(vector, closest[-1], title_coverage))
+    if len(closest) < LEAST_QUERIES:
+        return confidence
+    half, center = np.quantile(margins, [0.5, PASSING])
+    scale = max(float(center - half) / math.log(PASSING / (1 - PASSING)), 1e-3)
+    noise = float(np.quantile(closest, NOISE))
+    return Confidence(Calibration(float(center), scale, noise, len(closest)), background)
+
+
+def background_of(encoder: Encoder, home: Home) -> Any:
+    """Return a FAISS index of the encoder's most common words, 8 bits a value; a kept release lends it."""
+    for layout in home.all_releases():
+        try:
+            if read_manifest(layout)["encoder"]["fingerprint"] == encoder.fingerprint:
+                return Confidence.load(layout.confidence).background
+        except (ReleaseDamaged, KeyError):
+            continue
+    words = [word for word in encoder.words() if len(word) >= LEAST_LETTERS and word.isalpha()][:BACKGROUND_WORDS]
+    return _indexed(encoder.encode_queries(words)) if words else None
+
+
+def _indexed(vectors: Floats) -> Any:
+    import faiss
+
+    index = faiss.IndexScalarQuantizer(vectors.shape[1], faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
+    index.train(vectors)
+    index.add(vectors)
+    return index

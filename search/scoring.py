@@ -1,0 +1,202 @@
+"""One query text scored against one release: both legs, their scales, the second look, cut-off and confidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from search.arrays import Floats, Rows, best_rows
+from search.fusion import DEPTH, Scale, dense_share, fuse
+from search.release import Release
+from search.rescoring import first_of_each, smoothed, with_feedback
+
+LEAST_SEGMENT_SHARE = 0.01  # below it, segments take no part in the order
+MOST_VARIANTS = 20  # rows looked through for each product that feeds back
+
+
+@dataclass(frozen=True)
+class ScoredQuery:
+    """A query text scored against the whole, unfiltered catalog.
+
+    Scales and thresholds are taken here once, before any filter, so that whether a product is relevant depends on the
+    query and the product alone: a facet's count is then what choosing that facet brings.
+
+    Attributes:
+        mode: hybrid, dense or lexical, as really used.
+        terms: the query's distinct lexical terms, in order.
+        vector: (d,) float32, or None in lexical mode.
+        lexical, coverage: (n,) float32; zero in dense mode.
+        dense_scale, lexical_scale: of each leg, over its best rows.
+        dense_share: share of the dense leg in the fused score, 0..1.
+        title_coverage: the largest share of the terms, by rarity, that one title holds, 0..1.
+        near: (m,) int64 ascending, what either leg ranks among its first DEPTH, and near_segments: (m,) float32 the
+            cosine of each one's closest segment. Empty but in hybrid mode.
+        dense_min: least cosine to be relevant by meaning; +inf in lexical mode.
+        coverage_min: least share of the terms to be relevant by words; +inf in dense mode.
+        confidence: "good", "weak" (only closest matches) or "none".
+        confidence_score: 0..1, how sure it is that something here fits; see search/confidence.py.
+        boost: (n,) float32, added to the score of each row; None adds nothing.
+        ranking_vector: (d,) float32, what products are ranked by: `vector` after feedback in hybrid mode.
+        head: (m,) int64 ascending, the best rows; head_closeness: (m,) float32 how near the ranking vector is to them
+            and their segments; head_scores: (m,) float32 their smoothed scores. Empty but in hybrid mode.
+    """
+
+    mode: str
+    terms: tuple[str, ...]
+    vector: Floats | None
+    lexical: Floats
+    coverage: Floats
+    dense_scale: Scale
+    lexical_scale: Scale
+    dense_share: float
+    title_coverage: float
+    near: Rows
+    near_segments: Floats
+    dense_min: float
+    coverage_min: float
+    confidence: str
+    confidence_score: float
+    boost: Floats | None
+    ranking_vector: Floats | None
+    head: Rows
+    head_closeness: Floats
+    head_scores: Floats
+
+
+def score_query(
+    release: Release, text: str, vector: Floats | None, mode: str, boost: Floats | None = None
+) -> ScoredQuery:
+    """Score a text against every row and settle scales, cut-off and confidence.
+
+    Args:
+        release: the open release.
+        text: what is looked up word by word.
+        vector: (d,) float32 unit vector of the text; None in lexical mode.
+        mode: hybrid, dense or lexical.
+        boost: (n,) float32 to add to the scores.
+    """
+    settings, words = release.ranking, release.lexical
+    no_rows, no_scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    terms = tuple(words.query_terms(text))
+    lexical = coverage = np.zeros(release.rows, np.float32)
+    if mode != "dense":
+        lexical, coverage = words.scores(words.term_ids(text)), words.coverage(text)
+    lexical_rows = best_rows(lexical, DEPTH)
+    dense_rows, dense_top = no_rows, no_scores
+    if vector is not None:
+        dense_rows, dense_top = release.dense.search(vector, DEPTH)
+    near, near_segments = no_rows, no_scores
+    if mode == "hybrid" and vector is not None:
+        near = np.union1d(dense_rows, lexical_rows[lexical[lexical_rows] > 0])
+        near_segments = release.segments.closest(vector, near)[0]
+
+    identified = words.identified(text)
+    best_coverage = float(coverage.max(initial=0.0))
+    share = float(mode == "dense")
+    if mode == "hybrid":
+        share = dense_share(settings.dense_weight, best_coverage, identified)
+    closest = np.sort(np.maximum(cosines(release, vector, near), near_segments)) if len(near) else dense_top[::-1]
+    scored = ScoredQuery(
+        mode=mode, terms=terms, vector=vector, lexical=lexical, coverage=coverage, dense_scale=Scale.of(dense_top),
+        lexical_scale=Scale.of(lexical[lexical_rows]), dense_share=share,
+        title_coverage=words.best_title_coverage(terms) if terms else 0.0, near=near, near_segments=near_segments,
+        **_cut_off(release, mode, closest, best_coverage),
+        confidence="good", confidence_score=1.0, boost=boost, ranking_vector=vector,
+        head=no_rows, head_closeness=no_scores, head_scores=no_scores,
+    )  # fmt: skip
+    scored = _with_confidence(release, scored, closest, identified)
+    if len(near) == 0:
+        return scored
+    scored = _second_look(release, scored)
+    if release.ranker is None:
+        return scored
+    return replace(scored, head_scores=release.ranker.reranked(scored.head_scores, head_features(release, scored)))
+
+
+def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float) -> dict[str, float]:
+    """Return `dense_min` and `coverage_min`.
+
+    Args:
+        closest: (m,) float32 ascending, how close the best products or their segments are; empty in lexical mode.
+        best_coverage: the largest share of the terms one product holds.
+    """
+    settings = release.ranking
+    # By words alone (no vector to help), a product must hold most of what the best one holds.
+    coverage_min = {"hybrid": settings.covers, "lexical": max(0.8 * best_coverage, 1e-6)}.get(mode, float("inf"))
+    if len(closest) == 0:
+        return {"dense_min": float("inf"), "coverage_min": coverage_min}
+    best = float(closest[-1])
+    dense_min = max(release.confidence.noise, best - settings.dense_margin)
+    if best < dense_min and best_coverage < coverage_min:  # nothing fits: the closest few are shown, marked as such
+        dense_min = float(closest[-settings.closest :][0])
+    return {"dense_min": dense_min, "coverage_min": coverage_min}
+
+
+def _with_confidence(release: Release, scored: ScoredQuery, closest: Floats, identified: float) -> ScoredQuery:
+    """Return the query with its confidence: that of its words without a vector, else see search/confidence.py."""
+    if identified > 0:
+        return scored
+    if scored.vector is None:
+        best = float(scored.coverage.max(initial=0.0))
+        confidence = "good" if best >= release.ranking.covers else "weak" if best > 0 else "none"
+        return replace(scored, confidence=confidence, confidence_score=best)
+    best = float(closest[-1]) if len(closest) else 0.0
+    score = release.confidence.score(scored.vector, best, scored.title_coverage)
+    return replace(scored, confidence="good" if score >= 0.5 else "weak", confidence_score=round(score, 4))
+
+
+def head_features(release: Release, scored: ScoredQuery) -> Floats:
+    """Return (m, f) float32: what `ranker.FEATURES` names, of every row of a head that no ranker has scored yet."""
+    rows, dense = scored.head, scored.head_closeness
+    in_title, holds = release.lexical.title_coverage(scored.terms, rows)
+    columns = (
+        scored.head_scores,
+        fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share),
+        cosines(release, scored.vector, rows),
+        scored.dense_scale.apply(dense),
+        scored.lexical_scale.apply(scored.lexical[rows]),
+        scored.coverage[rows],
+        in_title,
+        holds[-1] if len(holds) else np.zeros(len(rows), bool),
+        holds.all(axis=0) if len(holds) else np.zeros(len(rows), bool),
+    )
+    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
+
+
+def _second_look(release: Release, scored: ScoredQuery) -> ScoredQuery:
+    """Return the query scored again in the light of its best products: feedback first, then smoothing.
+
+    Only the near rows take part, so the cost does not grow with the catalog.
+    """
+    settings, rows = release.ranking, scored.near
+    vectors, groups = np.asarray(release.dense.embeddings[rows]), release.group_of[rows]
+    # A query whose words stand together in a title names a thing, and the title decides; a need meets a sentence.
+    share = settings.segment_weight * (1 - scored.title_coverage**2)
+
+    dense = (1 - share) * (vectors @ scored.vector) + share * scored.near_segments
+    scale = Scale.of(dense[best_rows(dense, DEPTH)])
+    fused = fuse(dense, scored.lexical[rows], scale, scored.lexical_scale, scored.dense_share)
+    leaders = best_rows(fused, settings.feedback_products * MOST_VARIANTS)
+    leaders = leaders[first_of_each(groups[leaders], settings.feedback_products)]
+    vector = with_feedback(np.asarray(scored.vector), vectors[leaders], settings.feedback_weight)
+    dense = vectors @ vector
+    if share >= LEAST_SEGMENT_SHARE:
+        dense = (1 - share) * dense + share * release.segments.closest(vector, rows)[0]
+    scored = replace(scored, ranking_vector=vector, dense_scale=Scale.of(dense[best_rows(dense, DEPTH)]))
+
+    fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
+    head = np.sort(best_rows(fused, settings.smoothed_products))
+    # A part number singles out one of many near products: where meaning has little say, neighbours have as little.
+    strength = min(1.0, scored.dense_share / max(settings.dense_weight, 1e-6))
+    return replace(
+        scored,
+        head=rows[head],
+        head_closeness=np.asarray(dense[head], np.float32),
+        head_scores=smoothed(fused[head], vectors[head], groups[head], settings.bandwidth, strength),
+    )
+
+
+def cosines(release: Release, vector: Floats | None, rows: Rows) -> Floats:
+    """Return (len(rows),) float32 exact cosines with a vector; zeros without one."""
+    return np.zeros(len(rows), np.float32) if vector is None else release.dense.scores_of(vector, rows)
