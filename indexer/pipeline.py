@@ -32,6 +32,7 @@ from indexer.settings import BuildSettings
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
 from indexer.training.language import main_language, warn_language
+from search.codes import codes_of
 from search.dense import DenseIndex
 from search.encoder import SentenceTransformerEncoder, file_sha256, open_encoder
 from search.engine import Engine
@@ -130,6 +131,7 @@ def build(
             facets.save(staging.facets)
             Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
             write_suggestions(store, language)
+            store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
             np.save(staging.groups, fold_variants(products))
         with progress.stage("asking what it cannot answer"):
             background = background_of(choice.encoder, home)

@@ -16,6 +16,7 @@ import numpy as np
 
 from search.arrays import Floats, Mask, Rows, best_rows
 from search.clusters import Cluster, cluster_json
+from search.codes import NO_MATCH, codes_in
 from search.encoder import Encoder
 from search.encoders import find_encoder
 from search.errors import AisleError, QueryError
@@ -130,7 +131,9 @@ class Engine:
         )  # fmt: skip
 
     def understood(self, request: SearchRequest) -> Understood:
-        """Return what the words of a request mean in this catalog."""
+        """Return what the words of a request mean in this catalog; a part number means itself."""
+        if codes_in(request.q, self.release.products).is_whole:
+            return Understood(request.q, request.q)
         return self.release.interpreter.understood(request.q, interpret=request.interpret, correct=request.correct)
 
     def _usable_mode(self, mode: str, text: str) -> tuple[str, str | None]:
@@ -150,7 +153,8 @@ class Engine:
                 return self._scored[key]
         text = read.search_text
         vector = None if mode == "lexical" else self.encoder.vectors([text])[0]
-        scored = score_query(self.release, text, vector, mode, self._boost(read))
+        codes = NO_MATCH if mode == "dense" else codes_in(text, self.release.products)
+        scored = score_query(self.release, text, vector, mode, self._boost(read), codes)
         with self._lock:
             self._scored[key] = scored
             while len(self._scored) > CACHED_SCORES:

@@ -36,8 +36,7 @@ def closeness(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     close = dense_scores(release, scored, rows)
     if len(scored.near) == 0:
         return close
-    places = np.minimum(np.searchsorted(scored.near, rows), len(scored.near) - 1)
-    return np.where(scored.near[places] == rows, np.maximum(close, scored.near_segments[places]), close)
+    return np.maximum(close, _among(scored.near, scored.near_segments, rows))
 
 
 def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
@@ -50,18 +49,31 @@ def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     if len(scored.head):
         places = np.minimum(np.searchsorted(scored.head, rows), len(scored.head) - 1)
         fused = np.where(scored.head[places] == rows, scored.head_scores[places], fused)
+    if len(scored.codes.rows):
+        fused = fused + _among(scored.codes.rows, scored.codes.gains, rows)
     return fused if scored.boost is None else fused + scored.boost[rows]
 
 
+def _among(members: Rows, values: Floats, rows: Rows) -> Floats:
+    """Return (len(rows),) float32: the value of each row that is a member, 0 for the others."""
+    places = np.minimum(np.searchsorted(members, rows), len(members) - 1)
+    return np.where(members[places] == rows, values[places], 0).astype(np.float32)
+
+
 def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> tuple[Rows, Rows]:
-    """Return the pools of the dense and the lexical leg under a filter, each up to `pool` rows, best first."""
+    """Return the pools of the dense and the lexical leg under a filter, each up to `pool` rows, best first.
+
+    Products whose numbers the query names join the lexical pool.
+    """
     pool = release.ranking.pool
     dense_rows = np.zeros(0, np.int64)
     if scored.vector is not None:
         dense_rows = release.dense.search(scored.vector, pool, allowed)[0]
     lexical = scored.lexical if allowed is None else np.where(allowed, scored.lexical, 0)
     lexical_rows = best_rows(lexical, pool)
-    return dense_rows, lexical_rows[lexical[lexical_rows] > 0]
+    lexical_rows = lexical_rows[lexical[lexical_rows] > 0]
+    named = scored.codes.rows if allowed is None else scored.codes.rows[allowed[scored.codes.rows]]
+    return dense_rows, np.concatenate([named, np.setdiff1d(lexical_rows, named)]) if len(named) else lexical_rows
 
 
 def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | None = None) -> tuple[Rows, Floats]:
@@ -78,7 +90,7 @@ def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) ->
     rows = np.union1d(dense_rows, lexical_rows).astype(np.int64)
     by_meaning = closeness(release, scored, rows) >= scored.dense_min
     by_words = scored.coverage[rows] >= scored.coverage_min
-    rows = rows[by_meaning | by_words]
+    rows = rows[by_meaning | by_words | np.isin(rows, scored.codes.rows)]
     scores = fused_scores(release, scored, rows)
     order = np.lexsort((rows, -scores))
     return RelevantSet(rows[order], scores[order], _is_exact(release, scored, allowed, dense_rows, lexical_rows))

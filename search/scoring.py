@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from search.arrays import Floats, Rows, best_rows
+from search.codes import NO_MATCH, CodeMatch
 from search.fusion import DEPTH, Scale, dense_share, fuse
 from search.release import Release
 from search.rescoring import first_of_each, smoothed, with_feedback
@@ -37,6 +38,7 @@ class ScoredQuery:
         confidence: "good", "weak" (only closest matches) or "none".
         confidence_score: 0..1, how sure it is that something here fits; see search/confidence.py.
         boost: (n,) float32, added to the score of each row; None adds nothing.
+        codes: products whose numbers the query names; they are relevant, and first.
         ranking_vector: (d,) float32, what products are ranked by: `vector` after feedback in hybrid mode.
         head: (m,) int64 ascending, the best rows; head_closeness: (m,) float32 how near the ranking vector is to them
             and their segments; head_scores: (m,) float32 their smoothed scores. Empty but in hybrid mode.
@@ -58,6 +60,7 @@ class ScoredQuery:
     confidence: str
     confidence_score: float
     boost: Floats | None
+    codes: CodeMatch
     ranking_vector: Floats | None
     head: Rows
     head_closeness: Floats
@@ -65,7 +68,12 @@ class ScoredQuery:
 
 
 def score_query(
-    release: Release, text: str, vector: Floats | None, mode: str, boost: Floats | None = None
+    release: Release,
+    text: str,
+    vector: Floats | None,
+    mode: str,
+    boost: Floats | None = None,
+    codes: CodeMatch = NO_MATCH,
 ) -> ScoredQuery:
     """Score a text against every row and settle scales, cut-off and confidence.
 
@@ -75,6 +83,7 @@ def score_query(
         vector: (d,) float32 unit vector of the text; None in lexical mode.
         mode: hybrid, dense or lexical.
         boost: (n,) float32 to add to the scores.
+        codes: products whose numbers the text names.
     """
     settings, words = release.ranking, release.lexical
     no_rows, no_scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
@@ -101,8 +110,8 @@ def score_query(
         mode=mode, terms=terms, vector=vector, lexical=lexical, coverage=coverage, dense_scale=Scale.of(dense_top),
         lexical_scale=Scale.of(lexical[lexical_rows]), dense_share=share,
         title_coverage=words.best_title_coverage(terms) if terms else 0.0, near=near, near_segments=near_segments,
-        **_cut_off(release, mode, closest, best_coverage),
-        confidence="good", confidence_score=1.0, boost=boost, ranking_vector=vector,
+        **_cut_off(release, mode, closest, best_coverage, codes),
+        confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,
         head=no_rows, head_closeness=no_scores, head_scores=no_scores,
     )  # fmt: skip
     scored = _with_confidence(release, scored, closest, identified)
@@ -114,7 +123,7 @@ def score_query(
     return replace(scored, head_scores=release.ranker.reranked(scored.head_scores, head_features(release, scored)))
 
 
-def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float) -> dict[str, float]:
+def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float, codes: CodeMatch) -> dict[str, float]:
     """Return `dense_min` and `coverage_min`.
 
     Args:
@@ -124,7 +133,7 @@ def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float)
     settings = release.ranking
     # By words alone (no vector to help), a product must hold most of what the best one holds.
     coverage_min = {"hybrid": settings.covers, "lexical": max(0.8 * best_coverage, 1e-6)}.get(mode, float("inf"))
-    if len(closest) == 0:
+    if len(closest) == 0 or codes.is_whole:  # of a part number alone an encoder knows nothing
         return {"dense_min": float("inf"), "coverage_min": coverage_min}
     best = float(closest[-1])
     dense_min = max(release.confidence.noise, best - settings.dense_margin)
@@ -135,7 +144,7 @@ def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float)
 
 def _with_confidence(release: Release, scored: ScoredQuery, closest: Floats, identified: float) -> ScoredQuery:
     """Return the query with its confidence: that of its words without a vector, else see search/confidence.py."""
-    if identified > 0:
+    if identified > 0 or len(scored.codes.rows):
         return scored
     if scored.vector is None:
         best = float(scored.coverage.max(initial=0.0))

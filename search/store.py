@@ -17,6 +17,8 @@ from search.product import Product
 _SCHEMA = """
 CREATE TABLE products (row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, group_id TEXT NOT NULL, json TEXT NOT NULL);
 CREATE INDEX products_by_group ON products (group_id) WHERE group_id != '';
+CREATE TABLE codes (code TEXT NOT NULL, row INTEGER NOT NULL, own INTEGER NOT NULL);
+CREATE INDEX codes_by_code ON codes (code);
 """
 SUGGESTION_KINDS = ("queries", "categories", "products")
 
@@ -62,6 +64,10 @@ class ProductStore:
         rows = ((" ".join(words_of(text)), text, target) for text, target in entries)
         self._db.executemany(f"INSERT INTO suggest_{kind} VALUES (?, ?, ?)", rows)  # noqa: S608 - kind is ours
 
+    def write_codes(self, codes: Iterable[tuple[str, int, bool]]) -> None:
+        """Add (code, row, whether it is the product's own number, not one in its title)."""
+        self._db.executemany("INSERT INTO codes VALUES (?, ?, ?)", codes)
+
     def finish(self) -> None:
         """Write everything out and close."""
         self._db.commit()
@@ -103,6 +109,21 @@ class ProductStore:
         if not group_id:
             return []
         return [row for (row,) in self._read("SELECT row FROM products WHERE group_id = ? ORDER BY row", (group_id,))]
+
+    def code_rows(self, code: str, limit: int, *, own: bool = False, is_prefix: bool = False) -> list[int]:
+        """Return up to `limit` rows with a code, ascending.
+
+        Args:
+            code: as reduced by `search.codes.code_of`.
+            limit: most rows.
+            own: whether numbers in titles do not count.
+            is_prefix: whether the code goes on; one that is exactly this is left out.
+        """
+        if not code:
+            return []
+        where = ("code > ?1 AND code < ?2" if is_prefix else "code = ?1") + (" AND own" if own else "")
+        sql = f"SELECT DISTINCT row FROM codes WHERE {where} ORDER BY row LIMIT ?3"  # noqa: S608 - ours
+        return [row for (row,) in self._read(sql, (code, code + "\U0010ffff", limit))]
 
     def suggestions(self, kind: str, prefix: str, limit: int) -> list[tuple[str, str]]:
         """Return up to `limit` (text, target) whose words begin with, or are, the words typed so far."""

@@ -15,6 +15,7 @@ from indexer.passages import passage_of, title_text
 from indexer.suggestions import write_suggestions
 from search.analysis import words_of
 from search.arrays import Floats, unit_rows
+from search.codes import codes_of
 from search.confidence import Calibration, Confidence
 from search.dense import DenseIndex
 from search.engine import Engine
@@ -119,6 +120,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     store = ProductStore(layout.products, writable=True)
     store.append(products)
     write_suggestions(store, "en")
+    store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
     store.finish()
     half = len(products) // 2
     cluster_of = np.array([1] * half + [2] * (len(products) - half), np.int32)
