@@ -154,7 +154,7 @@ class Engine:
         text = read.search_text
         vector = None if mode == "lexical" else self.encoder.vectors([text])[0]
         codes = NO_MATCH if mode == "dense" else codes_in(text, self.release.products)
-        scored = score_query(self.release, text, vector, mode, self._boost(read), codes)
+        scored = score_query(self.release, text, vector, mode, self._boost(read), codes, self._kept(read))
         with self._lock:
             self._scored[key] = scored
             while len(self._scored) > CACHED_SCORES:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from search.arrays import Floats, Rows, best_rows
+from search.arrays import Floats, Mask, Rows, best_rows
 from search.codes import NO_MATCH, CodeMatch
 from search.fusion import DEPTH, Scale, dense_share, fuse
 from search.release import Release
@@ -74,6 +74,7 @@ def score_query(
     mode: str,
     boost: Floats | None = None,
     codes: CodeMatch = NO_MATCH,
+    kept: Mask | None = None,
 ) -> ScoredQuery:
     """Score a text against every row and settle scales, cut-off and confidence.
 
@@ -84,6 +85,8 @@ def score_query(
         mode: hybrid, dense or lexical.
         boost: (n,) float32 to add to the scores.
         codes: products whose numbers the text names.
+        kept: (n,) bool, rows that keep the conditions in the query's own words ("under $20"); scales, cut-off and
+            second look are taken among them. None, or no row at all: among all.
     """
     settings, words = release.ranking, release.lexical
     no_rows, no_scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
@@ -91,17 +94,19 @@ def score_query(
     lexical = coverage = np.zeros(release.rows, np.float32)
     if mode != "dense":
         lexical, coverage = words.scores(words.term_ids(text)), words.coverage(text)
-    lexical_rows = best_rows(lexical, DEPTH)
+    if kept is None or not kept.any():
+        kept = np.ones(release.rows, bool)
+    lexical_rows = best_rows(np.where(kept, lexical, 0), DEPTH)
     dense_rows, dense_top = no_rows, no_scores
     if vector is not None:
-        dense_rows, dense_top = release.dense.search(vector, DEPTH)
+        dense_rows, dense_top = release.dense.search(vector, DEPTH, None if kept.all() else kept)
     near, near_segments = no_rows, no_scores
     if mode == "hybrid" and vector is not None:
         near = np.union1d(dense_rows, lexical_rows[lexical[lexical_rows] > 0])
         near_segments = release.segments.closest(vector, near)[0]
 
     identified = words.identified(text)
-    best_coverage = float(coverage.max(initial=0.0))
+    best_coverage = float(coverage[kept].max(initial=0.0))
     share = float(mode == "dense")
     if mode == "hybrid":
         share = dense_share(settings.dense_weight, best_coverage, identified)
