@@ -169,18 +169,21 @@ class Engine:
         kept = np.mean([self.release.interpreter.kept_by(one) for one in boosts], axis=0)
         return (self.release.ranking.boost * kept).astype(np.float32)
 
-    def _kept(self, read: Understood, without: str = "") -> Mask | None:
-        """Return the rows that keep every filter in the query's words, those on one field left out on demand."""
-        filters = [one for one in read.constraints if one.is_filter and one.field != (without or None)]
+    def _kept(self, read: Understood) -> Mask | None:
+        """Return the rows that keep every filter in the query's words."""
+        filters = [one for one in read.constraints if one.is_filter]
         kept = [self.release.interpreter.kept_by(one) for one in filters]
         return np.logical_and.reduce(kept) if kept else None
 
     def _allowed(self, asked: _Asked, without: str = "") -> Mask | None:
-        """Return the mask of all filters, those of one field ("price", "cluster" too) left out on demand."""
+        """Return the mask of all filters, those chosen for one field ("price", "cluster" too) left out on demand.
+
+        What the query's own words demand always holds, so that a count is what choosing a value brings.
+        """
         request = asked.request
         filters = {name: values for name, values in request.filters.items() if name != without}
         price = (None, None) if without == "price" else (request.price_min, request.price_max)
-        masks = [self.release.facets.allowed(filters, *price, request.in_stock), self._kept(asked.read, without)]
+        masks = [self.release.facets.allowed(filters, *price, request.in_stock), self._kept(asked.read)]
         if request.cluster is not None and without != "cluster":
             self.release.clusters.cluster(request.cluster)
             masks.append(self.release.clusters.rows_in(request.cluster))
@@ -209,11 +212,10 @@ class Engine:
     def _facets(self, asked: _Asked, found: RelevantSet) -> dict[str, dict[str, Any]]:
         """Return the facets asked for. A field's own selection does not narrow its own counts (multi-select)."""
         request, index = asked.request, self.release.facets
-        in_words = {one.field for one in asked.read.constraints if one.is_filter}
         answer: dict[str, dict[str, Any]] = {}
         for name in self._wanted_facets(request, found.rows):
             is_bounded = name == "price" and (request.price_min, request.price_max) != (None, None)
-            is_narrowed = bool(request.filters.get(name)) or is_bounded or name in in_words
+            is_narrowed = bool(request.filters.get(name)) or is_bounded
             rows = self._relevant(asked, without=name).rows if is_narrowed else found.rows
             if name in index.numbers:
                 answer[name] = range_json(name.capitalize(), index.numbers[name], rows)
