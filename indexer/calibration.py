@@ -64,7 +64,8 @@ def calibrate(
         words = best_rows(scores, DEPTH)
         near = np.union1d(rows, words[scores[words] > 0])
         closest.append(float(max(cosines[0], segments.closest(vector, near)[0].max())))
-        margins.append(confidence.margin(vector, closest[-1], title_coverage))
+        coverage = float(lexical.coverage(text).max(initial=0.0))
+        margins.append(confidence.margin(vector, closest[-1], title_coverage, coverage))
     if len(closest) < LEAST_QUERIES:
         return confidence
     half, center = np.quantile(margins, [0.5, PASSING])

@@ -21,7 +21,8 @@ from search.arrays import Floats
 from search.errors import ReleaseDamaged
 
 BACKGROUND_WEIGHT = 0.6  # bench/ranking/LOG.md, 20
-TITLE_WEIGHT = 0.1
+TITLE_WEIGHT = 0.2
+COVERAGE_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -57,23 +58,27 @@ class Confidence:
         """Least closeness at which a product is relevant by meaning."""
         return self.calibration.noise
 
-    def margin(self, vector: Floats, best: float, title_coverage: float) -> float:
-        """Return how much nearer the best product is than the background.
+    def margin(self, vector: Floats, best: float, title_coverage: float, coverage: float) -> float:
+        """Return how much nearer the best product is than the background, words in common counted in.
 
         Args:
             vector: (d,) float32 unit vector of the query.
             best: cosine of the closest product or segment.
-            title_coverage: largest share of the query's terms that one title holds.
+            title_coverage, coverage: largest share of the query's terms that one title, and one product, holds.
         """
         nearest = 0.0
         if self.background is not None:
             nearest = float(self.background.search(np.ascontiguousarray(vector[None, :]), 1)[0][0, 0])
-        return best - BACKGROUND_WEIGHT * nearest + TITLE_WEIGHT * title_coverage
+        shared = TITLE_WEIGHT * title_coverage + COVERAGE_WEIGHT * coverage
+        return best - BACKGROUND_WEIGHT * nearest + shared
 
-    def score(self, vector: Floats, best: float, title_coverage: float) -> float:
-        """Return 0..1: the logistic of the margin; from .5 on, fewer than one unanswerable query in ten gets there."""
+    def score(self, vector: Floats, best: float, title_coverage: float, coverage: float) -> float:
+        """Return 0..1: the logistic of the margin, see there.
+
+        On the queries of the calibration, one unanswerable query in ten gets to .5.
+        """
         calibration = self.calibration
-        distance = (self.margin(vector, best, title_coverage) - calibration.center) / calibration.scale
+        distance = (self.margin(vector, best, title_coverage, coverage) - calibration.center) / calibration.scale
         return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, distance))))
 
     def save(self, folder: Path) -> None:
@@ -98,8 +103,9 @@ class Confidence:
             calibration = Calibration(**json.loads((folder / "calibration.json").read_text("utf-8")))
             path = folder / "background.faiss"
             background = faiss.read_index(str(path)) if path.is_file() else None
-            if not calibration.scale > 0:
-                raise ValueError("scale is not positive")
+            numbers = np.array(list(asdict(calibration).values()), np.float64)
+            if not np.isfinite(numbers).all() or calibration.scale <= 0:
+                raise ValueError("a number is missing or scale is not positive")
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             raise ReleaseDamaged(f"{folder} cannot be read ({error}); build the release again") from error
         return cls(calibration, background)

@@ -194,7 +194,7 @@ class SentenceTransformerEncoder:
     @property
     def _pools_by_mean(self) -> bool:
         """Whether token vectors may be averaged over a part of the text: mean pooling, nothing before nor after."""
-        from sentence_transformers.models import Normalize, Pooling, Transformer
+        from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
         first, *rest = self.model
         pooling = [module for module in rest if isinstance(module, Pooling)]

@@ -119,7 +119,7 @@ def score_query(
         confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,
         head=no_rows, head_closeness=no_scores, head_scores=no_scores,
     )  # fmt: skip
-    scored = _with_confidence(release, scored, closest, identified)
+    scored = _with_confidence(release, scored, closest, identified, best_coverage)
     if len(near) == 0:
         return scored
     scored = _second_look(release, scored)
@@ -147,16 +147,17 @@ def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float,
     return {"dense_min": dense_min, "coverage_min": coverage_min}
 
 
-def _with_confidence(release: Release, scored: ScoredQuery, closest: Floats, identified: float) -> ScoredQuery:
+def _with_confidence(
+    release: Release, scored: ScoredQuery, closest: Floats, identified: float, covered: float
+) -> ScoredQuery:
     """Return the query with its confidence: that of its words without a vector, else see search/confidence.py."""
     if identified > 0 or len(scored.codes.rows):
         return scored
     if scored.vector is None:
-        best = float(scored.coverage.max(initial=0.0))
-        confidence = "good" if best >= release.ranking.covers else "weak" if best > 0 else "none"
-        return replace(scored, confidence=confidence, confidence_score=best)
+        confidence = "good" if covered >= release.ranking.covers else "weak" if covered > 0 else "none"
+        return replace(scored, confidence=confidence, confidence_score=round(covered, 4))
     best = float(closest[-1]) if len(closest) else 0.0
-    score = release.confidence.score(scored.vector, best, scored.title_coverage)
+    score = release.confidence.score(scored.vector, best, scored.title_coverage, covered)
     return replace(scored, confidence="good" if score >= 0.5 else "weak", confidence_score=round(score, 4))
 
 

@@ -1,0 +1,99 @@
+"""Segments: a sentence of a passage has a vector of its own, found again with its product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import open_engine, write_release
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from search.arrays import unit_rows
+from search.encoder import open_encoder
+from search.errors import ReleaseDamaged
+from search.product import Product
+from search.segments import SegmentIndex, quantized, segment_spans
+
+
+def vectors(seed: int, count: int, dim: int = 24) -> NDArray[np.float32]:
+    return unit_rows(np.random.default_rng(seed).normal(size=(count, dim)))
+
+
+@given(st.text(alphabet="ab.!?; \n5", max_size=60))
+def test_sentences_cover_the_passage_in_order(passage: str) -> None:
+    assert "".join(passage[start:end] for start, end in segment_spans(passage)) == passage
+
+
+def test_a_dot_within_a_number_ends_nothing() -> None:
+    assert segment_spans("Jar 8.5 oz. Keeps jam.") == [(0, 12), (12, 22)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=8), seed=st.integers(0, 99))
+def test_the_closest_segment_of_each_product_is_found(counts: list[int], seed: int) -> None:
+    parts = [vectors(seed * 10 + place, count) for place, count in enumerate(counts)]
+    index = SegmentIndex.build([quantized(part) for part in parts])
+    query = vectors(seed + 1, 1)[0]
+    rows = np.random.default_rng(seed).permutation(len(counts)).astype(np.int64)
+    best, places = index.closest(query, rows)
+    exact = [parts[row] @ query for row in rows]
+    assert best == pytest.approx([cosines.max() for cosines in exact], abs=0.01)
+    for cosines, place in zip(exact, places, strict=True):
+        assert cosines[place] == pytest.approx(cosines.max(), abs=0.02)
+
+
+def test_no_rows_have_no_segments() -> None:
+    best, places = SegmentIndex.build([quantized(vectors(0, 2))]).closest(vectors(1, 1)[0], np.zeros(0, np.int64))
+    assert len(best) == len(places) == 0
+
+
+def test_an_index_comes_back_as_it_was(tmp_path: Path) -> None:
+    index = SegmentIndex.build([quantized(vectors(n, n + 1)) for n in range(3)])
+    index.save(tmp_path / "segments")
+    again = SegmentIndex.load(tmp_path / "segments")
+    assert again.rows == 3
+    assert all((again.of(row)[0] == index.of(row)[0]).all() for row in range(3))
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "other starts", "empty product", "wrong type"])
+def test_damage_is_named(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "segments"
+    SegmentIndex.build([quantized(vectors(n, 2)) for n in range(3)]).save(folder)
+    if damage == "missing":
+        (folder / "scales.npy").unlink()
+    elif damage == "truncated":
+        (folder / "codes.npy").write_bytes((folder / "codes.npy").read_bytes()[:100])
+    elif damage == "other starts":
+        np.save(folder / "starts.npy", np.array([0, 2, 4, 7]))
+    elif damage == "empty product":
+        np.save(folder / "starts.npy", np.array([0, 2, 2, 6]))
+    else:
+        np.save(folder / "codes.npy", np.zeros((6, 24)))
+    with pytest.raises(ReleaseDamaged, match="build the release again"):
+        SegmentIndex.load(folder)
+
+
+def test_one_sentence_outweighs_the_mean_of_the_passage(tmp_path: Path) -> None:
+    """Both lie in one clause; the product whose sentence is about nothing else comes first."""
+    mixed = "hot desk boot knife navy crimson table blade shoe garden plant."
+    shop = (
+        Product("mixed", "Thing one", f"Insulated {mixed} {mixed}"),
+        Product("told", "Thing two", f"{mixed} {mixed} Insulated hot warm."),
+    )
+    engine = open_engine(write_release(tmp_path / "release", shop))
+    assert engine.search("something insulated", mode="hybrid").hits[0].id == "told"
+
+
+def test_the_encoder_gives_sentences_the_meaning_of_their_passage() -> None:
+    encoder = open_encoder()
+    passages = ["Travel Mug. Norr. Keeps coffee hot on a cold platform. Fits most cup holders.", "Two", ""]
+    wholes, segments = encoder.encode_segmented(passages)
+    assert wholes == pytest.approx(encoder.encode_passages(passages), abs=1e-6)
+    assert [len(part) for part in segments] == [2, 1, 1]  # "Travel Mug." and "Norr." are too short to mean something
+    query = encoder.encode_queries(["my drink must stay warm"])[0]
+    assert (segments[0] @ query).argmax() == 0
+    assert np.linalg.norm(segments[0], axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert encoder.encode_segmented([])[1] == []
