@@ -359,7 +359,7 @@ class Engine:
         return [one for top in index.children(None) for one in (top, *index.children(top.id))]
 
     def suggest(self, prefix: str, limit: int = 5) -> dict[str, list[dict[str, str]]]:
-        """Return suggestions for what was typed so far, by kind; never runs the encoder.
+        """Return suggestions for what was typed so far, by kind, or for what it would be spelt right; without the encoder.
 
         Raises:
             QueryError: the prefix is too long, or limit is outside 1..20.
@@ -368,6 +368,14 @@ class Engine:
             raise QueryError("q", f"the prefix has {len(prefix)} characters; at most 128 are read")
         if not 1 <= limit <= 20:
             raise QueryError("limit", f"limit is {limit}; it must be 1 to 20")
+        found = self._suggestions(prefix, limit)
+        if any(found.values()):
+            return found
+        read = self.release.interpreter.understood(prefix, interpret=False)
+        spelt = read.corrected or read.did_you_mean
+        return self._suggestions(spelt, limit) if spelt else found
+
+    def _suggestions(self, prefix: str, limit: int) -> dict[str, list[dict[str, str]]]:
         store = self.release.products
         return {
             "queries": [{"text": text} for text, _ in store.suggestions("queries", prefix, limit)],

@@ -205,6 +205,13 @@ def test_a_shared_model_number_makes_products_alike_that_meaning_cannot_tell_apa
     assert engine.similar("a")[0][0].id == "c"
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"), [("travle", "0001"), ("expresso cup", "0003"), ("leathr", "0007"), ("quux", None)]
+)
+def test_suggestions_forgive_a_typo(shop: Engine, typed: str, expected: str | None) -> None:
+    assert [one["id"] for one in shop.suggest(typed)["products"]] == ([expected] if expected else [])
+
+
 def test_suggestions_continue_what_was_typed_without_the_encoder(tmp_path: Path) -> None:
     encoder = FakeEncoder()
     engine = open_engine(write_release(tmp_path / "r", SHOP), encoder)
