@@ -359,7 +359,7 @@ class Engine:
         return [one for top in index.children(None) for one in (top, *index.children(top.id))]
 
     def suggest(self, prefix: str, limit: int = 5) -> dict[str, list[dict[str, str]]]:
-        """Return suggestions for what was typed so far, by kind, or for what it would be spelt right; without the encoder.
+        """Return suggestions for what was typed so far, by kind, or for its right spelling; without the encoder.
 
         Raises:
             QueryError: the prefix is too long, or limit is outside 1..20.

@@ -65,7 +65,8 @@ def test_the_five_queries_are_answered_as_the_readme_says(sample_shop: Engine) -
     assert len(answered_queries()) == 5
     for query, read, answer in answered_queries():
         results = sample_shop.search(query)
-        assert (results.hits[0].product.title, results.confidence) == (answer, "good"), query
+        assert results.hits[0].product.title.startswith(answer), query
+        assert results.confidence == "good", query
         constraints = results.query["constraints"]
         assert len(constraints) == len([part for part in read.split(",") if part]), (query, constraints)
         for one in constraints:
