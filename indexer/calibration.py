@@ -63,7 +63,7 @@ def calibrate(
         scores = lexical.scores(lexical.term_ids(text))
         words = best_rows(scores, DEPTH)
         near = np.union1d(rows, words[scores[words] > 0])
-        closest.append(float(max(cosines[0], segments.closest(vector, near)[0].max())))
+        closest.append(float(max(cosines[0], segments.closest(vector, near).max())))
         coverage = float(lexical.coverage(text).max(initial=0.0))
         margins.append(confidence.margin(vector, closest[-1], title_coverage, coverage))
     if len(closest) < LEAST_QUERIES:

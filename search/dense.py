@@ -52,7 +52,7 @@ class DenseIndex:
         # One thread a search: with two, a single query is slower and concurrent ones fight (DESIGN.md, "Threads").
         faiss.omp_set_num_threads(1)
         try:
-            embeddings = np.load(embeddings_path, mmap_mode="r")
+            embeddings = np.asarray(np.load(embeddings_path, mmap_mode="r"))  # a view without memmap's slow indexing
             index = faiss.read_index(str(index_path), faiss.IO_FLAG_MMAP_IFC)
         except (OSError, ValueError, RuntimeError) as error:
             raise ReleaseDamaged(f"the dense index in {index_path.parent} cannot be read ({error})") from error

@@ -6,8 +6,9 @@ The arithmetic is bm25s (Lù 2024, arXiv 2407.03618), Lucene's variant of BM25 (
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from search.errors import ReleaseDamaged
 LEAST_HALF = 3  # letters of each half of a query word that no product has
 LEAST_TOGETHER = 2  # titles that must hold both halves
 IDENTIFIED_LEAST, IDENTIFIED_SHARE = 20, 0.002  # most products an identifier may stand for: a number, or a share
+REMEMBERED_TERMS = 64  # whose rows are kept; a query asks for each of its terms several times
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,14 @@ class LexicalIndex:
         return np.sort(found).astype(np.int64)
 
     def rows_with(self, term_id: int) -> Rows:
-        """Return the rows that hold a term in either field, ascending."""
+        """Return the rows that hold a term in either field, ascending; read only, for a query asks several times."""
+        return self._remembered_rows(term_id)
+
+    @cached_property
+    def _remembered_rows(self) -> Callable[[int], Rows]:
+        return lru_cache(maxsize=REMEMBERED_TERMS)(self._rows_with)
+
+    def _rows_with(self, term_id: int) -> Rows:
         return np.union1d(*(self._postings(field, term_id) for field in (self.title, self.rest))).astype(np.int64)
 
     @staticmethod
@@ -247,7 +256,11 @@ def _bm25(documents: list[list[int]], vocabulary: dict[str, int], settings: Lexi
 def _loaded_field(folder: Path, name: str, rows: int, terms: int, settings: LexicalSettings) -> Any:
     import bm25s
 
-    parts = {part: np.load(folder / f"{name}.{part}.npy", mmap_mode="r") for part in ("data", "indices", "indptr")}
+    # As plain arrays over the mapped memory: every slice of a memmap is a Python object of its own, and slow.
+    parts = {
+        part: np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode="r"))
+        for part in ("data", "indices", "indptr")
+    }
     if len(parts["indptr"]) != max(terms, 1) + 1 or len(parts["data"]) != len(parts["indices"]):
         raise ValueError(f"{name} does not fit the vocabulary")
     field = bm25s.BM25(k1=settings.k1, b=settings.b, method="lucene")

@@ -67,7 +67,9 @@ def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> t
     """
     pool = release.ranking.pool
     dense_rows = np.zeros(0, np.int64)
-    if scored.vector is not None:
+    if allowed is None and scored.dense_pool is not None:
+        dense_rows = scored.dense_pool
+    elif scored.vector is not None:
         dense_rows = release.dense.search(scored.vector, pool, allowed)[0]
     lexical = scored.lexical if allowed is None else np.where(allowed, scored.lexical, 0)
     lexical_rows = best_rows(lexical, pool)

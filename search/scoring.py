@@ -11,6 +11,7 @@ from search.codes import NO_MATCH, CodeMatch
 from search.fusion import DEPTH, Scale, dense_share, fuse
 from search.release import Release
 from search.rescoring import first_of_each, smoothed, with_feedback
+from search.segments import GatheredSegments
 
 LEAST_SEGMENT_SHARE = 0.01  # below it, segments take no part in the order
 MOST_VARIANTS = 20  # rows looked through for each product that feeds back
@@ -30,6 +31,8 @@ class ScoredQuery:
         lexical, coverage: (n,) float32; zero in dense mode.
         dense_scale, lexical_scale: of each leg, over its best rows.
         dense_share: share of the dense leg in the fused score, 0..1.
+        dense_pool: (p,) int64, the rows that the dense leg ranks first in the whole catalog, best first; None where the
+            query's own words set a condition.
         title_coverage: the largest share of the terms, by rarity, that one title holds, 0..1.
         near: (m,) int64 ascending, what either leg ranks among its first DEPTH, and near_segments: (m,) float32 the
             cosine of each one's closest segment. Empty but in hybrid mode.
@@ -52,6 +55,7 @@ class ScoredQuery:
     dense_scale: Scale
     lexical_scale: Scale
     dense_share: float
+    dense_pool: Rows | None
     title_coverage: float
     near: Rows
     near_segments: Floats
@@ -97,13 +101,15 @@ def score_query(
     if kept is None or not kept.any():
         kept = np.ones(release.rows, bool)
     lexical_rows = best_rows(np.where(kept, lexical, 0), DEPTH)
-    dense_rows, dense_top = no_rows, no_scores
+    dense_pool, dense_top = no_rows, no_scores
     if vector is not None:
-        dense_rows, dense_top = release.dense.search(vector, DEPTH, None if kept.all() else kept)
-    near, near_segments = no_rows, no_scores
+        dense_pool, dense_top = release.dense.search(vector, settings.pool, None if kept.all() else kept)
+    dense_top = dense_top[:DEPTH]
+    near, near_segments, segments = no_rows, no_scores, None
     if mode == "hybrid" and vector is not None:
-        near = np.union1d(dense_rows, lexical_rows[lexical[lexical_rows] > 0])
-        near_segments = release.segments.closest(vector, near)[0]
+        near = np.union1d(dense_pool[:DEPTH], lexical_rows[lexical[lexical_rows] > 0])
+        segments = release.segments.gathered(near)
+        near_segments = segments.closest(vector)
 
     identified = words.identified(text)
     best_coverage = float(coverage[kept].max(initial=0.0))
@@ -112,17 +118,18 @@ def score_query(
         share = dense_share(settings.dense_weight, best_coverage, identified)
     closest = np.sort(np.maximum(cosines(release, vector, near), near_segments)) if len(near) else dense_top[::-1]
     scored = ScoredQuery(
-        mode=mode, terms=terms, vector=vector, lexical=lexical, coverage=coverage, dense_scale=Scale.of(dense_top),
-        lexical_scale=Scale.of(lexical[lexical_rows]), dense_share=share,
+        mode=mode, terms=terms, vector=vector, lexical=lexical, coverage=coverage,
+        dense_scale=Scale.of(dense_top), lexical_scale=Scale.of(lexical[lexical_rows]), dense_share=share,
+        dense_pool=dense_pool if kept.all() else None,
         title_coverage=words.best_title_coverage(terms) if terms else 0.0, near=near, near_segments=near_segments,
         **_cut_off(release, mode, closest, best_coverage, codes),
         confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,
         head=no_rows, head_closeness=no_scores, head_scores=no_scores,
     )  # fmt: skip
     scored = _with_confidence(release, scored, closest, identified, best_coverage)
-    if len(near) == 0:
+    if segments is None or len(near) == 0:
         return scored
-    scored = _second_look(release, scored)
+    scored = _second_look(release, scored, segments)
     if release.ranker is None:
         return scored
     return replace(scored, head_scores=release.ranker.reranked(scored.head_scores, head_features(release, scored)))
@@ -179,10 +186,13 @@ def head_features(release: Release, scored: ScoredQuery) -> Floats:
     return np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
 
 
-def _second_look(release: Release, scored: ScoredQuery) -> ScoredQuery:
+def _second_look(release: Release, scored: ScoredQuery, segments: GatheredSegments) -> ScoredQuery:
     """Return the query scored again in the light of its best products: feedback first, then smoothing.
 
     Only the near rows take part, so the cost does not grow with the catalog.
+
+    Args:
+        segments: of the near rows.
     """
     settings, rows = release.ranking, scored.near
     vectors, groups = np.asarray(release.dense.embeddings[rows]), release.group_of[rows]
@@ -197,7 +207,7 @@ def _second_look(release: Release, scored: ScoredQuery) -> ScoredQuery:
     vector = with_feedback(np.asarray(scored.vector), vectors[leaders], settings.feedback_weight)
     dense = vectors @ vector
     if share >= LEAST_SEGMENT_SHARE:
-        dense = (1 - share) * dense + share * release.segments.closest(vector, rows)[0]
+        dense = (1 - share) * dense + share * segments.closest(vector)
     scored = replace(scored, ranking_vector=vector, dense_scale=Scale.of(dense[best_rows(dense, DEPTH)]))
 
     fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)

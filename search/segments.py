@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,26 @@ def quantized(vectors: Floats) -> Segments:
     """Return (s, d) int8 codes and (s,) float32 scales, whose product is near (s, d) float32 `vectors`."""
     scales = (np.abs(vectors).max(axis=1) / LEVELS).astype(np.float32)
     return np.rint(vectors / np.maximum(scales, np.finfo(np.float32).tiny)[:, None]).astype(np.int8), scales
+
+
+@dataclass(frozen=True)
+class GatheredSegments:
+    """The segments of m rows.
+
+    Attributes:
+        codes: (k, d) float32 and scales: (k,) float32, as in `SegmentIndex`.
+        firsts: (m,) int64, where each row's segments begin.
+    """
+
+    codes: Floats
+    scales: Floats
+    firsts: Rows
+
+    def closest(self, query: Floats) -> Floats:
+        """Return (m,) float32: how close the closest segment of each row is to a (d,) float32 unit vector."""
+        if len(self.firsts) == 0:
+            return np.zeros(0, np.float32)
+        return np.maximum.reduceat((self.codes @ query) * self.scales, self.firsts).astype(np.float32)
 
 
 class SegmentIndex:
@@ -68,28 +89,16 @@ class SegmentIndex:
         part = slice(self.starts[row], self.starts[row + 1])
         return self.codes[part], self.scales[part]
 
-    def closest(self, query: Floats, rows: Rows) -> tuple[Floats, Rows]:
-        """Return how close the closest segment of each product is, and its place among the product's segments.
-
-        Args:
-            query: (d,) float32 unit vector.
-            rows: (m,) int64.
-
-        Returns:
-            (m,) float32 cosines; (m,) int64 from 0.
-        """
-        if len(rows) == 0:
-            return np.zeros(0, np.float32), np.zeros(0, np.int64)
+    def gathered(self, rows: Rows) -> GatheredSegments:
+        """Return the segments of (m,) int64 rows, ready to be compared with several queries."""
         counts = self.starts[rows + 1] - self.starts[rows]
         firsts = np.cumsum(counts) - counts
         members = np.repeat(self.starts[rows] - firsts, counts) + np.arange(counts.sum())
-        cosines = (self.codes[members].astype(np.float32) @ query) * self.scales[members]
-        best = np.maximum.reduceat(cosines, firsts)
-        is_best = np.flatnonzero(cosines == np.repeat(best, counts))
-        owner = np.searchsorted(firsts, is_best, side="right") - 1
-        places = np.zeros(len(rows), np.int64)
-        places[owner[::-1]] = (is_best - firsts[owner])[::-1]  # of equal ones, the first
-        return best.astype(np.float32), places
+        return GatheredSegments(self.codes[members].astype(np.float32), self.scales[members], firsts)
+
+    def closest(self, query: Floats, rows: Rows) -> Floats:
+        """Return (m,) float32: how close the closest segment of each of these rows is to a (d,) unit vector."""
+        return self.gathered(rows).closest(query)
 
     def save(self, folder: Path) -> None:
         """Write the three arrays."""
@@ -106,7 +115,7 @@ class SegmentIndex:
             ReleaseDamaged: a file is missing, truncated, or they do not fit each other.
         """
         try:
-            codes = np.load(folder / "codes.npy", mmap_mode="r")
+            codes = np.asarray(np.load(folder / "codes.npy", mmap_mode="r"))  # a view without memmap's slow indexing
             scales, starts = np.load(folder / "scales.npy"), np.load(folder / "starts.npy")
         except (OSError, ValueError) as error:
             raise ReleaseDamaged(f"{folder} cannot be read ({error}); build the release again") from error

@@ -36,7 +36,7 @@ def test_one_unanswerable_query_in_ten_is_called_good(engine: Engine) -> None:
         terms = tuple(engine.release.lexical.query_terms(text))
         best = max(
             float((engine.release.dense.embeddings @ vector).max()),
-            float(engine.release.segments.closest(vector, np.arange(engine.release.rows))[0].max()),
+            float(engine.release.segments.closest(vector, np.arange(engine.release.rows)).max()),
         )
         coverage = float(engine.release.lexical.coverage(text).max())
         scores.append(confidence.score(vector, best, engine.release.lexical.best_title_coverage(terms), coverage))
