@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from indexer.catalog import CatalogSettings, open_catalog
 from indexer.clustering import Clustering, cluster_products
 from indexer.embeddings import encode_products
-from indexer.passages import passage_of, title_text
+from indexer.passages import texts_of
 from search.arrays import Floats
 from search.encoder import open_encoder
 from search.product import Product
@@ -95,7 +95,7 @@ def main(folder: Path) -> None:
             continue
         encoder = encoder or open_encoder()
         products = [row for row in open_catalog(path, CatalogSettings()) if isinstance(row, Product)]
-        vectors = encode_products([(title_text(product), passage_of(product)) for product in products], encoder)[0]
+        vectors = encode_products(list(map(texts_of, products)), encoder)[0]
         print(report(name, products, vectors, depth), flush=True)
 
 

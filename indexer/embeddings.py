@@ -1,7 +1,7 @@
 """Passages -> vectors. Nothing is encoded twice: not across builds, not after a build that was killed.
 
-A product's vector is that of its passage, leaning a little towards that of its title, which is free at query time
-(DESIGN.md, "Two texts, one vector"). It is keyed by a hash of both texts and their shares, and reused from any kept
+A product's vector is that of its passage, leaning towards that of its kind, which is free at query time (DESIGN.md,
+"Two texts, one vector"). It is keyed by a hash of both texts and their shares, and reused from any kept
 release with the same encoder and precision, or from the chunks an interrupted build left behind.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.passages import Texts
 from search.arrays import Floats, unit_rows
 from search.encoder import Encoder, SentenceTransformerEncoder
 from search.errors import ReleaseDamaged
@@ -26,12 +27,10 @@ from search.segments import SegmentIndex, Segments, quantized
 
 CHUNK = 1024  # products encoded between two writes to the cache
 HASH_BYTES = 16
-TITLE_SHARE = 0.15  # of the title in a product's vector; the passage has the rest; DESIGN.md, "Two texts, one vector"
 PARITY_SAMPLE = 64
 PARITY_COSINE = 0.999  # least cosine between a vector in the faster precision and in float32
 
 Hashes = NDArray[np.uint8]
-Texts = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,9 @@ class Embedded:
 
 
 def text_hashes(texts: Iterable[Texts]) -> Hashes:
-    """Return (n, 16) uint8: blake2b of each (title, passage) and of their shares in the vector."""
-    share = f"{TITLE_SHARE:g}"
-    digests = [hashlib.blake2b("\0".join((share, *pair)).encode(), digest_size=HASH_BYTES).digest() for pair in texts]
+    """Return (n, 16) uint8: blake2b of each product's texts and of their shares in the vector."""
+    keys = ("\0".join((f"{text.kind_share:g}", text.kind, text.passage)) for text in texts)
+    digests = [hashlib.blake2b(key.encode(), digest_size=HASH_BYTES).digest() for key in keys]
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH_BYTES)
 
 
@@ -68,19 +67,19 @@ def embed(
     """Return the vectors of all products, encoding only texts that were never encoded with this encoder.
 
     Args:
-        texts: (title, passage) of each product, in row order.
+        texts: of each product, in row order.
         encoder: the encoder of this release.
         home: whose releases and cache are searched for vectors; whose cache takes finished chunks.
         on_progress: called with (what, done, total).
     """
     hashes = text_hashes(texts)
-    precision, parity = choose_precision(encoder, [passage for _, passage in texts[:PARITY_SAMPLE]])
+    precision, parity = choose_precision(encoder, [text.passage for text in texts[:PARITY_SAMPLE]])
     cache = home.cache / f"{encoder.fingerprint}-{precision}"
     known = _known_vectors(home, cache, encoder.fingerprint, precision)
     keys = [row.tobytes() for row in hashes]
     first_row = {key: row for row, key in reversed(list(enumerate(keys))) if key not in known}
     # Chunks hold texts of like length, which wastes no padding; long and short ones in turn keep the ETA true.
-    missing = sorted(first_row.values(), key=lambda row: (-len(texts[row][1]), row))
+    missing = sorted(first_row.values(), key=lambda row: (-len(texts[row].passage), row))
     chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
     done = 0
     for turn in range(len(chunks)):
@@ -100,19 +99,25 @@ def encode_products(
     texts: Sequence[Texts], encoder: Encoder, precision: str = "float32"
 ) -> tuple[Floats, list[Segments]]:
     """Return (n, d) float32 unit rows, see `blended`, and the segments of each product's passage."""
-    titles, passages = [title for title, _ in texts], [passage for _, passage in texts]
     with _precision(precision):
-        vectors, segments = encoder.encode_segmented(passages)
-        return blended(encoder.encode_passages(titles), vectors), list(map(quantized, segments))
+        vectors, segments = encoder.encode_segmented([text.passage for text in texts])
+        known = {
+            text.passage: vector for text, vector in zip(texts, vectors, strict=True)
+        }  # a title may be all there is
+        kinds = [kind for kind in dict.fromkeys(text.kind for text in texts) if kind not in known]
+        known |= dict(zip(kinds, encoder.encode_passages(kinds), strict=True)) if kinds else {}
+    return blended(np.stack([known[text.kind] for text in texts]), vectors, texts), list(map(quantized, segments))
 
 
-def blended(titles: Floats, passages: Floats) -> Floats:
-    """Return (n, d) float32 unit rows: TITLE_SHARE of the title's vector, the rest of the passage's, normalised.
+def blended(kinds: Floats, passages: Floats, texts: Sequence[Texts]) -> Floats:
+    """Return (n, d) float32 unit rows: its share of the kind's vector, the rest of the passage's, normalised.
 
     Args:
-        titles, passages: (n, d) float32 unit rows.
+        kinds, passages: (n, d) float32 unit rows.
+        texts: that they are of, which say the shares.
     """
-    return unit_rows(TITLE_SHARE * titles + (1 - TITLE_SHARE) * passages)
+    shares = np.array([text.kind_share for text in texts], np.float32)[:, None]
+    return unit_rows(shares * kinds + (1 - shares) * passages)
 
 
 def choose_precision(encoder: Encoder, sample: Sequence[str]) -> tuple[str, float | None]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from indexer.evaluation.compare import compare_evaluations
+from indexer.evaluation.measures import Evaluation
+from indexer.training import JudgedQueries
+
+ByMode = Mapping[str, Evaluation]
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(path: Path, manifest: dict[str, Any]) -> None:
     """Write the build report from a manifest's entries."""
-    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    environment.filters["sparkline"] = sparkline_points
-    page = environment.get_template("report.html").render(
+    page = _template("report.html").render(
         catalog=manifest["catalog"],
         training=manifest["training"],
         encoder=manifest["encoder"],
         metrics=(manifest["metrics"] or {}).get("metrics", {}),
+        memory=manifest["memory"] or {},
         ranker=manifest["ranker"] or {},
         warnings=manifest["warnings"],
         versions=manifest["versions"],
@@ -26,6 +32,40 @@ def write_report(path: Path, manifest: dict[str, Any]) -> None:
         rows=manifest["rows"],
     )
     path.write_text(page, "utf-8")
+
+
+def write_query_report(path: Path, manifest: dict[str, Any], judged: JudgedQueries, by_mode: ByMode) -> None:
+    """Write the page of every judged query, the largest losses of the hybrid first.
+
+    Args:
+        path: of the page.
+        manifest: its entries so far.
+        judged: for the texts of the queries.
+        by_mode: "lexical", "dense" and "hybrid" -> the same queries measured in that mode.
+    """
+    values = {mode: evaluation.values["nDCG@10"] for mode, evaluation in by_mode.items()}
+    changes = values["hybrid"] - np.maximum(values["lexical"], values["dense"])
+    modes = {"lexical": "Words", "dense": "Meaning", "hybrid": "Served"}
+    query_ids = by_mode["hybrid"].query_ids
+    rows = [
+        {"text": judged.queries[query_ids[place]], "change": float(changes[place]),
+         "scores": [float(values[mode][place]) for mode in modes]}
+        for place in np.argsort(changes, kind="stable")
+    ]  # fmt: skip
+    duels = {
+        name: compare_evaluations(by_mode[mode], by_mode["hybrid"]).differences["nDCG@10"]
+        for mode, name in (("lexical", "words"), ("dense", "meaning"))
+    }
+    page = _template("queries.html").render(
+        catalog=manifest["catalog"], columns=list(modes.values()), rows=rows, duels=duels
+    )
+    path.write_text(page, "utf-8")
+
+
+def _template(name: str) -> Template:
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    environment.filters["sparkline"] = sparkline_points
+    return environment.get_template(name)
 
 
 def sparkline_points(values: list[float], width: int = 600, height: int = 120) -> str:

@@ -17,6 +17,7 @@ _UNITS = (
     ("mm", "millimetre", "millimeter"), ("cm", "centimetre", "centimeter"), ("m", "metre", "meter"), ("km",),
     ("in", "inch", "inches", '"', "”", "″"), ("ft", "foot", "feet"), ("yd", "yard"),
     ("mg",), ("g", "gram", "gramme", "gr"), ("kg", "kilo", "kilogram"), ("oz", "ounce"), ("lb", "lbs", "pound"),
+    ("floz", "fl oz", "fl. oz", "fluid oz", "fluid ounce"),
     ("ml", "millilitre", "milliliter"), ("cl",), ("l", "litre", "liter", "ltr"), ("gal", "gallon"), ("qt", "quart"),
     ("w", "watt"), ("kw",), ("v", "volt"), ("mah",), ("hz",), ("mhz",), ("ghz",), ("khz",), ("lm", "lumen"),
     ("kb",), ("mb",), ("gb", "gigabyte"), ("tb", "terabyte"), ("mp", "megapixel"), ("dpi",), ("rpm",),
@@ -31,9 +32,14 @@ _UNIT_OF = {
 _ATTACHED_ONLY = ("in", "m", "l", "v", "w", "g", "ft")
 _SPELLED = "|".join(re.escape(form) for form in sorted(_UNIT_OF, key=lambda form: (-len(form), form)))
 _SPACED = "|".join(re.escape(form) for form in sorted(set(_UNIT_OF) - set(_ATTACHED_ONLY), key=lambda f: (-len(f), f)))
-_QUANTITY = rf"(?<![\w.,])(?P<number>\d+(?:[.,]\d+)?)(?:-?(?P<unit>{_SPELLED})|[ -](?P<word>{_SPACED}))(?![^\W_])"
+_NUMBER = r"(?P<number>\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?)"
+_QUANTITY = rf"(?<![\w.,]){_NUMBER}(?:-?(?P<unit>{_SPELLED})|[ -](?P<word>{_SPACED}))(?![^\W_])"
 _TOKEN = re.compile(rf"{_QUANTITY}|(?P<hyphenated>{_HYPHENATED.pattern})|{_WORD.pattern}")
-_ANY_QUANTITY = re.compile(rf"(?<![\w.,])(?P<number>\d+(?:[.,]\d+)?)[\s-]?(?P<unit>{_SPELLED})(?![^\W_]|\s*\d)")
+_ANY_QUANTITY = re.compile(rf"(?<![\w.,]){_NUMBER}[\s-]?(?P<unit>{_SPELLED})(?![^\W_]|[\s-]*\d)")
+_SIDE = rf"\d+(?:[.,]\d+)?(?:[\s-]?(?:{_SPELLED}))?"
+_DIMENSIONS = re.compile(
+    rf"(?<![\w.,])(?P<sides>{_SIDE}(?:\s*(?:x|×|by)\s*{_SIDE})+?)(?:[\s-]?(?P<unit>{_SPELLED}))?(?![^\W_]|\s*(?:x|×|by)\s*\d)"
+)
 _QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _UNITS)})")
 IDENTIFYING_DIGITS = 4
 LEAST_JOINED = 5  # letters of a word that may be two written together
@@ -79,6 +85,17 @@ def quantity_of(text: str) -> str:
     return _quantity_term(found) if found else ""
 
 
+def dimensions_in(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield (term, start, end) of every size of two or three sides in a lower-case text: 8.5" x 11" -> 8.5x11in.
+
+    The last unit is that of all sides; without one the term has none.
+    """
+    for found in _DIMENSIONS.finditer(text):
+        sides = [side.replace(",", ".") for side in re.findall(r"\d+(?:[.,]\d+)?", found["sides"])]
+        units = re.findall(rf"\d[\s-]?({_SPELLED})(?![^\W_])", found[0])
+        yield f"{'x'.join(sides)}{_UNIT_OF[units[-1]] if units else ''}", *found.span()
+
+
 def quantities_in(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield (term, start, end) of everything in a lower-case text that may be a quantity, "2 in" of "2 in 1" too."""
     for found in _ANY_QUANTITY.finditer(text):
@@ -86,7 +103,12 @@ def quantities_in(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _quantity_term(found: re.Match[str]) -> str:
-    return f"{found['number'].replace(',', '.')}{_UNIT_OF[found['unit']]}"
+    return f"{_plain_number(found['number'])}{_UNIT_OF[found['unit']]}"
+
+
+def _plain_number(written: str) -> str:
+    """Return a number without thousands separators, with a decimal point."""
+    return written.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+", written) else written.replace(",", ".")
 
 
 class Analyzer:
@@ -153,7 +175,7 @@ def _tokens(text: str) -> Iterator[tuple[list[str], str]]:
         number = found["number"]
         if number is not None:
             unit = _UNIT_OF[found["unit"] or found["word"]]
-            yield _WORD.findall(number), f"{number.replace(',', '.')}{unit}"
+            yield _WORD.findall(number), f"{_plain_number(number)}{unit}"
         else:
             yield [_POSSESSIVE.sub("", word) for word in _WORD.findall(found[0])], ""
 

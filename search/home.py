@@ -78,12 +78,22 @@ class Layout:
         return self.folder / "ranker.json"
 
     @property
+    def memory(self) -> Path:
+        """The same: past queries and what they led to."""
+        return self.folder / "memory"
+
+    @property
     def rejected(self) -> Path:
         return self.folder / "rejected.csv"
 
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
+
+    @property
+    def query_report(self) -> Path:
+        """Only there where the build was given judged queries."""
+        return self.folder / "queries.html"
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ from search.errors import ReleaseDamaged
 from search.facets import FacetIndex
 from search.home import Layout
 from search.lexical import LexicalIndex
+from search.memory import QueryMemory
 from search.ranker import Ranker
 from search.segments import SegmentIndex
 from search.settings import RankingSettings
 from search.store import ProductStore
 from search.understanding import Interpreter
 
-FORMAT = 5
+FORMAT = 6
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Release:
         confidence: knows what unanswerable queries look like here.
         group_of: (n,) int64, equal for the variants of one product.
         ranker: learnt from judgments, or None.
+        memory: past queries and what they led to, or None.
     """
 
     layout: Layout
@@ -50,6 +52,7 @@ class Release:
     confidence: Confidence
     group_of: Rows
     ranker: Ranker | None
+    memory: QueryMemory | None = None
 
     @property
     def name(self) -> str:
@@ -109,11 +112,12 @@ def open_release(layout: Layout) -> Release:
     manifest = expect_readable(layout)
     products = ProductStore(layout.products)
     lexical, facets = LexicalIndex.load(layout.lexical), FacetIndex.load(layout.facets)
+    dense = DenseIndex.load(layout.embeddings, layout.dense_index)
     release = Release(
         layout,
         manifest,
         products,
-        DenseIndex.load(layout.embeddings, layout.dense_index),
+        dense,
         SegmentIndex.load(layout.segments),
         lexical,
         facets,
@@ -122,6 +126,7 @@ def open_release(layout: Layout) -> Release:
         Confidence.load(layout.confidence),
         _load_groups(layout, products.count),
         Ranker.load(layout.ranker),
+        QueryMemory.load(layout.memory, dense.embeddings.shape[1], products.count),
     )
     rows = {
         "manifest": manifest["rows"], "products": products.count, "embeddings": len(release.dense.embeddings),

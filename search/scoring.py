@@ -9,6 +9,7 @@ import numpy as np
 from search.arrays import Floats, Mask, Rows, best_rows
 from search.codes import NO_MATCH, CodeMatch
 from search.fusion import DEPTH, Scale, dense_share, fuse
+from search.memory import STRENGTH
 from search.release import Release
 from search.rescoring import first_of_each, smoothed, with_feedback
 from search.segments import GatheredSegments
@@ -41,7 +42,8 @@ class ScoredQuery:
         confidence: "good", "weak" (only closest matches) or "none".
         confidence_score: 0..1, how sure it is that something here fits; see search/confidence.py.
         boost: (n,) float32, added to the score of each row; None adds nothing.
-        codes: products whose numbers the query names; they are relevant, and first.
+        lifted: (m,) int64 ascending, products that the query names by their numbers, which come first, and that past
+            queries like it led to; they are relevant. gains: (m,) float32, what the score of each gains.
         ranking_vector: (d,) float32, what products are ranked by: `vector` after feedback in hybrid mode.
         head: (m,) int64 ascending, the best rows; head_closeness: (m,) float32 how near the ranking vector is to them
             and their segments; head_scores: (m,) float32 their smoothed scores. Empty but in hybrid mode.
@@ -64,7 +66,8 @@ class ScoredQuery:
     confidence: str
     confidence_score: float
     boost: Floats | None
-    codes: CodeMatch
+    lifted: Rows
+    gains: Floats
     ranking_vector: Floats | None
     head: Rows
     head_closeness: Floats
@@ -111,6 +114,10 @@ def score_query(
         segments = release.segments.gathered(near)
         near_segments = segments.closest(vector)
 
+    recalled = (no_rows, no_scores)
+    if mode == "hybrid" and vector is not None and release.memory is not None:
+        recalled = release.memory.recalled(vector)
+    lifted, gains = _lifts(codes, *recalled)
     identified = words.identified(text)
     best_coverage = float(coverage[kept].max(initial=0.0))
     share = float(mode == "dense")
@@ -123,16 +130,27 @@ def score_query(
         dense_pool=dense_pool if kept.all() else None,
         title_coverage=words.best_title_coverage(terms) if terms else 0.0, near=near, near_segments=near_segments,
         **_cut_off(release, mode, closest, best_coverage, codes),
-        confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,
+        confidence="good", confidence_score=1.0, boost=boost, lifted=lifted, gains=gains,
+        ranking_vector=vector,
         head=no_rows, head_closeness=no_scores, head_scores=no_scores,
     )  # fmt: skip
-    scored = _with_confidence(release, scored, closest, identified, best_coverage)
+    if identified == 0 and len(codes.rows) == 0:  # a part number is sure
+        scored = _with_confidence(release, scored, closest, best_coverage, float(recalled[1].max(initial=0.0)))
     if segments is None or len(near) == 0:
         return scored
     scored = _second_look(release, scored, segments)
     if release.ranker is None:
         return scored
     return replace(scored, head_scores=release.ranker.reranked(scored.head_scores, head_features(release, scored)))
+
+
+def _lifts(codes: CodeMatch, recalled: Rows, recall: Floats) -> tuple[Rows, Floats]:
+    """Return the rows that codes or past queries lift, ascending, and what the score of each gains by both."""
+    rows = np.union1d(codes.rows, recalled).astype(np.int64)
+    gains = np.zeros(len(rows), np.float32)
+    gains[np.searchsorted(rows, codes.rows)] += codes.gains
+    gains[np.searchsorted(rows, recalled)] += STRENGTH * recall
+    return rows, gains
 
 
 def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float, codes: CodeMatch) -> dict[str, float]:
@@ -155,16 +173,20 @@ def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float,
 
 
 def _with_confidence(
-    release: Release, scored: ScoredQuery, closest: Floats, identified: float, covered: float
+    release: Release, scored: ScoredQuery, closest: Floats, covered: float, recall: float
 ) -> ScoredQuery:
-    """Return the query with its confidence: that of its words without a vector, else see search/confidence.py."""
-    if identified > 0 or len(scored.codes.rows):
-        return scored
+    """Return the query with its confidence: that of its words without a vector, else see search/confidence.py.
+
+    Args:
+        closest: as for `_cut_off`.
+        covered: the largest share of the terms one product holds.
+        recall: 0..1, how much past queries speak for the product they speak most for; the answer is no less sure.
+    """
     if scored.vector is None:
         confidence = "good" if covered >= release.ranking.covers else "weak" if covered > 0 else "none"
         return replace(scored, confidence=confidence, confidence_score=round(covered, 4))
     best = float(closest[-1]) if len(closest) else 0.0
-    score = release.confidence.score(scored.vector, best, scored.title_coverage, covered)
+    score = max(recall, release.confidence.score(scored.vector, best, scored.title_coverage, covered))
     return replace(scored, confidence="good" if score >= 0.5 else "weak", confidence_score=round(score, 4))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from indexer.embeddings import encode_products
 from indexer.grouping import fold_variants
-from indexer.passages import passage_of, title_text
+from indexer.passages import texts_of
 from indexer.suggestions import write_suggestions
 from search.analysis import words_of
 from search.arrays import Floats, unit_rows
@@ -105,7 +105,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     folder.mkdir(parents=True)
     layout = Layout(folder)
     encoder = FakeEncoder()
-    texts = [(title_text(product), passage_of(product)) for product in products]
+    texts = list(map(texts_of, products))
     embeddings, segments = encode_products(texts, encoder)
     SegmentIndex.build(segments).save(layout.segments)
     np.save(layout.embeddings, embeddings)

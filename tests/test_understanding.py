@@ -18,7 +18,7 @@ from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product, lexical_fields
 from search.release import open_release
 from search.understanding import Interpreter, Understood
-from search.understanding.numbers import number_of
+from search.understanding.amounts import number_of
 
 ONE_OF_EACH = (
     Product("d1", "Long Sleeve Dress", price=40, attributes={"color": ("red",), "sleeve": ("long",)}),

@@ -25,7 +25,7 @@ from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.judgments import Judgments, Queries, read_judgments, read_kinds, read_queries
 from indexer.evaluation.measures import Evaluation, by_kind, evaluate_run
-from indexer.passages import passage_of, title_text
+from indexer.passages import passage_of
 from indexer.pipeline import build
 from indexer.progress import Progress
 from indexer.settings import BuildSettings
@@ -170,7 +170,7 @@ def open_bench(catalog: JudgedCatalog, work: Path, train: str) -> Bench:
     products = list(engine.release.products)
     base = open_encoder("")
     vectors = []
-    for name, text_of in (("titles", title_text), ("passages", passage_of)):
+    for name, text_of in (("titles", lambda product: product.title), ("passages", passage_of)):
         path = work / f"{catalog.name}.{base.fingerprint}.{name}.npy"
         if not path.is_file():
             progress.say(f"encoding {len(products):,} {name} with the untuned encoder ...")

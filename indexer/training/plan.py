@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.evaluation.measures import relevant_from_of
-from indexer.passages import title_text
 from indexer.training.chance import chance
 from indexer.training.evidence import (
     Evidence,
@@ -98,7 +97,7 @@ class Planner:
         rows = sorted(self._chance("pool").sample(range(len(self.products)), min(most, len(self.products))))
         self.progress("finding near-duplicates", 0, len(rows))
         members = [self.products[row] for row in rows]
-        titles = text_vectors(self.base, list(map(title_text, members)), self.settings.gate_tokens)
+        titles = text_vectors(self.base, [product.title for product in members], self.settings.gate_tokens)
         groups = groups_of(members, titles, self.settings.near_duplicate)
         return rows, dict(zip(rows, groups, strict=True))
 
@@ -145,7 +144,7 @@ class Planner:
         ]
         titles: dict[str, int] = {}
         for pair in pairs:
-            title = title_text(self.products[pair.row]).casefold()
+            title = self.products[pair.row].title.casefold()
             group_of.setdefault(pair.row, titles.setdefault(title, len(self.products) + len(titles)))
         self._chance("taught").shuffle(pairs)
         return tuple(pairs)

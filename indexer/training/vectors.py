@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from indexer.embeddings import blended
-from indexer.passages import passage_of, title_text
+from indexer.passages import texts_of
 from search.arrays import Floats, unit_rows
 from search.product import Product
 
@@ -36,9 +36,10 @@ def text_vectors(model: Any, texts: Sequence[str], tokens: int) -> Floats:
 
 
 def product_vectors(model: Any, products: Sequence[Product], tokens: int) -> Floats:
-    """Return (n, d) float32 unit rows as the index holds them: of title and passage."""
-    titles = text_vectors(model, [title_text(product) for product in products], tokens)
-    return blended(titles, text_vectors(model, [passage_of(product) for product in products], tokens))
+    """Return (n, d) float32 unit rows as the index holds them: of kind and passage."""
+    texts = list(map(texts_of, products))
+    kinds = text_vectors(model, [text.kind for text in texts], tokens)
+    return blended(kinds, text_vectors(model, [text.passage for text in texts], tokens), texts)
 
 
 def _encoded(model: Any, encode: Callable[..., Any], texts: Sequence[str], tokens: int) -> Floats:

@@ -62,3 +62,25 @@ class Constraint:
             if self.op == "~":
                 return (numbers >= bound * (1 - AROUND)) & (numbers <= bound * (1 + AROUND))
             return numbers <= bound if self.op == "<=" else numbers >= bound
+
+
+@dataclass(frozen=True)
+class Found:
+    """Constraints and where a text states them.
+
+    Attributes:
+        constraints: what is asked.
+        start, end: of the characters that say so.
+        also: further spans that say nothing else, "my budget" of "my budget for a lamp is $40".
+    """
+
+    constraints: tuple[Constraint, ...]
+    start: int
+    end: int
+    also: tuple[tuple[int, int], ...] = ()
+
+    def blanked(self, text: str) -> str:
+        """Return the text with all these characters blotted out, in place."""
+        for start, end in ((self.start, self.end), *self.also):
+            text = text[:start] + "\0" * (end - start) + text[end:]
+        return text

@@ -8,29 +8,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from search.analysis import folded, quantity_of
+from search.analysis import dimensions_in, folded, quantity_of
 from search.arrays import Mask
 from search.errors import ReleaseDamaged
 from search.facets import PATH_SEPARATOR, FacetIndex, ValuesFacet
 from search.lexical import LexicalIndex
+from search.understanding.amounts import with_digits
 
 MOST_TERMS = 4
-LEAST_TITLES = 1  # titles with the words; fewer say nothing about what the words mean
+LEAST_TITLES = 2  # titles with the words; fewer say nothing about what the words mean
 LEAST_CARRIERS = 2  # products with a value that is one word; of a single product it describes, and names nothing
 LEAST_SHARE = 0.5  # of them that must carry the value
 CLEARLY_MORE = 3  # times as many products, for a value to win over the same word in another field
 # Values of the latter name other things, that a product goes with: an oven in a query is the oven itself.
 NOT_SPOKEN = {"category", "availability", "compatibility", "compatible_with", "works_with", "fits", "suitable_for"}
 EMPTY_VALUES = {"yes", "no", "none", "all", "n/a", "other", "unknown", "various", "assorted", "true", "false"}
-_PACK = re.compile(r"(\d+)[\s-]?(?:pack|pk|ct|count)|(?:pack|set) of (\d+)")
+# A pack, a set and a count are counted alike; pieces are another thing.
+PACK = re.compile(
+    r"(?P<n>\d+)[\s-]?(?P<kind>packs?|pk|ct|count|sets?|pieces?|pcs?)(?!\w)|"
+    r"(?P<of>packs?|sets?|box|bag|bundle|case|count|pieces) of\s+(?P<m>\d+)(?!\w)",
+    re.IGNORECASE,
+)
 
 Key = tuple[str, ...]
 
@@ -44,16 +50,26 @@ class SpokenValues:
         after_not: the same for words that follow a negation, which leaves less doubt that a value is meant.
         by_field: field -> terms -> value, for values that need their field named: "size 8".
         names: pairs of words that stand together in a category's name: "face creams" are no creamy colour.
+        mentions: pairs of a value and the word after it that the catalog's texts hold mostly of products without that
+            value: the "blue light" that glasses keep out.
+        rivals: key -> every (field, value) it may be, the one that most products have first, where there are several.
     """
 
     values: dict[Key, tuple[str, str]]
     after_not: dict[Key, tuple[str, str]]
     by_field: dict[str, dict[Key, str]]
     names: frozenset[Key]
+    mentions: frozenset[Key]
+    rivals: dict[Key, tuple[tuple[str, str], ...]]
 
     @classmethod
-    def build(cls, facets: FacetIndex, lexical: LexicalIndex) -> SpokenValues:
-        """Find the values of a catalog that can be told from other words."""
+    def build(cls, facets: FacetIndex, lexical: LexicalIndex, texts: Iterable[str] = ()) -> SpokenValues:
+        """Find the values of a catalog that can be told from other words.
+
+        Args:
+            facets, lexical: of the release.
+            texts: title and description of each product, in row order.
+        """
         claims: dict[Key, dict[tuple[str, str], int]] = defaultdict(dict)
         doubtful: dict[Key, dict[tuple[str, str], int]] = defaultdict(dict)
         by_field: dict[str, dict[Key, str]] = {}
@@ -64,22 +80,31 @@ class SpokenValues:
             by_field[facet.name] = {}
             carriers = facet.counts(np.arange(facets.rows))
             for code, value in enumerate(facet.values):
-                for key in keys_of(value):
+                for key in dict.fromkeys((*keys_of(value), *keys_of(with_digits(value)))):
                     by_field[facet.name].setdefault(key, value)
                     if not is_telling(key):
                         continue
                     if carriers[code] < LEAST_CARRIERS and len(key) == 1 and not key[0][0].isdigit():
                         continue
                     doubtful[key].setdefault((facet.name, value), int(carriers[code]))
-                    if key[-1] not in things and _means(key, facet, value, lexical):
+                    is_measure = key[0][0].isdigit()
+                    is_thing = key[-1] in things and not (facet.name == "brand" and len(key) > 1)
+                    if is_measure or (not is_thing and _means(key, facet, value, lexical)):
                         claims[key].setdefault((facet.name, value), int(carriers[code]))
-        return cls(_clear_winners(claims), _clear_winners(doubtful), by_field, _category_pairs(facets))
+        values = _clear_winners(claims)
+        return cls(
+            values, {key: _ranked(named)[0] for key, named in doubtful.items()}, by_field, _category_pairs(facets),
+            _mentions(values, facets, texts),
+            {key: tuple(_ranked(named)) for key, named in doubtful.items() if len(named) > 1},
+        )  # fmt: skip
 
     def save(self, path: Path) -> None:
         """Write them as JSON."""
         data = {
             "values": [[*named, list(key)] for key, named in self.values.items()],
             "names": sorted(map(list, self.names)),
+            "mentions": sorted(map(list, self.mentions)),
+            "rivals": [[list(key), *map(list, named)] for key, named in self.rivals.items()],
             "after_not": [[*named, list(key)] for key, named in self.after_not.items()],
             "by_field": {
                 field: [[value, list(key)] for key, value in keys.items()] for field, keys in self.by_field.items()
@@ -101,6 +126,8 @@ class SpokenValues:
                 {tuple(key): (field, value) for field, value, key in data["after_not"]},
                 {field: {tuple(key): value for value, key in keys} for field, keys in data["by_field"].items()},
                 frozenset(map(tuple, data["names"])),
+                frozenset(map(tuple, data["mentions"])),
+                {tuple(key): tuple((field, value) for field, value in named) for key, *named in data["rivals"]},
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ReleaseDamaged(f"{path} cannot be read ({error!r}); build the release again") from error
@@ -126,11 +153,15 @@ def keys_of(value: str) -> Iterator[Key]:
     """Yield the keys a value is looked up by: its quantity or pack if it is one, else its terms."""
     text = value.casefold().strip()
     quantity = quantity_of(text)
-    pack = _PACK.fullmatch(text)
+    sides = next((term for term, start, end in dimensions_in(text) if (start, end) == (0, len(text))), "")
+    pack = PACK.fullmatch(text)
     if quantity:
         yield (quantity,)
+    elif sides:
+        yield (sides,)
+        yield (sides.rstrip("abcdefghijklmnopqrstuvwyz"),)
     elif pack:
-        yield (f"{pack[1] or pack[2]}-pack",)
+        yield (pack_term(pack),)
     elif text not in EMPTY_VALUES:
         terms = tuple(map(form_of, re.findall(r"[^\W_]+", text)))
         if 1 <= len(terms) <= MOST_TERMS:
@@ -139,11 +170,18 @@ def keys_of(value: str) -> Iterator[Key]:
                 yield tuple({"grey": "gray", "gray": "grey"}.get(term, term) for term in terms)
 
 
+def pack_term(found: re.Match[str]) -> str:
+    """Return the term of a pack, "6-pack", or of pieces, "39-piece"."""
+    is_pieces = (found["kind"] or "").lower().startswith(("piece", "pc"))
+    return f"{found['n'] or found['m']}-{'piece' if is_pieces else 'pack'}"
+
+
 def is_telling(key: Key) -> bool:
     """Return whether words can name a value without its field: not a bare number, letter or size code."""
-    return any(sum(map(str.isalpha, term)) >= 3 for term in key) or (
-        len(key) == 1 and key[0][0].isdigit() and len(key[0]) > 2 and not key[0].isdigit()
-    )
+    joined = "".join(key)
+    is_mixed = len(key) == 1 and not joined.isalpha() and not joined.isdigit()  # A4, 2T, 12oz
+    is_code = len(key) == 1 and 2 <= len(joined) <= 3 and joined.isalpha() and not set(joined) & set("aeiouy")  # XL
+    return is_mixed or is_code or sum(map(str.isalpha, joined)) >= 3
 
 
 def _means(key: Key, facet: ValuesFacet, value: str, lexical: LexicalIndex) -> bool:
@@ -161,6 +199,17 @@ def _category_pairs(facets: FacetIndex) -> frozenset[Key]:
     return frozenset(pair for name in _category_names(facets) for pair in pairwise(name))
 
 
+def _mentions(values: dict[Key, tuple[str, str]], facets: FacetIndex, texts: Iterable[str]) -> frozenset[Key]:
+    single = {key[0]: named for key, named in values.items() if len(key) == 1 and key[0].isalpha()}
+    carriers = {word: carriers_of(facets.values[field], value) for word, (field, value) in single.items()}
+    balance: Counter[Key] = Counter()
+    for row, text in enumerate(texts):
+        words = [form_of(word) for word in re.findall(r"[^\W_]+", text)]
+        for pair in {pair for pair in pairwise(words) if pair[0] in single}:
+            balance[pair] += 1 if carriers[pair[0]][row] else -1
+    return frozenset(pair for pair, carried in balance.items() if carried < 0)
+
+
 def _category_names(facets: FacetIndex) -> list[list[str]]:
     """Return the words of each thing a category is named after, two of "Irons & Boards"; the last says what it is."""
     paths = facets.values["category"].values if "category" in facets.values else ()
@@ -172,8 +221,12 @@ def _clear_winners(claims: dict[Key, dict[tuple[str, str], int]]) -> dict[Key, t
     return {key: winner for key, named in claims.items() if (winner := _clear_winner(named, key[0][0].isdigit()))}
 
 
+def _ranked(named: dict[tuple[str, str], int]) -> list[tuple[str, str]]:
+    return sorted(named, key=lambda one: (-named[one], one))
+
+
 def _clear_winner(named: dict[tuple[str, str], int], is_measure: bool) -> tuple[str, str] | None:
-    ranked = sorted(named, key=lambda one: (-named[one], one))
+    ranked = _ranked(named)
     if is_measure:
         return ranked[0]
     if len(ranked) > 1 and ranked[0][0] != ranked[1][0] and named[ranked[0]] < CLEARLY_MORE * named[ranked[1]]:
