@@ -32,6 +32,7 @@ from indexer.settings import BuildSettings
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
 from indexer.training.language import main_language, warn_language
+from search.categories import CategoryIndex
 from search.codes import codes_of
 from search.dense import DenseIndex
 from search.encoder import SentenceTransformerEncoder, file_sha256, open_encoder
@@ -129,6 +130,7 @@ def build(
             facets = FacetIndex.build(products)
             lexical.save(staging.lexical)
             facets.save(staging.facets)
+            CategoryIndex.build(embedded.embeddings, facets).save(staging.categories)
             Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
             write_suggestions(store, language)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))

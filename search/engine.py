@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import uuid
@@ -17,6 +18,7 @@ import numpy as np
 from search.arrays import Floats, Mask, Rows, best_rows
 from search.clusters import Cluster, cluster_json
 from search.codes import NO_MATCH, codes_in
+from search.conditions import conditions_of
 from search.encoder import Encoder
 from search.encoders import find_encoder
 from search.errors import AisleError, QueryError
@@ -43,6 +45,8 @@ SHOWN_FACETS = 8
 SHOWN_VALUES = 30
 SHOWN_CLUSTERS = 12
 FACET_SHARE = 0.2  # a facet is offered when at least this share of the results carries it
+MAX_RESCUES = 8  # conditions whose price is told when nothing keeps them all
+RESCUE_CATEGORIES = 4
 CACHED_SCORES = 32  # scored queries kept: page 2 and every filter of a query reuse them
 
 
@@ -125,6 +129,7 @@ class Engine:
             hits=hits,
             facets=facets,
             clusters=clusters,
+            rescue=None if len(rows) else self._rescue(asked),
             currency=self.release.currency,
             took_ms=round((done - started) * 1000, 2),
             timings_ms={stage: round(seconds * 1000, 2) for stage, seconds in milliseconds.items()},
@@ -220,7 +225,9 @@ class Engine:
             if name in index.numbers:
                 answer[name] = range_json(name.capitalize(), index.numbers[name], rows)
             else:
-                answer[name] = facet_json(index.values[name], rows, request.filters.get(name, ()), SHOWN_VALUES)
+                answer[name] = facet_json(
+                    index.values[name], rows, request.filters.get(name, ()), SHOWN_VALUES, request.find.get(name, "")
+                )
         return answer
 
     def _wanted_facets(self, request: SearchRequest, rows: Rows) -> list[str]:
@@ -241,6 +248,29 @@ class Engine:
         """Return the leaf clusters of the results with counts, most first; the chosen one does not narrow the list."""
         rows = found.rows if asked.request.cluster is None else self._relevant(asked, without="cluster").rows
         return [cluster_json(*counted) for counted in self.release.clusters.counts(rows)[:SHOWN_CLUSTERS]]
+
+    def _rescue(self, asked: _Asked) -> dict[str, Any]:
+        """Return the ways out of no results: what each condition keeps out, and the categories nearest to the words."""
+        request, scored, index = asked.request, asked.scored, self.release.categories
+        conditions = itertools.islice(conditions_of(request, asked.read), MAX_RESCUES)
+        ways = [condition.as_json(self.total(condition.without)) for condition in conditions]
+        if scored is None:
+            paths = []
+        elif scored.vector is not None:
+            paths = index.closest(scored.vector, RESCUE_CATEGORIES)
+        else:
+            best = best_rows(scored.lexical, scored.lexical.astype(bool).sum())
+            paths = index.of_rows(self.release.facets, best, RESCUE_CATEGORIES)
+        facet = self.release.facets.values.get("category")
+        everything = facet.counts(np.arange(self.release.rows)) if facet else np.zeros(0, np.int64)
+        categories = [{"category": path, "count": int(everything[facet.code_of[path]])} for path in paths if facet]
+        return {"without": ways, "categories": categories}
+
+    def total(self, request: SearchRequest) -> int:
+        """Return how many products answer a request."""
+        read = self.understood(request)
+        mode, _ = self._usable_mode(request.mode, read.search_text)
+        return len(self._relevant(_Asked(request, read, self.scored(read, mode) if read.search_text else None)).rows)
 
     # -- what is shown --
 

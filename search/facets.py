@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search.analysis import folded
 from search.arrays import Floats, Mask, Rows, expect
 from search.errors import QueryError, ReleaseDamaged
 from search.product import Product
@@ -241,15 +242,25 @@ def _values_facet(name: str, label: str, column: list[tuple[str, ...]], is_path:
     return ValuesFacet(name, label, values, offsets, codes, is_path)
 
 
-def facet_json(facet: ValuesFacet, rows: Rows, selected: Sequence[str], limit: int) -> dict[str, Any]:
+def facet_json(facet: ValuesFacet, rows: Rows, selected: Sequence[str], limit: int, find: str = "") -> dict[str, Any]:
     """Return `{"type": "values", ...}`: values by frequency, selected ones always among them.
 
     Up to `limit` values; of paths up to `limit` below each open branch, a branch being open at the top and where it,
     or something below it, is selected.
+
+    Args:
+        facet: to count.
+        rows: that it is counted over.
+        selected: values chosen.
+        limit: most values listed.
+        find: only values with this text in them are listed, however deep; the others count as before.
     """
     counts = facet.counts(rows)
     codes = [int(code) for code in np.lexsort((np.arange(len(counts)), -counts)) if counts[code]]
-    listed = _open_branches(facet, codes, selected, limit) if facet.is_path else codes[:limit]
+    if find:
+        listed = [code for code in codes if folded(find) in folded(facet.values[code])][:limit]
+    else:
+        listed = _open_branches(facet, codes, selected, limit) if facet.is_path else codes[:limit]
     shown = listed + [code for code in codes if facet.values[code] in selected and code not in listed]
     values = [
         {"value": facet.values[code], "count": int(counts[code]), "selected": facet.values[code] in selected}

@@ -69,6 +69,10 @@ class Layout:
         return self.folder / "confidence"
 
     @property
+    def categories(self) -> Path:
+        return self.folder / "categories"
+
+    @property
     def clusters(self) -> Path:
         return self.folder / "clusters"
 

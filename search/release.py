@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from search.arrays import Rows, expect
+from search.categories import CategoryIndex
 from search.clusters import ClusterIndex
 from search.confidence import Confidence
 from search.dense import DenseIndex
@@ -25,7 +26,7 @@ from search.settings import RankingSettings
 from search.store import ProductStore
 from search.understanding import Interpreter
 
-FORMAT = 6
+FORMAT = 7
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Release:
     lexical: LexicalIndex
     facets: FacetIndex
     clusters: ClusterIndex
+    categories: CategoryIndex
     interpreter: Interpreter
     confidence: Confidence
     group_of: Rows
@@ -122,6 +124,7 @@ def open_release(layout: Layout) -> Release:
         lexical,
         facets,
         ClusterIndex.load(layout.clusters, products.count),
+        CategoryIndex.load(layout.categories, dense.embeddings.shape[1]),
         Interpreter.load(layout.understanding, facets, lexical),
         Confidence.load(layout.confidence),
         _load_groups(layout, products.count),

@@ -17,6 +17,7 @@ MAX_QUERY_CHARACTERS = 512
 MAX_PER_PAGE = 100
 MAX_WINDOW = 10_000  # page x per_page
 MAX_FILTER_VALUES = 50
+MAX_FIND_CHARACTERS = 64
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class SearchRequest:
     in_stock: bool = False
     cluster: int | None = None
     facets: Sequence[str] | None = None  # None: those worth showing; (): none
+    find: Mapping[str, str] = field(default_factory=dict)  # facet -> text that its listed values must hold
     explain: bool = False
     interpret: bool = True  # whether words may become constraints
     correct: bool = True  # whether words may be corrected
@@ -60,6 +62,11 @@ class SearchRequest:
                 raise QueryError(name, f'{name} "{value}" is not known{nearest(value, known)}')
         if sum(len(values) for values in self.filters.values()) > MAX_FILTER_VALUES:
             raise QueryError("f", f"more than {MAX_FILTER_VALUES} filter values; drop some")
+        for name, text in self.find.items():
+            if len(text) > MAX_FIND_CHARACTERS:
+                raise QueryError(
+                    f"find.{name}", f"it has {len(text)} characters; at most {MAX_FIND_CHARACTERS} are read"
+                )
         for name, bound in (("price_min", self.price_min), ("price_max", self.price_max)):
             if bound is not None and not math.isfinite(bound):
                 raise QueryError(name, f"{name} must be a plain number")
@@ -99,6 +106,7 @@ class SearchResults:
     hits: list[Hit]
     facets: dict[str, dict[str, Any]]
     clusters: list[dict[str, Any]]
+    rescue: dict[str, Any] | None
     currency: str
     took_ms: float
     timings_ms: dict[str, float]
@@ -117,5 +125,6 @@ class SearchResults:
             "confidence_score": self.confidence_score,
             "degraded": self.degraded, "page": self.request.page, "per_page": self.request.per_page,
             "pages": self.pages, "hits": hits, "facets": self.facets, "clusters": self.clusters,
+            "rescue": self.rescue,
             "currency": self.currency, "took_ms": self.took_ms,
         }  # fmt: skip

@@ -15,6 +15,7 @@ from indexer.passages import texts_of
 from indexer.suggestions import write_suggestions
 from search.analysis import words_of
 from search.arrays import Floats, unit_rows
+from search.categories import CategoryIndex
 from search.codes import codes_of
 from search.confidence import Calibration, Confidence
 from search.dense import DenseIndex
@@ -30,8 +31,8 @@ from search.understanding import Interpreter
 
 # Each line is one direction of the space; words on a line mean the same to the fake encoder.
 MEANINGS = (
-    "mug cup tumbler", "coffee espresso", "hot warm insulated", "dress gown", "red crimson", "blue navy",
-    "lamp light", "desk table", "boot shoe", "leather", "garden plant", "knife blade",
+    "mug cup tumbler mugs", "coffee espresso", "hot warm insulated", "dress gown dresses", "red crimson", "blue navy",
+    "lamp light lamps", "desk table", "boot shoe boots", "leather", "garden plant", "knife blade knives",
 )  # fmt: skip
 DIRECTION = {word: number for number, line in enumerate(MEANINGS) for word in line.split()}
 
@@ -115,6 +116,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     facets = FacetIndex.build(products)
     lexical.save(layout.lexical)
     facets.save(layout.facets)
+    CategoryIndex.build(embeddings, facets).save(layout.categories)
     Interpreter.build(products, facets, lexical, encoder.words()).save(layout.understanding)
     Confidence(Calibration(center=0.2, scale=0.05, noise=0.3)).save(layout.confidence)
     store = ProductStore(layout.products, writable=True)

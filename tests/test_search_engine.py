@@ -175,7 +175,7 @@ def test_reasons_name_what_was_asked_for(shop: Engine) -> None:
 
 
 def test_explain_shows_both_legs_and_only_when_asked(shop: Engine) -> None:
-    hit = shop.search("travel mug", explain=True).hits[0]
+    hit = shop.search("hot coffee mug", explain=True).hits[0]
     assert hit.explain is not None
     assert (hit.explain["dense_rank"], hit.explain["lexical_rank"]) == (1, 1)
     assert shop.search("travel mug").hits[0].explain is None

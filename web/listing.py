@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from search.engine import Engine
+from search.conditions import Condition, conditions_of, without_value
+from search.engine import MAX_RESCUES, Engine
 from search.facets import PATH_SEPARATOR
 from search.request import SearchRequest, SearchResults
 from web.cards import Card, Trait, card_of_hit, trait
 from web.formats import price_text
-from web.readings import Spelling, readings_of, spelling_of
-from web.urls import address, query_pairs, reachable_pages, with_value, without_value
+from web.readings import Spelling, said_of, spelling_of
+from web.urls import address, query_pairs, reachable_pages, with_value
 
 SHOWN_VALUES = 7  # of a facet, before "show more"
+LONG_FACET = 15  # values from which one may look for one by its letters
 SHOWN_CHIPS = 10
-MAX_RESCUES = 8
 ENOUGH_TO_NARROW = 8  # fewer results than this are seen at a glance
 SORT_LABELS = {
     "relevance": "Best match", "price:asc": "Price, low to high", "price:desc": "Price, high to low",
@@ -77,6 +78,7 @@ class Group:
     bars: list[Bar] = field(default_factory=list)
     low: float | None = None
     high: float | None = None
+    find: str | None = None  # text that the listed values hold; None: too few values to look through
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,16 @@ class Listing:
     has_stock: bool
 
     @property
+    def categories(self) -> list[tuple[str, int, str]]:
+        """(name, products, address) of the categories nearest to words that found nothing."""
+        nearby = (self.results.rescue or {}).get("categories", [])
+        return [
+            (one["category"].replace(PATH_SEPARATOR, " › "), one["count"],
+             address("/search", SearchRequest(filters={"category": (one["category"],)})))
+            for one in nearby
+        ]  # fmt: skip
+
+    @property
     def is_past_the_end(self) -> bool:
         """Whether there are results, but not on this page."""
         return self.results.total > 0 and not self.cards
@@ -147,7 +159,7 @@ def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") ->
         spelling=spelling_of(results, path),
         applied=_applied(engine, request, path, asks=is_nothing),
         cleared=address(path, cleared),
-        cleared_total=_total(engine, cleared) if is_nothing and request != cleared else None,
+        cleared_total=engine.total(cleared) if is_nothing and request != cleared else None,
         sorts=_sorts(engine, request),
         pages=_pages(request, path, last),
         previous=address(path, request, page=min(request.page - 1, last)) if request.page > 1 and last else "",
@@ -170,6 +182,7 @@ def _kept(request: SearchRequest, path: str) -> list[tuple[str, str]]:
     """Return the parameters that the filter form carries along unseen; those it has fields for are left out."""
     in_form = {"price_min", "price_max", "in_stock", "sort", "page"}
     is_cluster_page = path.startswith("/clusters/")
+    in_form |= {f"find.{name}" for name in request.find}
     return [
         (name, value)
         for name, value in query_pairs(request)
@@ -198,10 +211,15 @@ def _group(name: str, facet: dict[str, Any], request: SearchRequest, path: str) 
     if facet["is_path"]:
         return Group(name, facet["label"], branches=_branches(name, facet, request, path))
     values = [Value(trait(name, entry["value"]), entry["count"], entry["selected"]) for entry in facet["values"]]
+    find = request.find.get(name, "")
+    if find:
+        return Group(name, facet["label"], values, find=find)
     shown = [value for place, value in enumerate(values) if place < SHOWN_VALUES or value.is_selected]
     rest = [value for value in values if value not in shown]
     # A link that reveals a single value is longer than the value.
-    return Group(name, facet["label"], values, []) if len(rest) < 2 else Group(name, facet["label"], shown, rest)
+    if len(rest) < 2:
+        return Group(name, facet["label"], values, [])
+    return Group(name, facet["label"], shown, rest, find="" if facet["distinct"] >= LONG_FACET else None)
 
 
 def _branches(name: str, facet: dict[str, Any], request: SearchRequest, path: str) -> list[Branch]:
@@ -260,26 +278,33 @@ def _bars(facet: dict[str, Any], request: SearchRequest) -> list[Bar]:
 
 def _applied(engine: Engine, request: SearchRequest, path: str, asks: bool) -> list[Applied]:
     """Return every filter in force; `asks` the engine how many products each one keeps out."""
-    facets = engine.release.facets.values
-    without: list[tuple[str, str, SearchRequest]] = []
-    for name, values in request.filters.items():
-        label = facets[name].label
-        for value in values:
-            shown = value.replace(PATH_SEPARATOR, " › ") if facets[name].is_path else value
-            without.append((label, shown, without_value(request, name, value)))
-    if request.price_min is not None or request.price_max is not None:
-        text = _price_span(request, engine.release.currency)
-        without.append(("Price", text, replace(request, price_min=None, price_max=None, page=1)))
-    if request.in_stock:
-        without.append(("Availability", "in stock", replace(request, in_stock=False, page=1)))
-    without += readings_of(engine, request)
-    if request.cluster is not None and not path.startswith("/clusters/"):
-        cluster = engine.release.clusters.cluster(request.cluster)
-        without.append(("Group", cluster.label, replace(request, cluster=None, page=1)))
-    return [
-        Applied(label, value, address(path, left), _total(engine, left) if asks and place < MAX_RESCUES else None)
-        for place, (label, value, left) in enumerate(without)
+    conditions = [
+        one
+        for one in conditions_of(request, engine.understood(request))
+        if not (one.parameter == "cluster" and path.startswith("/clusters/"))
     ]
+    return [
+        Applied(
+            *_labelled(one, request, engine),
+            address(path, one.without),
+            engine.total(one.without) if asks and place < MAX_RESCUES else None,
+        )
+        for place, one in enumerate(conditions)
+    ]
+
+
+def _labelled(condition: Condition, request: SearchRequest, engine: Engine) -> tuple[str, str]:
+    """Return label and value of a condition, for people."""
+    if condition.constraints:
+        return said_of(condition.constraints, engine)
+    if condition.parameter == "price":
+        return "Price", _price_span(request, engine.release.currency)
+    if condition.parameter == "in_stock":
+        return "Availability", "in stock"
+    if condition.parameter == "cluster":
+        return "Group", engine.release.clusters.cluster(request.cluster or 0).label
+    facet, value = engine.release.facets.values[condition.parameter.removeprefix("f.")], str(condition.value)
+    return facet.label, value.replace(PATH_SEPARATOR, " › ") if facet.is_path else value
 
 
 def _price_span(request: SearchRequest, currency: str) -> str:
@@ -287,10 +312,6 @@ def _price_span(request: SearchRequest, currency: str) -> str:
     if low and high:
         return f"{low} to {high}"
     return f"from {low}" if low else f"up to {high}"
-
-
-def _total(engine: Engine, request: SearchRequest) -> int:
-    return engine.search(replace(request, per_page=1, page=1, facets=())).total
 
 
 def _chips(results: SearchResults, path: str) -> list[Chip]:

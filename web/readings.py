@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from search.engine import Engine
-from search.request import SearchRequest, SearchResults
+from search.request import SearchResults
 from search.understanding import Constraint
 from web.formats import price_text
 from web.urls import address
@@ -35,30 +34,7 @@ def spelling_of(results: SearchResults, path: str) -> Spelling:
     )
 
 
-def readings_of(engine: Engine, request: SearchRequest) -> Iterator[tuple[str, str, SearchRequest]]:
-    """Yield (label, value, the request without it) of everything read in the words, both ends of a range together.
-
-    A filter's words leave the query with it. What only prefers products keeps its words, and stops being read.
-    """
-    read = engine.understood(request)
-    seen = set()
-    for one in read.constraints:
-        if one.text in seen:
-            continue
-        seen.add(one.text)
-        alike = [other for other in read.constraints if other.text == one.text]
-        label, value = _said(alike, engine)
-        if one.is_filter:
-            left = " ".join(re.sub(re.escape(one.text), " ", request.q, count=1, flags=re.IGNORECASE).split())
-            without = replace(request, q=left, page=1)
-            if left == request.q:  # its words were corrected first, so they do not stand there as read
-                without = replace(request, interpret=False, page=1)
-        else:
-            without = replace(request, interpret=False, page=1)
-        yield label, value, without
-
-
-def _said(alike: list[Constraint], engine: Engine) -> tuple[str, str]:
+def said_of(alike: Sequence[Constraint], engine: Engine) -> tuple[str, str]:
     """Return label and value of one constraint, or of the two ends of a range."""
     one = alike[0]
     if one.field == "price":

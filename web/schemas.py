@@ -13,7 +13,7 @@ from search.errors import QueryError
 from search.facets import nearest
 from search.request import MAX_PER_PAGE, MAX_QUERY_CHARACTERS, SearchRequest
 
-FILTER = "f."
+FILTER, FIND = "f.", "find."
 MAX_RAW_QUERY = 4 * MAX_QUERY_CHARACTERS  # spaces are folded before the real limit is checked
 
 
@@ -109,7 +109,7 @@ def search_request(values: MultiDict[str, str], engine: Engine, *, lenient: bool
     for name, texts in values.lists():
         if lenient:
             texts = [text for text in texts if text.strip()]
-            if not texts or (not name.startswith(FILTER) and name not in SearchParameters.model_fields):
+            if not texts or (not name.startswith((FILTER, FIND)) and name not in SearchParameters.model_fields):
                 continue
         if name.startswith(FILTER):
             filters[name.removeprefix(FILTER)] = texts
@@ -138,18 +138,27 @@ def search_request_of_json(body: Any, engine: Engine) -> SearchRequest:
             raise InvalidParameters([(name, f"{name} must be a text or a list of texts")])
         filters[name.removeprefix(FILTER)] = texts
     single = {name: value for name, value in body.items() if not name.startswith(FILTER)}
+    for name, value in single.items():
+        if name.startswith(FIND) and not isinstance(value, str):
+            raise InvalidParameters([(name, f"{name} must be a text")])
     return _request(single, filters, engine)
 
 
 def _request(single: Mapping[str, Any], filters: Mapping[str, list[str]], engine: Engine) -> SearchRequest:
-    parameters = parsed(SearchParameters, single, also=[f"{FILTER}{name}" for name in engine.release.facets.values])
-    for name in filters:
-        engine.release.facets.facet(name, f"{FILTER}{name}")
+    facets = engine.release.facets
+    also = [f"{prefix}{name}" for prefix in (FILTER, FIND) for name in facets.values]
+    find = {name.removeprefix(FIND): text for name, text in single.items() if name.startswith(FIND)}
+    rest = {name: value for name, value in single.items() if not name.startswith(FIND)}
+    parameters = parsed(SearchParameters, rest, also=also)
+    for prefix, names in ((FILTER, filters), (FIND, find)):
+        for name in names:
+            facets.facet(name, f"{prefix}{name}")
     cluster = parameters.cluster
     if cluster is not None and cluster not in engine.release.clusters.clusters:
         raise QueryError("cluster", f"no cluster {cluster} in this release; see /api/v1/clusters for those there are")
     return SearchRequest(
         filters={name: tuple(dict.fromkeys(values)) for name, values in filters.items() if values},
+        find={name: text.strip() for name, text in find.items() if text.strip()},
         **parameters.model_dump(),
     )
 

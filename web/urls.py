@@ -22,6 +22,7 @@ def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
         pairs.append(("in_stock", "1"))
     if request.cluster is not None:
         pairs.append(("cluster", str(request.cluster)))
+    pairs += [(f"find.{name}", request.find[name]) for name in sorted(request.find)]
     if request.facets is not None:
         pairs.append(("facets", ",".join(request.facets) or "none"))
     defaults = SearchRequest()
@@ -51,13 +52,6 @@ def with_value(request: SearchRequest, field: str, value: str) -> SearchRequest:
     """Return the request, from its first page, with one more value of a filter."""
     values = (*request.filters.get(field, ()), value)
     return replace(request, filters={**request.filters, field: tuple(dict.fromkeys(values))}, page=1)
-
-
-def without_value(request: SearchRequest, field: str, value: str) -> SearchRequest:
-    """Return the request, from its first page, without a value of a filter."""
-    left = tuple(one for one in request.filters.get(field, ()) if one != value)
-    filters = {**request.filters, field: left}
-    return replace(request, filters={name: values for name, values in filters.items() if values}, page=1)
 
 
 def product_path(product_id: str) -> str:

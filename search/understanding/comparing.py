@@ -26,7 +26,8 @@ LESS = (
     r"less expensive than|up ?to|at (?:the )?(?:very )?most|max(?:imum|imal|\.)?(?: (?:price|cost|spend))?(?: of| is)?|"
     r"within|inside|<=?|≤|sub|as (?:low|little|cheap|high|much) as|(?:just )?(?:south|short|shy) of|"
     r"capp?(?:ed)? at|limited to|"
-    r"max(?:es|ing)? out at|top(?:s|ping)? out at|not to exceed)"
+    r"(?:price |spending )?(?:cap|ceiling|limit)(?: of| is| at)?|max(?:es|ing)? out at|top(?:s|ping)? out at|"
+    r"not to exceed)"
 )
 MORE = (
     r"(?:over|above|(?:more|greater|higher|pricier|better) than|more expensive than|north of|beyond|past|"

@@ -29,7 +29,8 @@ ONE_THING = frozenset(
     pink eye, pink noise, yellow jacket, yellow pages, navy bean, cream cheese, cream soda, tan line, steel wool,
     cotton candy, rubber band, paper clip, paper trail, glass rack, glass holder, iron supplement, wood chip, wool wash,
     silk worm, tin foil, tin opener, lemon squeezer, lemon zester, apple corer, chicken wire, chicken coop, fish tank,
-    sage seed, mint condition, stone fruit, copper peptide, charcoal grill, coral reef, ivory tower
+    sage seed, mint condition, stone fruit, copper peptide, charcoal grill, linen closet,
+    winter squash, silver wedding, silver anniversary, gold medal, navy veteran, coral reef, ivory tower
 """.split(",")
 )
 ADJECTIVE_ENDINGS = ("less", "free", "ed")

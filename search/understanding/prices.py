@@ -47,7 +47,11 @@ _ABOUT_MONEY = re.compile(
     r"\b(?:costs?|costing|priced?|prices?|spend(?:ing)?|pay(?:ing)?|budget|afford)\b.*)",
     re.IGNORECASE,
 )
-_COUNTED = re.compile(r"(?:size|age|ages|aged|type|model|no\.?|number|grade|level|part|step|of)\s*$", re.IGNORECASE)
+_COUNTED = re.compile(
+    r"\b(?:size|age|ages|aged|type|model|no\.?|number|grade|level|part|step|of|kids?|child|children|toddlers?|bab(?:y|ies)|"
+    r"infants?|boys?|girls?|people|persons?|adults?|teens?|anyone|someone|those|players?|is|are|turning|turns?)\s*$",
+    re.IGNORECASE,
+)
 # A sum without comparing words is the most there is to spend when the text speaks of a purse.
 _PURSE = re.compile(
     r"\b(?:(?:with|on|within|for|at)\s+)?(?:my|our|the|his|her|their|a|an|total)\s+(?:[a-z]+\s+)?"
@@ -140,7 +144,7 @@ def _plain(text: str, start: int, end: int, earlier: int, is_known: bool) -> Fou
         return None
     words = text[found.start : start]
     is_priced = bool(_ABOUT_MONEY.search(text[earlier:start]))
-    if found.start == start and (found.op == ">=" or _COUNTED.search(text[:start])):  # "size 10 or less", "3+"
+    if _COUNTED.search(text[: found.start]) or (found.start == start and found.op == ">="):  # "kids under 7", "3+"
         return None
     if found.op == ">=" and not (is_priced or is_known):
         # "over 60" at the end is money; "over 40 skincare", "from 5 to 9" are not.

@@ -93,11 +93,12 @@ class Speller:
             raise ReleaseDamaged(f"{path} cannot be read ({error!r}); build the release again") from error
 
     @cached_property
-    def _by_length(self) -> dict[int, list[str]]:
+    def _by_length(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Length -> the words of that length and the letters each of them has, see `letters_of`."""
         lengths: dict[int, list[str]] = {}
         for word in self.counts:
             lengths.setdefault(len(word), []).append(word)
-        return lengths
+        return {length: (np.array(words, object), letters_of(words)) for length, words in lengths.items()}
 
     def correction(self, word: str, others: Sequence[str], lexical: LexicalIndex) -> Correction | None:
         """Return the nearest word of the catalog for one that it does not know, None when nothing is near.
@@ -136,22 +137,27 @@ class Speller:
         """Return whether the encoder knows the word, or one that it is a form of: filler of fill."""
         if word in self.common:
             return True
-        known = self.common | self.counts.keys()
-        if any(word.startswith(prefix) and word.removeprefix(prefix) in known for prefix in PREFIXES):
+
+        def is_known(stem: str) -> bool:
+            return stem in self.common or stem in self.counts
+
+        if any(word.startswith(prefix) and is_known(word.removeprefix(prefix)) for prefix in PREFIXES):
             return True
         stems = [(word.removesuffix(ending), ending) for ending in ENDINGS if word.endswith(ending)]
-        return any(stem in known or (ending[0] in "aeiouy" and f"{stem}e" in known) for stem, ending in stems)
+        return any(is_known(stem) or (ending[0] in "aeiouy" and is_known(f"{stem}e")) for stem, ending in stems)
 
     def _near(self, word: str, most: int) -> dict[str, int]:
         """Return the words within so many edits -> edits."""
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
-        choices = [
-            known
-            for length in range(len(word) - most, len(word) + most + 1)
-            for known in self._by_length.get(length, ())
-        ]
+        own = letters_of([word])[0]
+        choices: list[str] = []
+        for length in range(len(word) - most, len(word) + most + 1):
+            if length in self._by_length:
+                words, letters = self._by_length[length]
+                # One edit takes at most one letter away and brings at most one new one.
+                choices += words[np.bitwise_count(letters ^ own) <= 2 * most].tolist()
         found = process.extract(word, choices, scorer=OSA.distance, score_cutoff=most, limit=24, processor=None)
         return {known: int(edits) for known, edits, _ in found if known != word}
 
@@ -163,3 +169,10 @@ class Speller:
             return None
         held, counts = np.unique(np.concatenate(rows), return_counts=True)
         return np.asarray(held[counts >= min(2, len(rows))])
+
+
+def letters_of(words: Sequence[str]) -> np.ndarray:
+    """Return (n,) uint64: one bit for each letter that a word has, letters beyond a to z sharing the bits above."""
+    points = np.array(words, str)[:, None].view(np.uint32).reshape(len(words), -1).astype(np.uint64)
+    bits = np.where(points < 97, 0, np.uint64(1) << ((points - np.uint64(97)) % np.uint64(64)))
+    return np.bitwise_or.reduce(bits, axis=1)

@@ -31,7 +31,7 @@ CLEARLY_MORE = 3  # times as many products, for a value to win over the same wor
 # Values of the latter name other things, that a product goes with: an oven in a query is the oven itself.
 NOT_SPOKEN = {"category", "availability", "compatibility", "compatible_with", "works_with", "fits", "suitable_for"}
 EMPTY_VALUES = {"yes", "no", "none", "all", "n/a", "other", "unknown", "various", "assorted", "true", "false"}
-# A pack, a set and a count are counted alike; pieces are another thing.
+# A pack, a box and a count are counted alike; sets and pieces are other things.
 PACK = re.compile(
     r"(?P<n>\d+)[\s-]?(?P<kind>packs?|pk|ct|count|sets?|pieces?|pcs?)(?!\w)|"
     r"(?P<of>packs?|sets?|box|bag|bundle|case|count|pieces) of\s+(?P<m>\d+)(?!\w)",
@@ -171,9 +171,10 @@ def keys_of(value: str) -> Iterator[Key]:
 
 
 def pack_term(found: re.Match[str]) -> str:
-    """Return the term of a pack, "6-pack", or of pieces, "39-piece"."""
-    is_pieces = (found["kind"] or "").lower().startswith(("piece", "pc"))
-    return f"{found['n'] or found['m']}-{'piece' if is_pieces else 'pack'}"
+    """Return the term of a pack, "6-pack", of a set, "4-set", or of pieces, "39-piece"."""
+    said = (found["kind"] or found["of"]).lower()
+    kind = "piece" if said.startswith(("piece", "pc")) else "set" if said.startswith("set") else "pack"
+    return f"{found['n'] or found['m']}-{kind}"
 
 
 def is_telling(key: Key) -> bool:

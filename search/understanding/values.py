@@ -41,7 +41,13 @@ _BOUND = re.compile(
     r"\b(?:under|over|above|below|(?:less|more|longer|shorter) than|up to|at least|at most|within)\s+$", re.IGNORECASE
 )
 _NAME_BEFORE = re.compile(r"\b(?:named|called|mr|mrs|ms)\.?\s+$", re.IGNORECASE)
-_FOR = re.compile(r"(?<!looking )(?<!search )(?<!searching )\bfor\s+$", re.IGNORECASE)
+# "Paint for aluminum siding" is not of aluminum; "looking for a red dress" is.
+_FOR = re.compile(
+    r"(?<!look )(?<!looking )(?<!search )(?<!searching )(?<!shopping )(?<!shop )(?<!hunting )(?<!asking )(?<!ask )"
+    r"(?<!asked )(?<!wished )(?<!wishing )(?<!hoping )"
+    r"\bfor\s+(?:(?:an?|the|my|your|his|her|our|their|some|any)\s+)?$",
+    re.IGNORECASE,
+)
 _GOES_ON = re.compile(r"\s+(?:to|of|out|up|down|as|on(?! (?:it|them)\b)|off|away|into)\b", re.IGNORECASE)
 _MAKER = re.compile(r"\b(?:by|from|brand)\s+$", re.IGNORECASE)
 
@@ -101,6 +107,7 @@ class ValueReader:
             if length and (one is None or length >= one.length):  # "long sleeve" is more than "long" said of sleeves
                 one = self._guessed(words, place, length, text) or one
             if one is not None:
+                named += self._joined_before(words, place, text, named, one)
                 named.append(one)
             place += max(one.length if one else length, 1)
         return _alternatives(named, text)
@@ -127,15 +134,11 @@ class ValueReader:
             return None
         last = words[place + length - 1]
         is_measure = keys[place][0].isdigit()
-        if (
-            not is_measure
-            and _FOR.search(text[: words[place].start])
-            and not following_words(words, place + length, text)
-        ):
-            return None  # a scrubber for cast iron is of something else
-        is_word = (
-            length == 1 and len(keys[place]) > 3 and not is_measure and not keys[place].endswith(ADJECTIVE_ENDINGS)
-        )
+        if not is_measure and place and _FOR.search(text[: words[place].start]):
+            return None
+        is_adjective = len(keys[place]) > 4 and keys[place].endswith(ADJECTIVE_ENDINGS)
+        is_adjective = is_adjective or not set(keys[place]) & set("aeiouy")  # a code, XL
+        is_word = length == 1 and not is_measure and not is_adjective
         if is_word and not self._is_said_of_a_thing(words, place, length, field, value, text):
             return None
         return Named(field, value, words[place].start, last.end, False, length)
@@ -159,6 +162,8 @@ class ValueReader:
         edges = (keys[max(place - 1, 0) : place + 1], keys[place + length - 1 : place + length + 1])
         if self.spoken.names.intersection(map(tuple, edges)):
             return True
+        if length > 1:  # two words that are a value mean it
+            return False
         beside = [keys[at] for at in (place - 1, place + length) if 0 <= at < len(keys)]
         stem = self.lexical.analyzer.term_of
         held = [self.lexical.title_rows(stem(key)) for key in keys[place : place + length]]
@@ -247,6 +252,20 @@ class ValueReader:
         value = self.spoken.by_field[field][tuple(keys[place : place + length])]
         return Named(field, value, words[place].start, words[place + length - 1].end, named[-1].is_explicit, length)
 
+    def _joined_before(
+        self, words: Sequence[Word], place: int, text: str, named: Sequence[Named], one: Named
+    ) -> list[Named]:
+        """Return the value right before, of the same field, that would mean nothing alone: "cream or green"."""
+        before = next(
+            (words[at] for at in (place - 1, place - 2) if at >= 0 and words[at].term not in ("or", "and")), None
+        )
+        if before is None or (named and named[-1].end >= before.end):
+            return []
+        value = self.spoken.by_field[one.field].get((before.term,))
+        if value is None or not is_telling((before.term,)) or not JOINERS.match(text[before.end : one.start]):
+            return []
+        return [Named(one.field, value, before.start, before.end, one.is_explicit, 1)]
+
     def _explicit(self, words: Sequence[Word], place: int) -> Named | None:
         """Return the value whose field the text names before or after it: "size 8", "slim fit", "cream coloured"."""
         keys = [word.term for word in words]
@@ -273,13 +292,20 @@ class ValueReader:
         known: list[tuple[str, int, int]] = []
         for term, begin, end in measures:  # the sides of 8.5" x 11" are no lengths of their own
             is_free = all(end <= other or begin >= stop for _, other, stop in known)
-            if begin >= start and term in self._measures and is_free:
+            term = next((one for one in (term, *_alike(term)) if one in self._measures), "")
+            if begin >= start and term and is_free:
                 known.append((term, begin, end))
         words = [Word(*one) for one in known]
         for match in _WORD.finditer(lowered, start):
             if not any(begin <= match.start() < end for _, begin, end in known):
                 words.append(Word(form_of(match[0]), *match.span()))
         return sorted(words, key=lambda word: word.start)
+
+
+def _alike(term: str) -> tuple[str, ...]:
+    """Return other terms for the same number of things: a set of 4 may be sold as a 4-pack."""
+    number, _, kind = term.rpartition("-")
+    return {"set": (f"{number}-pack",), "pack": (f"{number}-set",)}.get(kind, ())
 
 
 def _folded_alike(text: str) -> str:

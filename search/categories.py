@@ -1,0 +1,85 @@
+"""The categories of a catalog in the encoder's space: which of them a query is nearest to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from search.arrays import Floats, Rows, expect, unit_rows
+from search.errors import ReleaseDamaged
+from search.facets import FacetIndex
+
+
+@dataclass(frozen=True)
+class CategoryIndex:
+    """Categories that hold products, each with the mean direction of these.
+
+    Attributes:
+        paths: "Kitchen > Knives", as the category facet has them.
+        centroids: (c, d) float32 unit rows.
+    """
+
+    paths: tuple[str, ...]
+    centroids: Floats
+
+    @classmethod
+    def build(cls, embeddings: Floats, facets: FacetIndex) -> CategoryIndex:
+        """Return the categories of a catalog; none where it has none.
+
+        Args:
+            embeddings: (n, d) float32 unit rows.
+            facets: of the same products.
+        """
+        facet = facets.values.get("category")
+        if facet is None:
+            return cls((), np.zeros((0, embeddings.shape[1]), np.float32))
+        rows = np.repeat(np.arange(facets.rows), np.diff(facet.offsets))
+        sums = np.zeros((len(facet.values), embeddings.shape[1]), np.float64)
+        np.add.at(sums, facet.codes, embeddings[rows])
+        return cls(facet.values, unit_rows(sums))
+
+    def closest(self, vector: Floats, count: int) -> list[str]:
+        """Return up to `count` paths, the nearest to a query's vector first; of a path and its ancestor the nearer."""
+        found: list[str] = []
+        for place in np.argsort(-(self.centroids @ vector), kind="stable"):
+            path = self.paths[place]
+            if not any(path.startswith(other) or other.startswith(path) for other in found):
+                found.append(path)
+            if len(found) == count:
+                break
+        return found
+
+    def of_rows(self, facets: FacetIndex, rows: Rows, count: int) -> list[str]:
+        """Return up to `count` paths that most of these rows lie in, the leaves only."""
+        if not self.paths or len(rows) == 0:
+            return []
+        facet = facets.values["category"]
+        counts = facet.counts(rows)
+        leaves = [code for code in np.argsort(-counts, kind="stable") if counts[code] and self._is_leaf(int(code))]
+        return [facet.values[code] for code in leaves[:count]]
+
+    def _is_leaf(self, code: int) -> bool:
+        return not any(path.startswith(f"{self.paths[code]} > ") for path in self.paths)
+
+    def save(self, folder: Path) -> None:
+        """Write paths and centroids."""
+        folder.mkdir(parents=True)
+        (folder / "paths.json").write_text(json.dumps(self.paths, ensure_ascii=False), "utf-8")
+        np.save(folder / "centroids.npy", self.centroids)
+
+    @classmethod
+    def load(cls, folder: Path, dim: int) -> CategoryIndex:
+        """Read them back.
+
+        Raises:
+            ReleaseDamaged: a file is missing or does not fit.
+        """
+        try:
+            paths = tuple(map(str, json.loads((folder / "paths.json").read_text("utf-8"))))
+            centroids = expect(np.load(folder / "centroids.npy"), (len(paths), dim), np.float32, "category centroids")
+        except (OSError, ValueError, TypeError) as error:
+            raise ReleaseDamaged(f"{folder} cannot be read ({error}); build the release again") from error
+        return cls(paths, centroids)
