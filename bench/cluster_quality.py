@@ -95,7 +95,7 @@ def main(folder: Path) -> None:
             continue
         encoder = encoder or open_encoder()
         products = [row for row in open_catalog(path, CatalogSettings()) if isinstance(row, Product)]
-        vectors = encode_products(list(map(texts_of, products)), encoder)[0]
+        vectors = encode_products(texts_of(products), encoder)[0]
         print(report(name, products, vectors, depth), flush=True)
 
 

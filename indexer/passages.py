@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from search.product import Product
@@ -27,10 +28,19 @@ class Texts(NamedTuple):
     kind_share: float
 
 
-def texts_of(product: Product) -> Texts:
-    """Return both texts of a product and how they are blended."""
+def texts_of(products: Sequence[Product]) -> list[Texts]:
+    """Return both texts of each product and how they are blended, in order.
+
+    Categories are kinds only where most products have one. Else those few would lie nearer to every query that names
+    their kind than the many like them that have none.
+    """
+    has_kinds = 2 * sum(bool(product.category) for product in products) > len(products)
+    return [_texts(product, has_kinds) for product in products]
+
+
+def _texts(product: Product, has_kinds: bool) -> Texts:
     kind = ". ".join(_kind(product))
-    if kind:
+    if kind and has_kinds:
         return Texts(kind, passage_of(product), CATEGORY_SHARE)
     return Texts(product.title, passage_of(product), TITLE_SHARE)
 

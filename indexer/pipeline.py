@@ -111,7 +111,7 @@ def build(
             store = ProductStore(staging.products, writable=True)
             reading = read_products(catalog, store, staging, settings.max_rejected, progress)
             products = without_boilerplate(list(store))
-        texts = list(map(texts_of, products))
+        texts = texts_of(products)
         hashes = text_hashes(texts)
         language = main_language(products)[0] or "en"
         warnings = [warning] if (warning := warn_language(products, base)) else []

@@ -33,12 +33,12 @@ _ATTACHED_ONLY = ("in", "m", "l", "v", "w", "g", "ft")
 _SPELLED = "|".join(re.escape(form) for form in sorted(_UNIT_OF, key=lambda form: (-len(form), form)))
 _SPACED = "|".join(re.escape(form) for form in sorted(set(_UNIT_OF) - set(_ATTACHED_ONLY), key=lambda f: (-len(f), f)))
 _NUMBER = r"(?P<number>\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?)"
-_QUANTITY = rf"(?<![\w.,]){_NUMBER}(?:-?(?P<unit>{_SPELLED})|[ -](?P<word>{_SPACED}))(?![^\W_])"
+_QUANTITY = rf"(?<![\w.,/]){_NUMBER}(?:-?(?P<unit>{_SPELLED})|[ -](?P<word>{_SPACED}))(?![^\W_])"
 _TOKEN = re.compile(rf"{_QUANTITY}|(?P<hyphenated>{_HYPHENATED.pattern})|{_WORD.pattern}")
-_ANY_QUANTITY = re.compile(rf"(?<![\w.,]){_NUMBER}[\s-]?(?P<unit>{_SPELLED})(?![^\W_]|[\s-]*\d)")
+_ANY_QUANTITY = re.compile(rf"(?<![\w.,/]){_NUMBER}[\s-]?(?P<unit>{_SPELLED})(?![^\W_]|[\s-]*\d)")
 _SIDE = rf"\d+(?:[.,]\d+)?(?:[\s-]?(?:{_SPELLED}))?"
 _DIMENSIONS = re.compile(
-    rf"(?<![\w.,])(?P<sides>{_SIDE}(?:\s*(?:x|×|by)\s*{_SIDE})+?)(?:[\s-]?(?P<unit>{_SPELLED}))?(?![^\W_]|\s*(?:x|×|by)\s*\d)"
+    rf"(?<![\w.,/])(?P<sides>{_SIDE}(?:\s*(?:x|×|by)\s*{_SIDE})+?)(?:[\s-]?(?P<unit>{_SPELLED}))?(?![^\W_]|\s*(?:x|×|by)\s*\d)"
 )
 _QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _UNITS)})")
 IDENTIFYING_DIGITS = 4

@@ -106,7 +106,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     folder.mkdir(parents=True)
     layout = Layout(folder)
     encoder = FakeEncoder()
-    texts = list(map(texts_of, products))
+    texts = texts_of(products)
     embeddings, segments = encode_products(texts, encoder)
     SegmentIndex.build(segments).save(layout.segments)
     np.save(layout.embeddings, embeddings)

@@ -37,7 +37,7 @@ def text_vectors(model: Any, texts: Sequence[str], tokens: int) -> Floats:
 
 def product_vectors(model: Any, products: Sequence[Product], tokens: int) -> Floats:
     """Return (n, d) float32 unit rows as the index holds them: of kind and passage."""
-    texts = list(map(texts_of, products))
+    texts = texts_of(products)
     kinds = text_vectors(model, [text.kind for text in texts], tokens)
     return blended(kinds, text_vectors(model, [text.passage for text in texts], tokens), texts)
 

@@ -141,7 +141,10 @@ class Interpreter:
         values = self._values.values_in(blank)
         left = _tidied(" ".join([*blank.replace("\0", " ").split(), *wanted_instead]), bool(found))
         stated = sorted([*found, *values], key=lambda one: one.start)
-        return Understood(text, left, constraints=tuple(constraint for one in stated for constraint in one.constraints))
+        distinct = {
+            (one.field, one.op, one.value): one for each in reversed(stated) for one in reversed(each.constraints)
+        }
+        return Understood(text, left, constraints=tuple(reversed(distinct.values())))
 
     def _ratings(self, text: str) -> Iterator[Found]:
         return ratings_in(text) if "rating" in self.facets.numbers else iter(())

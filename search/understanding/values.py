@@ -201,10 +201,13 @@ class ValueReader:
                 return self._applies(field, value, preceding.term)
         while following and (following[0],) in self.spoken.values:  # "tan leather bag": the bag is what is tan
             following = following[1:]
-        if field == "brand" and following:
+        if field == "brand":
             is_word = length == 1 and words[place].term in self.common
-            is_held = self._holds(field, value, self._titled(following[-1]))
+            is_held = bool(following) and self._holds(field, value, self._titled(following[-1]))
             return is_held or not is_word or bool(_MAKER.search(before))
+        said = text[words[place].start : words[place].end].casefold()
+        if field == "color" and said.endswith("s") and said != value.casefold():  # greens are vegetables
+            return False
         return self.can_be_said(field, value, following, words[place + length - 1].term)
 
     def can_be_said(self, field: str, value: str, following: Sequence[str], word: str) -> bool:
@@ -281,7 +284,8 @@ class ValueReader:
             field = self._field_of_stem.get(said, "")
             found = self.spoken.by_field.get(field, {}).get(tuple(keys[place : place + length]))
             if found is not None:
-                return Named(field, found, words[place].start, words[place + length].end, True, length + 1)
+                # Less sure than "size 8": the things sought may be what the field is called, "rechargeable batteries".
+                return Named(field, found, words[place].start, words[place + length].end, False, length + 1)
         return None
 
     def words_in(self, text: str, start: int) -> list[Word]:
