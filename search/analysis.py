@@ -15,7 +15,7 @@ _HYPHENATED = re.compile(r"[^\W_]+(?:['’][^\W_]+)*(?:[-‐‑][^\W_]+)+")
 # Symbols of units and the words for them, as written after a number; all forms of one unit become the first.
 _UNITS = (
     ("mm", "millimetre", "millimeter"), ("cm", "centimetre", "centimeter"), ("m", "metre", "meter"), ("km",),
-    ("in", "inch", "inches", '"', "”", "″"), ("ft", "foot", "feet"), ("yd", "yard"),
+    ("in", "inch", "inches", '"', "”", "″"), ("ft", "foot", "feet", "'", "′"), ("yd", "yard"),
     ("mg",), ("g", "gram", "gramme", "gr"), ("kg", "kilo", "kilogram"), ("oz", "ounce"), ("lb", "lbs", "pound"),
     ("floz", "fl oz", "fl. oz", "fluid oz", "fluid ounce"),
     ("ml", "millilitre", "milliliter"), ("cl",), ("l", "litre", "liter", "ltr"), ("gal", "gallon"), ("qt", "quart"),
@@ -38,7 +38,7 @@ _TOKEN = re.compile(rf"{_QUANTITY}|(?P<hyphenated>{_HYPHENATED.pattern})|{_WORD.
 _ANY_QUANTITY = re.compile(rf"(?<![\w.,/]){_NUMBER}[\s-]?(?P<unit>{_SPELLED})(?![^\W_]|[\s-]*\d)")
 _SIDE = rf"\d+(?:[.,]\d+)?(?:[\s-]?(?:{_SPELLED}))?"
 _DIMENSIONS = re.compile(
-    rf"(?<![\w.,/])(?P<sides>{_SIDE}(?:\s*(?:x|×|by)\s*{_SIDE})+?)(?:[\s-]?(?P<unit>{_SPELLED}))?(?![^\W_]|\s*(?:x|×|by)\s*\d)"
+    rf"(?<![\w.,/])(?P<sides>{_SIDE}(?:\s*(?:x|×|by)\s*{_SIDE}){{1,2}}?)(?:[\s-]?(?P<unit>{_SPELLED}))?(?![^\W_]|\s*(?:x|×|by)\s*\d)"
 )
 _QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _UNITS)})")
 IDENTIFYING_DIGITS = 4

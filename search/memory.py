@@ -16,7 +16,7 @@ import numpy as np
 from search.arrays import Floats, Rows, expect
 from search.errors import ReleaseDamaged
 
-FLOOR = 0.8  # cosine of two queries below which they ask for different things
+FLOOR = 0.95  # cosine of two queries below which they ask for different things
 STRENGTH = 1.0  # what a product gains that the very same query led to: as much as the best score without it
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+MOST_NUMBERS = 12  # of a query that are looked at; more are neither prices nor ratings
 _SMALL = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
@@ -16,7 +17,7 @@ _TENS = {
 _SCALES = {"hundred": 100, "thousand": 1000, "grand": 1000}
 _NUMBER_WORD = rf"(?:{'|'.join([*_SMALL, *_TENS, *_SCALES])})"
 _WORDS = rf"(?:(?:an?|half an?) (?=hundred|thousand|grand))?{_NUMBER_WORD}(?:(?:[ -]| and ){_NUMBER_WORD})*"
-_DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d{1,2})?|\d+(?:[.,]\d{1,2}(?!\d))?"
+_DIGITS = r"(?<!\d)(?:\d{1,3}(?:,\d{3})+(?:\.\d{1,2})?|\d+(?:[.,]\d{1,2}(?!\d))?)"
 _SIGN = r"(?:us\s?)?[$€£]|\b(?:usd|eur|gbp)\s"
 _AFTER = r"(?:[$€£]|(?:us )?(?:dollars?|bucks?|usd|euros?|eur|gbp|quid)\b)"
 PLAIN = rf"(?:(?:{_DIGITS})(?:\s?k\b)?|\b{_WORDS}\b)"

@@ -16,9 +16,9 @@ NEGATION = (
 )
 _SAYS_NOTHING = (
     r"(?:wan(?:t|na)|wish|to|go(?:es|ing)?|pay(?:ing)?|spend(?:ing)?|costs?|costing|be|being|priced?|prices|any(?:thing)?|"
-    r"ones?|is|are|it|they|that(?:['’]s)?|which|willing|able|like|prefer|much|way|too|the|an?|sets?|setting|me|us|back|"
+    r"ones?|is|are|it(?:['’]?s)?|they(?:['’]?re)?|that(?:['’]s)?|which|willing|able|like|prefer|much|way|too|the|an?|sets?|setting|me|us|back|"
     r"runs?|running|for|should|will|would|have|has|having|let|by|all|far|ever|gets?|i|i'?m|we|you|comes?|coming|in|at|"
-    r"really|afford|break|tags?|even|single|cent|penny|dime|dollar|items?|products?|things?|options?|with|of|them|these|"
+    r"bother|show|recommend|suggest|send|give|include|list|offer|really|afford|break|tags?|even|single|cent|penny|dime|dollar|items?|products?|things?|options?|with|of|them|these|"
     r"those|whatever|everything|drops?|dropping|falls?|dips?|stars?|charge[sd]?|retail(?:s|ing)?|sell(?:s|ing)?|sold|my|our|budget|stretch|rated|ratings?|reviews?|scores?)"
 )
 LESS = (
@@ -41,11 +41,12 @@ NEAR = (
 _BETWEEN = r"(?:(?:of|a|an|the|price|say|maybe|perhaps|ideally|like|is|at|total|cost|tag|absolute|just|only)\b|[:,])"
 _BEFORE = {
     op: re.compile(
-        rf"(?:(?<![\w-])(?P<no>{NEGATION})\s+(?:{_SAYS_NOTHING}\s+){{0,8}}?)?(?<![\w-])(?P<said>{words})"
+        rf"(?:(?<![\w-])(?P<no>{refused})\s+(?:{_SAYS_NOTHING}\s+){{0,8}}?)?(?<![\w-])(?P<said>{words})"
         rf"(?:\s*{_BETWEEN})*[\s-]*$",
         re.IGNORECASE,
     )
-    for op, words in (("~", NEAR), ("<=", LESS), (">=", MORE))
+    # "Mad at me if it's over $50": a condition on more turns it round, one on less does not.
+    for op, words, refused in (("~", NEAR, NEGATION), ("<=", LESS, NEGATION), (">=", MORE, rf"(?:{NEGATION}|if)"))
 }
 # Of "min 20 max 40" the max is the next number's.
 _ALONE = r"(?!\s*(?:of|is|:|price|spend|cost)?\s*(?:[$€£]|\d|\w+ (?:dollars|bucks)))"

@@ -19,7 +19,7 @@ _NOT = (
 _STRICT = r"no|non|not|never|-"  # after these the next word is what is not wanted; after the others a phrase may be
 _MARK = re.compile(
     r"(?<![\w-])(?P<mark>"
-    r"without(?: having)?|w/o|sans|minus|excluding|exclude|lacking|lack(?:s)?|omitting|"
+    r"without(?: having)?|w/o|sans|minus|excluding|exclude|lacking|(?:that|which|it) lacks?|omitting|"
     r"except(?:ing)?(?: for)?|apart from|aside from|besides|other than|rather than|instead of|as opposed to|"
     r"(?:any|every|whatever|all)(?:thing|one)?(?: (?!from\b|in\b)\w+)? (?:but|except|besides)(?: not)?|"
     r"(?:(?:stay|keep|steer|staying|keeping|steering) (?:away|clear) (?:from|of)|away from)|"
@@ -32,13 +32,14 @@ _MARK = re.compile(
     r"(?:that |which |they |it |and |but )*(?:isn['’]?t|is not|aren['’]?t|are not|wasn['’]?t|weren['’]?t|not|"
     r"must not be|"
     r"shouldn['’]?t be|can['’]?t be|cannot be|not be)"
-    r"(?: (?:made|woven|sewn|built|crafted|knit(?:ted)?|lined|filled|scented|flavou?red|dyed))?"
+    r"(?: (?:[a-z]+ed|made|woven|sewn|built|knit))?"
     r" (?:made |colou?red )?(?:of|from|with|in|by)|"
     r"(?:that |which |they |it |and |but )*(?:isn['’]?t|is not|aren['’]?t|are not|wasn['’]?t|weren['’]?t|must not be|"
     r"can['’]?t be|cannot be|shouldn['’]?t be)(?! (?:made|in)\b)|"
     r"(?:i(?:['’]?m| am) |he(?:['’]?s| is) |she(?:['’]?s| is) |who(?:['’]?s| is) |is |are )?"
     r"(?:allergic to|intolerant (?:of|to)|sensitive to)|"
     r"free (?:of|from)|"
+    r"(?:and |but |must |should |to )*not (?:use|have|contain|include|need|require)(?: any| an?)?|"
     r"(?:but |and )?none (?:from|of|by|in|with|made (?:of|from|with))|"
     r"neither|nor|nothing(?: (?:in|with|made (?:of|from|with)|containing|that(?:['’]s| is| has| contains| uses|"
     r" smells of))"
@@ -50,7 +51,7 @@ _MARK = re.compile(
 _SKIPPED = re.compile(
     r"(?:(?:any|the|an?|that|which|is|are|has|have|it|its|anything|something|stuff|things?|ones?|kinds?|sorts?|types?|"
     r"made|of|in|with|from|containing|all|too much|much|also|either|colou?red|colou?r|about|those|these|your|my|"
-    r"to be|for|by|certain|visible|whatever|whichever)\s+)+",
+    r"to be|for|by|certain|visible|whatever|whichever)\s+)++",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -58,7 +59,8 @@ _EXCLUDED = re.compile(
     r"(?:^|(?<=[\s,.;!?]))(?P<words>[^\W\d_]+)\s+(?:(?:is|are)\s+)?(?:excluded|ruled out|out of the question|"
     r"not wanted|unwanted|"
     r"(?:is|are) (?:not (?:allowed|acceptable|welcome|an option)|a no-?go|a deal ?-?breaker))\b|"
-    r"\b(?:leave|leaving|keep|filter) (?:out )?(?:the |any |all )?(?P<these>[^\W\d_]+)(?: ones?)? out\b",
+    r"\b(?:(?:leave|leaving|filter) (?:out )?(?:the |any |all )?|keep (?:the |any |"
+    r"all ))(?P<these>[^\W\d_]+)(?: ones?)? out\b",
     re.IGNORECASE,
 )
 # After "no" or "not" these begin something else than what is not wanted.

@@ -6,16 +6,17 @@ or measured: "boots under 80" is about money, "under 30 inches" and "over 40 ski
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
-from search.understanding.amounts import MONEY, PLAIN, is_inside_a_word, number_of
+from search.understanding.amounts import MONEY, MOST_NUMBERS, PLAIN, is_inside_a_word, number_of
 from search.understanding.comparing import compared
 from search.understanding.constraints import Constraint, Found
 
 _COSTS = re.compile(
-    r"(?:\b(?:that(?:['’]?s| is| are| will)?|which|it['’]?s|costs?|costing|priced?|prices?|worth|is|are|be|for|at|"
-    r"runs?|goes|go|sells?|with an?|in the|of|my|our|total)\s+)+$",
+    r"(?:\b(?:that(?:['’]?s)?|which|it(?:['’]?s)?|will|costs?|costing|priced?|prices?|worth|is|are|be|for|at|runs?|goes|go|"
+    r"sells?|with|an?|in|the|of|my|our|total)\s+)++$",
     re.IGNORECASE,
 )
 _TO = r"\s*(?:-|–|—|to|and|through|till|until|up to|and up to|or)\s*"
@@ -99,7 +100,7 @@ def prices_in(text: str) -> Iterator[Found]:
                 bounds = (Constraint("price", ">=", low, said, True), Constraint("price", "<=", high, said, True))
                 yield Found(bounds, start, match.end())
     for numbers, is_money in ((_MONEY, True), (_PLAIN, False)):
-        for match in numbers.finditer(text):
+        for match in itertools.islice(numbers.finditer(text), MOST_NUMBERS):
             if not is_free(*match.span()) or is_inside_a_word(text, *match.span()):
                 continue
             earlier = max((stop for _, stop in taken if stop <= match.start()), default=0)

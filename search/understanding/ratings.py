@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
-from search.understanding.amounts import is_inside_a_word, number_of
+from search.understanding.amounts import MOST_NUMBERS, is_inside_a_word, number_of
 from search.understanding.comparing import NEGATION, compared
 from search.understanding.constraints import Constraint, Found
 
@@ -19,29 +20,28 @@ _RATED = r"(?:rat(?:ed?|ings?|es)|review(?:s|ed|ers)?|scor(?:es?|ed|ing)|stars|a
 _SPEAKS = re.compile(rf"\b(?:{_RATED}|customers?|buyers?|shoppers|people|gave|give)\b", re.IGNORECASE)
 _LEAD = re.compile(
     rf"(?:\b(?:with|that|which|have|has|having|an?|the|is|are|of|its|whose|at|customer|user|average|avg|only|must|be|"
-    rf"should|to|in|by|from|on|get|gets|got|i|want|need|{_RATED})\s+)+$",
+    rf"should|to|in|by|from|on|get|gets|got|i|want|need|{_RATED})\s+)++$",
     re.IGNORECASE,
 )
 _RATED_BEFORE = re.compile(
-    rf"\b{_RATED}\b(?:\s+(?:of|is|are|at|an?|to|be|should|must|on|it|its|in|the|that|average[sd]?|averaging|score)\b)*\s*:?\s*$",
+    rf"\b{_RATED}\b(?:\s+(?:of|is|are|at|an?|to|be|should|must|on|it|its|in|the|that|average[sd]?|averaging|score)\b)*+\s*:?\s*$",
     re.IGNORECASE,
 )
-_RATED_AFTER = re.compile(rf"\s*(?:(?:customer|user|average|avg|or higher|or better)\s+)*{_RATED}\b", re.IGNORECASE)
+_RATED_AFTER = re.compile(rf"\s*(?:(?:customer|user|average|avg|or higher|or better)\s+)*+{_RATED}\b", re.IGNORECASE)
 _OR_BETTER = re.compile(
     r"\b(?:(?:or|and) (?:better|higher|above|more|up(?:wards?)?|over)|upwards|minimum|at least|at the least)\b",
     re.IGNORECASE,
 )
 _NOT_GOODS = re.compile(r"\s*(?:hotels?|restaurants?|general|resorts?|review system)\b", re.IGNORECASE)
 _STOCK = re.compile(
-    r"\b(?:(?:only |just |that(?:['’]s| is| are| you have)? |which (?:is|are) |currently |actually |must be |"
-    r"has to be |"
-    r"have to be |is |are |be )*"
-    r"(?:in[ -]stock|available (?:now|today|immediately|right (?:now|away)|straight away)|(?:currently|"
-    r"still) available|"
-    r"on the shel(?:f|ves) (?:right )?now|ready to ship|ships? (?:today|now|immediately|right away)|(?:must be|"
-    r"only|if) available|on hand)"
-    r"(?: only| now| today| right now| at the moment| please| items?)*)(?!\w)",
+    r"\b(?:in[ -]stock|available (?:now|today|immediately|right (?:now|away)|straight away)|"
+    r"(?:currently|still|must be|only|if) available|on the shel(?:f|ves) (?:right )?now|ready to ship|"
+    r"ships? (?:today|now|immediately|right away)|on hand)"
+    r"(?: only| now| today| right now| at the moment| please| items?)*+(?!\w)",
     re.IGNORECASE,
+)
+_STOCK_LEAD = re.compile(
+    r"(?:\b(?:only|just|that(?:['’]s)?|which|is|are|be|you|have|has|to|must|currently|actually)\s+)++$", re.IGNORECASE
 )
 _GONE = (
     r"(?:sold[ -]out|out[ -]of[ -]stock|unavailable|(?:on )?back[ -]?order(?:ed)?s?|(?:on )?pre[ -]?orders?(?:ed)?|"
@@ -57,7 +57,7 @@ _NOT_GONE = re.compile(
 
 def ratings_in(text: str) -> Iterator[Found]:
     """Yield the least rating a text asks for, once."""
-    for match in _NUMBER.finditer(text):
+    for match in itertools.islice(_NUMBER.finditer(text), MOST_NUMBERS):
         found = _rating(text, match)
         if found:
             yield found
@@ -103,4 +103,6 @@ def stock_in(text: str) -> Iterator[Found]:
     """Yield the wish for what is in stock."""
     match = _NOT_GONE.search(text) or _STOCK.search(text)
     if match:
-        yield Found((Constraint("availability", "=", "in_stock", match[0].strip(), True),), *match.span())
+        lead = _STOCK_LEAD.search(text[: match.start()])
+        start, end = lead.start() if lead else match.start(), match.end()
+        yield Found((Constraint("availability", "=", "in_stock", text[start:end].strip(), True),), start, end)

@@ -73,7 +73,7 @@ class SpokenValues:
         claims: dict[Key, dict[tuple[str, str], int]] = defaultdict(dict)
         doubtful: dict[Key, dict[tuple[str, str], int]] = defaultdict(dict)
         by_field: dict[str, dict[Key, str]] = {}
-        things = {name[-1] for name in _category_names(facets)}
+        things = {words[-1] for _, words in _category_names(facets)}
         for facet in facets.values.values():
             if facet.name in NOT_SPOKEN:
                 continue
@@ -92,8 +92,10 @@ class SpokenValues:
                     if is_measure or (not is_thing and _means(key, facet, value, lexical)):
                         claims[key].setdefault((facet.name, value), int(carriers[code]))
         values = _clear_winners(claims)
+        values |= {key: named for key, named in _switches(facets) if key not in values}
         return cls(
-            values, {key: _ranked(named)[0] for key, named in doubtful.items()}, by_field, _category_pairs(facets),
+            values, {key: _ranked(named)[0] for key, named in doubtful.items()}, by_field,
+            _category_pairs(facets, values),
             _mentions(values, facets, texts),
             {key: tuple(_ranked(named)) for key, named in doubtful.items() if len(named) > 1},
         )  # fmt: skip
@@ -196,8 +198,24 @@ def _means(key: Key, facet: ValuesFacet, value: str, lexical: LexicalIndex) -> b
     return float(carriers_of(facet, value)[held].mean()) >= LEAST_SHARE
 
 
-def _category_pairs(facets: FacetIndex) -> frozenset[Key]:
-    return frozenset(pair for name in _category_names(facets) for pair in pairwise(name))
+def _switches(facets: FacetIndex) -> Iterator[tuple[Key, tuple[str, str]]]:
+    """Yield the names of fields whose value may be "yes": waterproof."""
+    for facet in facets.values.values():
+        for value in facet.values:
+            if value.casefold() in ("yes", "true") and facet.name not in NOT_SPOKEN:
+                yield tuple(map(form_of, facet.name.split("_"))), (facet.name, value)
+
+
+def _category_pairs(facets: FacetIndex, values: dict[Key, tuple[str, str]]) -> frozenset[Key]:
+    """Return the pairs of words in names of categories, but for values that the products in there have."""
+    found: set[Key] = set()
+    for path, words in _category_names(facets):
+        rows = facets.values["category"].rows_with([path])
+        for pair in pairwise(words):
+            field, value = values.get(pair[:1], ("", ""))
+            if not field or carriers_of(facets.values[field], value)[rows].mean() < LEAST_SHARE:
+                found.add(pair)
+    return frozenset(found)
 
 
 def _mentions(values: dict[Key, tuple[str, str]], facets: FacetIndex, texts: Iterable[str]) -> frozenset[Key]:
@@ -211,11 +229,12 @@ def _mentions(values: dict[Key, tuple[str, str]], facets: FacetIndex, texts: Ite
     return frozenset(pair for pair, carried in balance.items() if carried < 0)
 
 
-def _category_names(facets: FacetIndex) -> list[list[str]]:
-    """Return the words of each thing a category is named after, two of "Irons & Boards"; the last says what it is."""
-    paths = facets.values["category"].values if "category" in facets.values else ()
-    names = [part for path in paths for part in re.split(r"[&,/]| and ", path.rpartition(PATH_SEPARATOR)[2])]
-    return [words for name in names if (words := [form_of(word) for word in re.findall(r"[^\W_]+", name)])]
+def _category_names(facets: FacetIndex) -> Iterator[tuple[str, list[str]]]:
+    """Yield (path, words) of each thing a category is named after, two of "Irons & Boards"; the last is what it is."""
+    for path in facets.values["category"].values if "category" in facets.values else ():
+        for name in re.split(r"[&,/]| and ", path.rpartition(PATH_SEPARATOR)[2]):
+            if words := [form_of(word) for word in re.findall(r"[^\W_]+", name)]:
+                yield path, words
 
 
 def _clear_winners(claims: dict[Key, dict[tuple[str, str], int]]) -> dict[Key, tuple[str, str]]:

@@ -130,7 +130,7 @@ class ValueReader:
             if _BOUND.search(text[: words[place].start]):
                 return None  # "lasts over 3 months"
             field, value = self.best_rival(tuple(keys[place : place + length]), keys, (field, value))
-        if self._is_part_of_a_name(keys, place, length, field, value):
+        if not keys[place][0].isdigit() and self._is_part_of_a_name(keys, place, length, field, value):
             return None
         last = words[place + length - 1]
         is_measure = keys[place][0].isdigit()
@@ -206,7 +206,7 @@ class ValueReader:
             is_held = bool(following) and self._holds(field, value, self._titled(following[-1]))
             return is_held or not is_word or bool(_MAKER.search(before))
         said = text[words[place].start : words[place].end].casefold()
-        if field == "color" and said.endswith("s") and said != value.casefold():  # greens are vegetables
+        if said.endswith("s") and not value.casefold().endswith("s"):  # greens are vegetables, knees are no length
             return False
         return self.can_be_said(field, value, following, words[place + length - 1].term)
 
