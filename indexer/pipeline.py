@@ -23,7 +23,7 @@ from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.judgments import read_judgments, read_queries
 from indexer.grouping import fold_variants
-from indexer.learning import learn, with_learnt
+from indexer.learning import learn_ranker, with_ranker
 from indexer.passages import texts_of
 from indexer.progress import Progress
 from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
@@ -76,7 +76,7 @@ class BuildResult:
             "rejected": catalog["rejected"], "mapping": catalog["mapping"], "encoded": self.manifest["encoded"],
             "seconds": self.manifest["seconds"], "encoder": self.manifest["encoder"],
             "training": {key: training.get(key) for key in ("adopted", "merge_weight", "reason", "kept")},
-            "metrics": self.manifest["metrics"], "memory": self.manifest["memory"], "ranker": self.manifest["ranker"],
+            "metrics": self.manifest["metrics"], "ranker": self.manifest["ranker"],
             "warnings": self.manifest["warnings"],
         }  # fmt: skip
 
@@ -149,8 +149,7 @@ def build(
             "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},
             "encoder": encoder, "encoded": embedded.encoded,
             "training": choice.report, "settings": settings.as_json(), "warnings": warnings,
-            "confidence": asdict(confidence.calibration), "metrics": None,
-            "memory": None, "ranker": None,
+            "confidence": asdict(confidence.calibration), "metrics": None, "ranker": None,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}},
         }  # fmt: skip
         worse = ""
@@ -158,8 +157,7 @@ def build(
             with progress.stage("measuring"):
                 measured, worse = measure(staging, manifest, judged, home, live, progress)
             manifest |= measured
-            for part in ("memory", "ranker"):
-                progress.say(f"  {manifest[part]['reason']}")
+            progress.say(f"  {manifest['ranker']['reason']}")
         write_report(staging.report, manifest)
         newest = max((layout.name for layout in home.all_releases()), default="")
         manifest = seal(staging, {**manifest, "seconds": progress.seconds}, newest)
@@ -253,10 +251,10 @@ def measure(
     live: Layout | None,
     progress: Progress,
 ) -> tuple[dict[str, Any], str]:
-    """Return the manifest's `metrics`, `memory` and `ranker`, and why the release is worse than the live one or "".
+    """Return the manifest's `metrics` and `ranker`, and why the release is significantly worse than the live one or "".
 
-    What proves itself is written into the release. Both releases are measured without what judgments taught them, for
-    these are the judgments that it learnt from.
+    A ranker that proves itself is written into the release. Both releases are measured without theirs, for these are
+    the judgments that it learnt from.
     """
     draft = {**manifest, "release": "staging"}
     staging.manifest.write_text(json.dumps(draft), "utf-8")
@@ -265,17 +263,15 @@ def measure(
     legs = {mode: evaluate_engine(engine, judged.queries, judged.judgments, mode=mode) for mode in ("lexical", "dense")}
     by_mode = {**{mode: leg.evaluation for mode, leg in legs.items()}, "hybrid": new.evaluation}
     write_query_report(staging.query_report, manifest, judged, by_mode)
-    learnt = learn(engine, judged, new, progress.step)
+    ranker, report = learn_ranker(engine, judged, new, progress.step)
     staging.manifest.unlink()
-    if learnt.memory is not None:
-        learnt.memory.save(staging.memory)
-    if learnt.ranker is not None:
-        learnt.ranker.save(staging.ranker)
-    measured = {"metrics": new.evaluation.as_json(), "memory": learnt.memory_report, "ranker": learnt.ranker_report}
+    if ranker is not None:
+        ranker.save(staging.ranker)
+    measured = {"metrics": new.evaluation.as_json(), "ranker": report}
     if live is None:
         return measured, ""
     try:
-        before = with_learnt(Engine.open(live.folder, home=home), None, None)
+        before = with_ranker(Engine.open(live.folder, home=home), None)
         old = evaluate_engine(before, judged.queries, judged.judgments).evaluation
     except AisleError as error:
         progress.say(f"  the live release could not be compared with: {error}")

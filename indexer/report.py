@@ -24,7 +24,6 @@ def write_report(path: Path, manifest: dict[str, Any]) -> None:
         training=manifest["training"],
         encoder=manifest["encoder"],
         metrics=(manifest["metrics"] or {}).get("metrics", {}),
-        memory=manifest["memory"] or {},
         ranker=manifest["ranker"] or {},
         warnings=manifest["warnings"],
         versions=manifest["versions"],

@@ -37,17 +37,17 @@ class Scale:
         return np.clip((scores - self.low) / (self.high - self.low), 0, 1).astype(np.float32)
 
 
-def dense_share(dense_weight: float, best_coverage: float, identified: float = 0.0) -> float:
+def dense_share(dense_weight: float, title_coverage: float, identified: float = 0.0) -> float:
     """Return the dense leg's share for one query: `dense_weight`, more the less words can say, less for part numbers.
 
     Args:
-        dense_weight: its share when some product holds every term of the query.
-        best_coverage: the largest share of the query's terms, by rarity, that any product holds, 0..1. What the
-            lexical leg never saw it cannot rank, so its share shrinks with the square of this (DESIGN.md, "Fusion").
+        dense_weight: its share when some title holds every term of the query.
+        title_coverage: the largest share of the query's terms, by rarity, that one title holds, 0..1. What no title
+            says the lexical leg cannot rank, so its share shrinks with the square of this (DESIGN.md, "Fusion").
         identified: share of the query's terms, by rarity, that are identifiers of few products, 0..1. An encoder
             reads no meaning in OUT-2252-TEA, so its share shrinks in proportion.
     """
-    return (1 - (1 - dense_weight) * best_coverage**2) * (1 - identified)
+    return (1 - (1 - dense_weight) * title_coverage**2) * (1 - identified)
 
 
 def fuse(dense: Floats, lexical: Floats, dense_scale: Scale, lexical_scale: Scale, dense_weight: float) -> Floats:

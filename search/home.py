@@ -82,11 +82,6 @@ class Layout:
         return self.folder / "ranker.json"
 
     @property
-    def memory(self) -> Path:
-        """The same: past queries and what they led to."""
-        return self.folder / "memory"
-
-    @property
     def rejected(self) -> Path:
         return self.folder / "rejected.csv"
 

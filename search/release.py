@@ -19,7 +19,6 @@ from search.errors import ReleaseDamaged
 from search.facets import FacetIndex
 from search.home import Layout
 from search.lexical import LexicalIndex
-from search.memory import QueryMemory
 from search.ranker import Ranker
 from search.segments import SegmentIndex
 from search.settings import RankingSettings
@@ -38,7 +37,6 @@ class Release:
         confidence: knows what unanswerable queries look like here.
         group_of: (n,) int64, equal for the variants of one product.
         ranker: learnt from judgments, or None.
-        memory: past queries and what they led to, or None.
     """
 
     layout: Layout
@@ -54,7 +52,6 @@ class Release:
     confidence: Confidence
     group_of: Rows
     ranker: Ranker | None
-    memory: QueryMemory | None = None
 
     @property
     def name(self) -> str:
@@ -129,7 +126,6 @@ def open_release(layout: Layout) -> Release:
         Confidence.load(layout.confidence),
         _load_groups(layout, products.count),
         Ranker.load(layout.ranker),
-        QueryMemory.load(layout.memory, dense.embeddings.shape[1], products.count),
     )
     rows = {
         "manifest": manifest["rows"], "products": products.count, "embeddings": len(release.dense.embeddings),

@@ -49,8 +49,8 @@ def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     if len(scored.head):
         places = np.minimum(np.searchsorted(scored.head, rows), len(scored.head) - 1)
         fused = np.where(scored.head[places] == rows, scored.head_scores[places], fused)
-    if len(scored.lifted):
-        fused = fused + _among(scored.lifted, scored.gains, rows)
+    if len(scored.codes.rows):
+        fused = fused + _among(scored.codes.rows, scored.codes.gains, rows)
     return fused if scored.boost is None else fused + scored.boost[rows]
 
 
@@ -63,7 +63,7 @@ def _among(members: Rows, values: Floats, rows: Rows) -> Floats:
 def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> tuple[Rows, Rows]:
     """Return the pools of the dense and the lexical leg under a filter, each up to `pool` rows, best first.
 
-    Products that the query names by their numbers, or past queries led to, join the lexical pool.
+    Products whose numbers the query names join the lexical pool.
     """
     pool = release.ranking.pool
     dense_rows = np.zeros(0, np.int64)
@@ -74,7 +74,7 @@ def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> t
     lexical = scored.lexical if allowed is None else np.where(allowed, scored.lexical, 0)
     lexical_rows = best_rows(lexical, pool)
     lexical_rows = lexical_rows[lexical[lexical_rows] > 0]
-    named = scored.lifted if allowed is None else scored.lifted[allowed[scored.lifted]]
+    named = scored.codes.rows if allowed is None else scored.codes.rows[allowed[scored.codes.rows]]
     return dense_rows, np.concatenate([named, np.setdiff1d(lexical_rows, named)]) if len(named) else lexical_rows
 
 
@@ -92,7 +92,7 @@ def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) ->
     rows = np.union1d(dense_rows, lexical_rows).astype(np.int64)
     by_meaning = closeness(release, scored, rows) >= scored.dense_min
     by_words = scored.coverage[rows] >= scored.coverage_min
-    rows = rows[by_meaning | by_words | np.isin(rows, scored.lifted)]
+    rows = rows[by_meaning | by_words | np.isin(rows, scored.codes.rows)]
     scores = fused_scores(release, scored, rows)
     order = np.lexsort((rows, -scores))
     return RelevantSet(rows[order], scores[order], _is_exact(release, scored, allowed, dense_rows, lexical_rows))

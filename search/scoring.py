@@ -9,7 +9,6 @@ import numpy as np
 from search.arrays import Floats, Mask, Rows, best_rows
 from search.codes import NO_MATCH, CodeMatch
 from search.fusion import DEPTH, Scale, dense_share, fuse
-from search.memory import STRENGTH
 from search.release import Release
 from search.rescoring import first_of_each, smoothed, with_feedback
 from search.segments import GatheredSegments
@@ -42,8 +41,7 @@ class ScoredQuery:
         confidence: "good", "weak" (only closest matches) or "none".
         confidence_score: 0..1, how sure it is that something here fits; see search/confidence.py.
         boost: (n,) float32, added to the score of each row; None adds nothing.
-        lifted: (m,) int64 ascending, products that the query names by their numbers, which come first, and that past
-            queries like it led to; they are relevant. gains: (m,) float32, what the score of each gains.
+        codes: products whose numbers the query names; they are relevant, and first.
         ranking_vector: (d,) float32, what products are ranked by: `vector` after feedback in hybrid mode.
         head: (m,) int64 ascending, the best rows; head_closeness: (m,) float32 how near the ranking vector is to them
             and their segments; head_scores: (m,) float32 their smoothed scores. Empty but in hybrid mode.
@@ -66,8 +64,7 @@ class ScoredQuery:
     confidence: str
     confidence_score: float
     boost: Floats | None
-    lifted: Rows
-    gains: Floats
+    codes: CodeMatch
     ranking_vector: Floats | None
     head: Rows
     head_closeness: Floats
@@ -114,43 +111,30 @@ def score_query(
         segments = release.segments.gathered(near)
         near_segments = segments.closest(vector)
 
-    recalled = (no_rows, no_scores)
-    if mode == "hybrid" and vector is not None and release.memory is not None:
-        recalled = release.memory.recalled(vector)
-    lifted, gains = _lifts(codes, *recalled)
     identified = words.identified(text)
     best_coverage = float(coverage[kept].max(initial=0.0))
+    title_coverage = words.best_title_coverage(terms) if terms else 0.0
     share = float(mode == "dense")
     if mode == "hybrid":
-        share = dense_share(settings.dense_weight, best_coverage, identified)
+        share = dense_share(settings.dense_weight, title_coverage, identified)
     closest = np.sort(np.maximum(cosines(release, vector, near), near_segments)) if len(near) else dense_top[::-1]
     scored = ScoredQuery(
         mode=mode, terms=terms, vector=vector, lexical=lexical, coverage=coverage,
         dense_scale=Scale.of(dense_top), lexical_scale=Scale.of(lexical[lexical_rows]), dense_share=share,
         dense_pool=dense_pool if kept.all() else None,
-        title_coverage=words.best_title_coverage(terms) if terms else 0.0, near=near, near_segments=near_segments,
+        title_coverage=title_coverage, near=near, near_segments=near_segments,
         **_cut_off(release, mode, closest, best_coverage, codes),
-        confidence="good", confidence_score=1.0, boost=boost, lifted=lifted, gains=gains,
-        ranking_vector=vector,
+        confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,
         head=no_rows, head_closeness=no_scores, head_scores=no_scores,
     )  # fmt: skip
     if identified == 0 and len(codes.rows) == 0:  # a part number is sure
-        scored = _with_confidence(release, scored, closest, best_coverage, float(recalled[1].max(initial=0.0)))
+        scored = _with_confidence(release, scored, closest, best_coverage)
     if segments is None or len(near) == 0:
         return scored
     scored = _second_look(release, scored, segments)
     if release.ranker is None:
         return scored
     return replace(scored, head_scores=release.ranker.reranked(scored.head_scores, head_features(release, scored)))
-
-
-def _lifts(codes: CodeMatch, recalled: Rows, recall: Floats) -> tuple[Rows, Floats]:
-    """Return the rows that codes or past queries lift, ascending, and what the score of each gains by both."""
-    rows = np.union1d(codes.rows, recalled).astype(np.int64)
-    gains = np.zeros(len(rows), np.float32)
-    gains[np.searchsorted(rows, codes.rows)] += codes.gains
-    gains[np.searchsorted(rows, recalled)] += STRENGTH * recall
-    return rows, gains
 
 
 def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float, codes: CodeMatch) -> dict[str, float]:
@@ -172,21 +156,18 @@ def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float,
     return {"dense_min": dense_min, "coverage_min": coverage_min}
 
 
-def _with_confidence(
-    release: Release, scored: ScoredQuery, closest: Floats, covered: float, recall: float
-) -> ScoredQuery:
+def _with_confidence(release: Release, scored: ScoredQuery, closest: Floats, covered: float) -> ScoredQuery:
     """Return the query with its confidence: that of its words without a vector, else see search/confidence.py.
 
     Args:
         closest: as for `_cut_off`.
         covered: the largest share of the terms one product holds.
-        recall: 0..1, how much past queries speak for the product they speak most for; the answer is no less sure.
     """
     if scored.vector is None:
         confidence = "good" if covered >= release.ranking.covers else "weak" if covered > 0 else "none"
         return replace(scored, confidence=confidence, confidence_score=round(covered, 4))
     best = float(closest[-1]) if len(closest) else 0.0
-    score = max(recall, release.confidence.score(scored.vector, best, scored.title_coverage, covered))
+    score = release.confidence.score(scored.vector, best, scored.title_coverage, covered)
     return replace(scored, confidence="good" if score >= 0.5 else "weak", confidence_score=round(score, 4))
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.evaluation.engine_run import EngineRun, evaluate_engine
-from indexer.learning import learn, with_learnt
+from indexer.learning import learn_ranker, with_ranker
 from indexer.training import JudgedQueries
 from search.engine import Engine
 from search.errors import ReleaseDamaged
@@ -40,12 +40,6 @@ def accessory_shop() -> list[Product]:
     return products
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the fake encoder all invented words are one, so every query would recall every other."""
-    monkeypatch.setattr("search.memory.FLOOR", 1.0)
-
-
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     layout = write_release(tmp_path_factory.mktemp("shop") / "release", accessory_shop())
@@ -65,9 +59,7 @@ def plain_answers(engine: Engine, judged: JudgedQueries) -> EngineRun:
 
 
 def learnt(engine: Engine, judged: JudgedQueries) -> tuple[Ranker | None, dict]:
-    found = learn(engine, judged, plain_answers(engine, judged), lambda what, done, total: None)
-    assert found.memory is None
-    return found.ranker, found.ranker_report
+    return learn_ranker(engine, judged, plain_answers(engine, judged), lambda what, done, total: None)
 
 
 def test_where_titles_name_accessories_the_ranker_learns_it_and_is_adopted(engine: Engine) -> None:
@@ -77,7 +69,7 @@ def test_where_titles_name_accessories_the_ranker_learns_it_and_is_adopted(engin
     assert ranker is not None and report["adopted"]
     assert report["comparison"]["metrics"]["nDCG@10"]["b"] > 0.95  # on queries it had not learnt from
     assert report["weights"]["title_coverage"] < 0
-    assert with_learnt(engine, None, ranker).rank(thing(7))[0][:2] == ["real-7", "case-7"]
+    assert with_ranker(engine, ranker).rank(thing(7))[0][:2] == ["real-7", "case-7"]
 
 
 def test_judgments_without_a_pattern_teach_nothing_that_is_kept(engine: Engine) -> None:
@@ -93,7 +85,7 @@ def test_few_judgments_teach_nothing(engine: Engine) -> None:
     assert ranker is None
     assert report == {
         "adopted": False,
-        "reason": "20 judged queries have a relevant product; at least 50 can prove anything",
+        "reason": "20 judged queries have a relevant product; a ranker needs at least 50",
     }
 
 
@@ -106,14 +98,14 @@ def test_a_ranker_reorders_the_head_and_nothing_else(engine: Engine) -> None:
     ranker, _ = learnt(engine, judged_by(["real"] * THINGS))
     before, after = (
         engine.scored(Understood(thing(7), thing(7)), "hybrid"),
-        with_learnt(engine, None, ranker).scored(Understood(thing(7), thing(7)), "hybrid"),
+        with_ranker(engine, ranker).scored(Understood(thing(7), thing(7)), "hybrid"),
     )
     assert before.head.tolist() == after.head.tolist()
     assert after.head_scores.max() == pytest.approx(before.head_scores.max(), abs=1e-5)
     assert after.head_scores.min() >= before.head_scores.min() - 1e-5
-    same = engine.search(thing(7)).as_json(), with_learnt(engine, None, ranker).search(thing(7)).as_json()
+    same = engine.search(thing(7)).as_json(), with_ranker(engine, ranker).search(thing(7)).as_json()
     assert same[0]["total"] == same[1]["total"] and same[0]["facets"] == same[1]["facets"]
-    assert with_learnt(engine, None, ranker).rank(thing(7), "dense")[0] == engine.rank(thing(7), "dense")[0]
+    assert with_ranker(engine, ranker).rank(thing(7), "dense")[0] == engine.rank(thing(7), "dense")[0]
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=0, max_size=20))

@@ -70,15 +70,16 @@ def bm25_scores(language: str) -> LexicalScores:
     def scores(fields: Sequence[tuple[str, str]], queries: Sequence[str]) -> tuple[Floats, Floats]:
         index = LexicalIndex.build(fields, LexicalSettings(language=language))
         found = np.stack([index.scores(index.term_ids(query)) for query in queries])
-        return found, np.array([index.coverage(query).max(initial=0) for query in queries], np.float32)
+        terms = [tuple(index.query_terms(query)) for query in queries]
+        return found, np.array([index.best_title_coverage(one) if one else 0.0 for one in terms], np.float32)
 
     return scores
 
 
-def served_hybrid(lexical: Floats, dense: Floats, best_coverage: float) -> Floats:
+def served_hybrid(lexical: Floats, dense: Floats, title_coverage: float) -> Floats:
     """Return (n,) fused scores, blended as the engine blends them by default."""
     scales = [Scale.of(leg[best_rows(leg, DEPTH)]) for leg in (dense, lexical)]
-    return fuse(dense, lexical, scales[0], scales[1], dense_share(RankingSettings().dense_weight, best_coverage))
+    return fuse(dense, lexical, scales[0], scales[1], dense_share(RankingSettings().dense_weight, title_coverage))
 
 
 class Examiner:
