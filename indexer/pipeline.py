@@ -37,7 +37,7 @@ from search.codes import codes_of
 from search.dense import DenseIndex
 from search.encoder import SentenceTransformerEncoder, file_sha256, open_encoder
 from search.engine import Engine
-from search.errors import AisleError, BuildRefused, CatalogError, TooManyRejected
+from search.errors import AisleError, BuildRefused, CatalogError, EvaluationError, TooManyRejected
 from search.facets import FacetIndex
 from search.home import Home, Layout
 from search.lexical import LexicalIndex, LexicalSettings
@@ -260,9 +260,13 @@ def measure(
     staging.manifest.write_text(json.dumps(draft), "utf-8")
     engine = Engine.open(staging.folder, home=home)
     new = evaluate_engine(engine, judged.queries, judged.judgments, on_progress=progress.step)
-    legs = {mode: evaluate_engine(engine, judged.queries, judged.judgments, mode=mode) for mode in ("lexical", "dense")}
-    by_mode = {**{mode: leg.evaluation for mode, leg in legs.items()}, "hybrid": new.evaluation}
-    write_query_report(staging.query_report, manifest, judged, by_mode)
+    by_mode = {"hybrid": new.evaluation}
+    try:
+        for mode in ("lexical", "dense"):
+            by_mode[mode] = evaluate_engine(engine, judged.queries, judged.judgments, mode=mode).evaluation
+        write_query_report(staging.query_report, manifest, judged, by_mode)
+    except EvaluationError as error:  # words alone may find nothing at all
+        progress.say(f"  no page of judged queries was written: {error}")
     ranker, report = learn_ranker(engine, judged, new, progress.step)
     staging.manifest.unlink()
     if ranker is not None:

@@ -25,6 +25,7 @@ def write_report(path: Path, manifest: dict[str, Any]) -> None:
         encoder=manifest["encoder"],
         metrics=(manifest["metrics"] or {}).get("metrics", {}),
         ranker=manifest["ranker"] or {},
+        has_query_report=path.with_name("queries.html").is_file(),
         warnings=manifest["warnings"],
         versions=manifest["versions"],
         encoded=manifest["encoded"],

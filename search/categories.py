@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from search.arrays import Floats, Rows, expect, unit_rows
+from search.arrays import Floats, Rows, best_rows, expect, unit_rows
 from search.errors import ReleaseDamaged
-from search.facets import FacetIndex
+from search.facets import PATH_SEPARATOR, FacetIndex
 
 
 @dataclass(frozen=True)
 class CategoryIndex:
-    """Categories that hold products, each with the mean direction of these.
+    """Leaf categories, each with the mean direction of its products.
 
     Attributes:
         paths: "Kitchen > Knives", as the category facet has them.
@@ -36,33 +36,24 @@ class CategoryIndex:
         facet = facets.values.get("category")
         if facet is None:
             return cls((), np.zeros((0, embeddings.shape[1]), np.float32))
+        parents = {path.rpartition(PATH_SEPARATOR)[0] for path in facet.values}
+        leaves = [code for code, path in enumerate(facet.values) if path not in parents]
         rows = np.repeat(np.arange(facets.rows), np.diff(facet.offsets))
         sums = np.zeros((len(facet.values), embeddings.shape[1]), np.float64)
         np.add.at(sums, facet.codes, embeddings[rows])
-        return cls(facet.values, unit_rows(sums))
+        return cls(tuple(facet.values[code] for code in leaves), unit_rows(sums[leaves]))
 
     def closest(self, vector: Floats, count: int) -> list[str]:
-        """Return up to `count` paths, the nearest to a query's vector first; of a path and its ancestor the nearer."""
-        found: list[str] = []
-        for place in np.argsort(-(self.centroids @ vector), kind="stable"):
-            path = self.paths[place]
-            if not any(path.startswith(other) or other.startswith(path) for other in found):
-                found.append(path)
-            if len(found) == count:
-                break
-        return found
+        """Return up to `count` paths, the nearest to a query's vector first."""
+        return [self.paths[place] for place in best_rows(self.centroids @ vector, count)]
 
     def of_rows(self, facets: FacetIndex, rows: Rows, count: int) -> list[str]:
-        """Return up to `count` paths that most of these rows lie in, the leaves only."""
+        """Return up to `count` paths, those that most of these rows lie in first."""
         if not self.paths or len(rows) == 0:
             return []
         facet = facets.values["category"]
-        counts = facet.counts(rows)
-        leaves = [code for code in np.argsort(-counts, kind="stable") if counts[code] and self._is_leaf(int(code))]
-        return [facet.values[code] for code in leaves[:count]]
-
-    def _is_leaf(self, code: int) -> bool:
-        return not any(path.startswith(f"{self.paths[code]} > ") for path in self.paths)
+        counts = facet.counts(rows)[[facet.code_of[path] for path in self.paths]]
+        return [self.paths[place] for place in best_rows(counts, count) if counts[place]]
 
     def save(self, folder: Path) -> None:
         """Write paths and centroids."""

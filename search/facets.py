@@ -66,14 +66,15 @@ class ValuesFacet:
 
     def counts(self, rows: Rows) -> NDArray[np.int64]:
         """Return (len(values),) how many of the rows carry each value."""
-        starts, lengths = self.offsets[rows], np.diff(self.offsets)[rows]
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
         # Positions of all codes of all rows, without a Python loop: a start repeated, plus 0..length-1.
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return np.bincount(self.codes[np.repeat(starts, lengths) + within], minlength=len(self.values))
 
     def carried(self, rows: Rows) -> int:
         """Return how many of the rows carry any value."""
-        return int((np.diff(self.offsets)[rows] > 0).sum())
+        return int(np.count_nonzero(self.offsets[rows + 1] > self.offsets[rows]))
 
 
 @dataclass(frozen=True)
@@ -256,18 +257,20 @@ def facet_json(facet: ValuesFacet, rows: Rows, selected: Sequence[str], limit: i
         find: only values with this text in them are listed, however deep; the others count as before.
     """
     counts = facet.counts(rows)
-    codes = [int(code) for code in np.lexsort((np.arange(len(counts)), -counts)) if counts[code]]
+    present = np.flatnonzero(counts)
+    codes = present[np.argsort(-counts[present], kind="stable")].tolist()
     if find:
         listed = [code for code in codes if folded(find) in folded(facet.values[code])][:limit]
     else:
         listed = _open_branches(facet, codes, selected, limit) if facet.is_path else codes[:limit]
-    shown = listed + [code for code in codes if facet.values[code] in selected and code not in listed]
+    chosen = {facet.code_of[value] for value in selected if value in facet.code_of}
+    shown = listed + [code for code in codes if code in chosen and code not in listed]
     values = [
         {"value": facet.values[code], "count": int(counts[code]), "selected": facet.values[code] in selected}
         for code in shown
     ]
-    present = {entry["value"] for entry in values}
-    values += [{"value": value, "count": 0, "selected": True} for value in selected if value not in present]
+    told = {entry["value"] for entry in values}
+    values += [{"value": value, "count": 0, "selected": True} for value in selected if value not in told]
     return {
         "type": "values", "label": facet.label, "is_path": facet.is_path, "distinct": len(codes), "values": values,
     }  # fmt: skip

@@ -17,6 +17,6 @@ class RankingSettings:
     smoothed_products: int = 100  # best rows whose scores are averaged with their neighbours'; 0 turns it off
     boost: float = 0.05  # what a product gains that has every value the query names; DESIGN.md, "Constraints"
     bandwidth: float = 0.05  # cosine distance over which a neighbour's weight falls to 1/e
-    dense_margin: float = 0.25  # how far below the query's best meaning still counts; DESIGN.md, "Cut-off"
+    dense_margin: float = 0.2  # how far below the query's best meaning still counts; DESIGN.md, "Cut-off"
     covers: float = 0.95  # share (by rarity) of the query's terms a product must hold to be relevant by its words
     closest: int = 12  # products shown as closest matches when nothing is relevant

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SHOP, FakeEncoder
+from markupsafe import escape
 
 from indexer import pipeline
 from indexer.calibration import foreign_queries
@@ -72,7 +73,7 @@ def test_an_unchanged_rebuild_encodes_nothing_and_one_changed_row_encodes_one(sh
     result = shop.build()
     assert result.manifest["encoded"] == 1
     assert shop.encoder.encoded[:-len(foreign_queries())] == [
-        "Red Gown. Velour. Dresses. For evenings and weddings", "Red Gown",
+        "Red Gown. Velour. Dresses. Clothing. For evenings and weddings", "Dresses. Clothing",
     ]  # fmt: skip
 
 
@@ -173,6 +174,8 @@ def test_judgments_are_measured_and_a_worse_release_does_not_go_live(shop: Shop,
     )
     live = shop.build(queries_path=queries, judgments_path=judgments)
     assert live.manifest["metrics"]["metrics"]["nDCG@10"]["mean"] > 0.8
+    page = live.layout.query_report.read_text("utf-8")
+    assert page.count("<tr><td>") == len(SHOP) and all(str(escape(product.title)) in page for product in SHOP)
     for row in shop.rows:
         row[1], row[2], row[5] = "Untitled", "", ""  # every title is lost: nothing can be told from anything
     with pytest.raises(BuildRefused, match=r"nDCG@10 on the judged queries fell"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -289,3 +290,41 @@ def test_ranks_before_the_cut_off_cover_the_whole_small_catalog(shop: Engine) ->
     assert sorted(found) == [product.id for product in SHOP]
     assert list(scores) == sorted(scores, reverse=True)
     assert np.allclose(shop.scores_of("red cup", found), scores)
+
+
+def test_no_results_tell_what_each_condition_keeps_out_and_which_categories_come_close(shop: Engine) -> None:
+    answer = shop.search("gown under $130", filters={"brand": ("Norr",)})
+    assert answer.total == 0 and answer.rescue is not None
+    ways = {(one["parameter"], one["value"], one["text"]): one["total"] for one in answer.rescue["without"]}
+    assert ways == {
+        ("f.brand", "Norr", None): shop.search("gown under $130").total,
+        ("q", None, "under $130"): shop.search("gown", filters={"brand": ("Norr",)}).total,
+    }
+    assert answer.rescue["categories"][0] == {"category": "Clothing > Dresses", "count": 2}
+    assert shop.search("gown").rescue is None
+
+
+def test_words_alone_name_the_categories_of_what_holds_them(tmp_path: Path) -> None:
+    shop = open_engine(write_release(tmp_path / "shop", SHOP))
+    answer = shop.search("travel mug", mode="lexical", filters={"brand": ("Velour",)})
+    assert answer.total == 0 and answer.rescue is not None
+    assert [one["category"] for one in answer.rescue["categories"]] == ["Kitchen > Mugs"]
+
+
+def test_a_catalog_without_categories_names_none(tmp_path: Path) -> None:
+    bare = [replace(one, category=()) for one in SHOP]
+    answer = open_engine(write_release(tmp_path / "bare", bare)).search("gown", filters={"brand": ("Norr",)})
+    assert answer.rescue is not None and answer.rescue["categories"] == []
+
+
+def test_a_long_facet_can_be_looked_through_and_its_counts_stay(shop: Engine) -> None:
+    every = {one["value"]: one["count"] for one in shop.search("").facets["brand"]["values"]}
+    found = shop.search("", find={"brand": "o"}).facets["brand"]["values"]
+    assert {one["value"]: one["count"] for one in found} == {
+        name: n for name, n in every.items() if "o" in name.lower()
+    }
+    kept = shop.search("", find={"brand": "qq"}, filters={"brand": ("Norr",)}).facets["brand"]["values"]
+    assert [(one["value"], one["selected"]) for one in kept] == [("Norr", True)]  # what is chosen stays to be taken off
+    with pytest.raises(QueryError) as refused:
+        shop.search("", find={"brand": "x" * 65})
+    assert refused.value.parameter == "find.brand"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from conftest import SHOP, write_release
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz.distance import OSA
 
 from search import Engine
+from search.analysis import dimensions_in
 from search.errors import ReleaseDamaged
 from search.facets import FacetIndex
 from search.lexical import LexicalIndex, LexicalSettings
@@ -19,6 +22,8 @@ from search.product import Product, lexical_fields
 from search.release import open_release
 from search.understanding import Interpreter, Understood
 from search.understanding.amounts import number_of
+from search.understanding.comparing import compared
+from search.understanding.spelling import Speller
 
 ONE_OF_EACH = (
     Product("d1", "Long Sleeve Dress", price=40, attributes={"color": ("red",), "sleeve": ("long",)}),
@@ -178,3 +183,52 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     (layout.understanding / name).write_text("{}")
     with pytest.raises(ReleaseDamaged, match="understanding"):
         open_release(layout)
+
+
+HOSTILE = (
+    "that is " * 64, "not to " * 73, "$1 " * 170, "1 x " * 128, "five " * 102, "one hundred and " * 32, "rated " * 85,
+    "1" * 512, "a" * 512, "without " * 64, "no no " * 85, "my budget is " * 39, "under " * 85 + "5", "n't " * 128,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("query", HOSTILE)
+def test_no_text_takes_long_to_read(dresses: Interpreter, query: str) -> None:
+    """A pattern that backtracks without end would take minutes here; the bound leaves room for a busy machine."""
+    started = time.perf_counter()
+    dresses.understood(query[:512])
+    assert time.perf_counter() - started < 5
+
+
+WORDS = st.text(alphabet="abcdeé", min_size=3, max_size=9)
+
+
+@given(st.sets(WORDS, min_size=1, max_size=24), WORDS, st.sampled_from([1, 2]))
+def test_the_words_within_a_few_edits_are_those_a_slow_search_finds(words: set[str], typed: str, most: int) -> None:
+    found = Speller(dict.fromkeys(words, 1), frozenset())._near(typed, most)
+    edits = {word: OSA.distance(word, typed) for word in words if word != typed}
+    assert found == {word: count for word, count in edits.items() if count <= most}
+
+
+@pytest.mark.parametrize(
+    ("text", "op"),
+    [
+        ("under 50 dollars", "<="), ("not under 50 dollars", ">="), ("nothing over 50 dollars", "<="),
+        ("i don't want to pay more than 50 dollars", "<="), ("no leather boots over 50 dollars", ">="),
+        ("50 dollars or less", "<="), ("50 dollars and up", ">="), ("over 50 dollars is too much", "<="),
+        ("about 50 dollars", "~"), ("50 dollars or so", "~"), ("up to about 50 dollars max", "<="), ("50 dollars", ""),
+    ],
+)  # fmt: skip
+def test_comparing_words_point_where_people_mean(text: str, op: str) -> None:
+    assert compared(text, text.index("50"), text.index("50") + len("50 dollars")).op == op
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ('8.5" x 11" paper', ["8.5x11in"]), ("rug 8 by 10 feet", ["8x10ft"]), ("6x9 in mailers", ["6x9in"]),
+        ("frame 5 x 7", ["5x7"]), ("12 x 8 x 4 cm box", ["12x8x4cm"]),
+        ("1920x1080", ["1920x1080"]), ("2 by the sea", []),
+    ],
+)  # fmt: skip
+def test_sizes_of_several_sides_are_one_term(text: str, terms: list[str]) -> None:
+    assert [term for term, _, _ in dimensions_in(text)] == terms

@@ -225,3 +225,32 @@ def test_highlights_hold_no_markup_of_the_catalogs(tmp_path: Any) -> None:
     shown = next(hit for hit in hits if hit["id"] == "x")["highlights"]
     assert "<script" not in json.dumps(shown)
     assert "<mark>dress</mark>" in shown["title"]
+
+
+def test_facet_values_are_found_by_their_letters(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/search?find.brand=ve&facets=brand").get_json()
+    assert [one["value"] for one in answer["facets"]["brand"]["values"]] == ["Velour"]
+    body = {"find.brand": "ve", "facets": ["brand"]}
+    assert client.post("/api/v1/search", json=body).get_json()["facets"] == answer["facets"]
+    assert answer["links"]["self"].endswith("?find.brand=ve&facets=brand")
+
+
+@pytest.mark.parametrize(
+    ("address", "parameter"), [("?find.brnd=a", "find.brnd"), (f"?find.brand={'a' * 65}", "find.brand")]
+)
+def test_a_facet_that_is_not_there_cannot_be_looked_through(client: FlaskClient, address: str, parameter: str) -> None:
+    answer = client.get(f"/api/v1/search{address}")
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["parameter"] == parameter
+
+
+def test_a_body_looks_for_text_only(client: FlaskClient) -> None:
+    answer = client.post("/api/v1/search", json={"find.brand": ["ve"]})
+    assert answer.status_code == 422 and "find.brand" in answer.get_json()["detail"]
+
+
+def test_no_results_come_with_ways_out(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/search?q=gown&f.brand=Norr").get_json()
+    assert answer["total"] == 0
+    assert answer["rescue"]["without"][0]["parameter"] == "f.brand"
+    assert client.get("/api/v1/search?q=gown").get_json()["rescue"] is None

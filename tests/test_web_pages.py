@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,19 @@ def test_nothing_found_keeps_the_query_and_says_what_each_filter_keeps_out(clien
     assert f"{found} product" in words
     assert document.all("a", href="/search?q=gown&price_max=130")
     assert document.all("a", href="/search?f.category=Clothing")
+    assert "Departments that come close" in words
+    assert document.all("a", href="/search?f.category=Clothing+%3E+Dresses")
+
+
+def test_a_long_list_of_brands_has_a_field_to_look_for_one(tmp_path: Path) -> None:
+    many = [replace(SHOP[0], id=f"b{n}", group_id="", brand=f"Brand {n:02}") for n in range(20)]
+    engine = open_engine(write_release(tmp_path / "shop", [*SHOP, *many]))
+    client = create_app(engine=Fixed(engine)).test_client()
+    assert page(client, "/search").all("input", name="find.brand")
+    found = page(client, "/search?find.brand=brand+1")
+    assert [one["value"] for one in found.all("input", name="f.brand")] == [f"Brand {n}" for n in range(10, 20)]
+    assert found.all("input", name="find.brand")[0]["value"] == "brand 1"
+    assert not found.all("input", name="find.color")  # two colors are seen at a glance
 
 
 def test_weak_answers_are_called_weak(tmp_path: Path) -> None:

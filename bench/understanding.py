@@ -1,0 +1,82 @@
+"""How long reading a query takes, and counting facets: python bench/understanding.py --queries FILE [--index FOLDER]
+
+Prints medians and 95th percentiles in milliseconds over the queries, each asked once: words read as conditions;
+spelling; facets and clusters counted over what answers. One thread, words alone, so that no encoder is waited for. With
+--copies N the release's facet columns are laid end to end N times first, to see a larger catalog.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from indexer.evaluation.judgments import read_queries
+from search.engine import FACET_SHARE, SHOWN_FACETS, SHOWN_VALUES, Engine
+from search.facets import FacetIndex, facet_json, range_json
+from search.request import SearchRequest
+
+
+def repeated(facets: FacetIndex, copies: int) -> FacetIndex:
+    """Return the facets of the same products so many times over."""
+    values = {}
+    for name, facet in facets.values.items():
+        lengths = np.tile(np.diff(facet.offsets), copies)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        values[name] = replace(facet, offsets=offsets, codes=np.tile(facet.codes, copies))
+    numbers = {name: np.tile(column, copies) for name, column in facets.numbers.items()}
+    return FacetIndex(values, numbers, facets.rows * copies)
+
+
+def counted(facets: FacetIndex, rows: np.ndarray) -> None:
+    """Count what a page shows: the facets that enough of the rows carry, prices among them."""
+    shares = {name: facet.carried(rows) for name, facet in facets.values.items()}
+    common = [name for name in shares if shares[name] >= max(1, FACET_SHARE * len(rows))]
+    for name in sorted(common, key=lambda one: -shares[one])[: SHOWN_FACETS + 2]:
+        facet_json(facets.values[name], rows, (), SHOWN_VALUES)
+    if "price" in facets.numbers:
+        range_json("Price", facets.numbers["price"], rows)
+
+
+@click.command()
+@click.option("--queries", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--index", type=click.Path(exists=True, path_type=Path), default=None)
+@click.option("--copies", type=click.IntRange(1), default=1, show_default=True)
+def main(queries: Path, index: Path | None, copies: int) -> None:
+    """Print the cost of understanding."""
+    engine = Engine.open(index)
+    release, facets = engine.release, repeated(engine.release.facets, copies)
+    texts = [SearchRequest(q=text).q for text in read_queries(queries).values()]
+    times: dict[str, list[float]] = {"conditions": [], "conditions and spelling": [], "facets": [], "together": []}
+    for text in texts[:20]:
+        release.interpreter.understood(text)
+    for text in texts:
+        started = time.perf_counter()
+        release.interpreter.understood(text, correct=False)
+        read = time.perf_counter()
+        understood = release.interpreter.understood(text)
+        spelt = time.perf_counter()
+        scored = engine.scored(understood, "lexical")
+        rows = np.flatnonzero(scored.coverage >= 0.5 * scored.coverage.max(initial=1e-9))
+        rows = np.concatenate([rows + copy * release.rows for copy in range(copies)])[: release.ranking.pool]
+        asked = time.perf_counter()
+        counted(facets, rows)
+        done = time.perf_counter()
+        for name, spent in zip(
+            times, (read - started, spelt - read, done - asked, done - asked + spelt - read), strict=True
+        ):
+            times[name].append(spent * 1000)
+    words = len(release.interpreter.speller.counts)
+    print(f"{facets.rows:,} products, {words:,} words, {len(facets.values)} facets, {len(texts)} queries")
+    for name, spent in times.items():
+        print(f"{name:<24} median {np.median(spent):6.2f} ms   p95 {np.percentile(spent, 95):6.2f} ms")
+
+
+if __name__ == "__main__":
+    main()
