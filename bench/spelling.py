@@ -1,10 +1,13 @@
 """What one slip of the finger costs: nDCG@10 of judged queries as they are, and with one edit in one long word.
 
-Usage: python bench/spelling.py --queries FILE --judgments FILE [--index FOLDER] [--draws 3]
+Usage: python bench/spelling.py --queries FILE --judgments FILE [--index FOLDER] [--draws 3] [--as-they-are]
 
 Every query with a word of five letters or more gets one random edit (insert, delete, replace, swap neighbours) in one
 such word, `--draws` times with a fixed seed. Prints the mean of the clean queries, of the misspelt ones with and
 without correction, and how many were corrected silently, offered, or left alone.
+
+With --as-they-are nothing is misspelt: prints what correction changes in the queries that it corrects, as people typed
+them, and over all queries.
 """
 
 from __future__ import annotations
@@ -20,8 +23,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from indexer.evaluation.judgments import read_judgments, read_queries
-from indexer.evaluation.measures import ndcg, relevant_from_of
+from indexer.evaluation.judgments import Judgments, Queries, read_judgments, read_queries
+from indexer.evaluation.measures import bootstrap_intervals, ndcg, relevant_from_of
 from search.engine import Engine
 from search.request import SearchRequest
 
@@ -46,15 +49,44 @@ def misspelt(text: str, rng: random.Random) -> str:
     return text[: word.start()] + "".join(letters) + text[word.end() :]
 
 
+def corrected(engine: Engine, texts: Queries, grades: Judgments) -> None:
+    """Print what correction changes, with its 95 % paired bootstrap interval."""
+    least = relevant_from_of(grades)
+    asked = [one for one in grades if max(grades[one].values(), default=0) >= least]
+    read = {one: engine.understood(SearchRequest(q=texts[one], interpret=False)) for one in asked}
+    fired = [one for one in asked if read[one].corrected]
+    found = {}
+    for name, correct in (("as typed", False), ("corrected", True)):
+        engine.encoder.vectors([read[one].search_text if correct else texts[one] for one in fired] or [""])
+        answers = [
+            engine.search(texts[one], interpret=False, correct=correct, per_page=10, facets=()).hits for one in fired
+        ]
+        found[name] = np.array(
+            [ndcg([hit.id for hit in hits], grades[one]) for hits, one in zip(answers, fired, strict=True)]
+        )
+    change = found["corrected"] - found["as typed"]
+    interval = bootstrap_intervals({"change": change})["change"]
+    print(f"{len(asked)} queries, {len(fired)} corrected silently; of these, nDCG@10 of what the page shows:")
+    print(
+        f"{found['as typed'].mean():.3f} as typed, {found['corrected'].mean():.3f} corrected, {change.mean():+.3f} "
+        f"({interval.low:+.3f} to {interval.high:+.3f}); {(change > 0).sum()} gained, {(change < 0).sum()} lost; "
+        f"over all queries {change.sum() / len(asked):+.4f}"
+    )
+
+
 @click.command()
 @click.option("--queries", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--judgments", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--index", type=click.Path(exists=True, path_type=Path), default=None)
 @click.option("--draws", default=3, show_default=True)
-def main(queries: Path, judgments: Path, index: Path | None, draws: int) -> None:
+@click.option("--as-they-are", is_flag=True, help="Correct the queries themselves instead of misspelling them.")
+def main(queries: Path, judgments: Path, index: Path | None, draws: int, as_they_are: bool) -> None:
     """Print the cost of misspellings."""
     engine = Engine.open(index)
     texts, grades = read_queries(queries), read_judgments(judgments)
+    if as_they_are:
+        corrected(engine, texts, grades)
+        return
     least = relevant_from_of(grades)
     asked = [one for one in grades if LONG.search(texts[one]) and max(grades[one].values(), default=0) >= least]
     rng = random.Random(20_261_124)

@@ -1,7 +1,8 @@
 """How long reading a query takes, and counting facets: python bench/understanding.py --queries FILE [--index FOLDER]
 
 Prints medians and 95th percentiles in milliseconds over the queries, each asked once: words read as conditions;
-spelling; facets and clusters counted over what answers. One thread, words alone, so that no encoder is waited for. With
+spelling; facets counted over what answers; suggestions after the second, fourth, sixth ... letter typed. One thread,
+words alone, so that no encoder is waited for. With
 --copies N the release's facet columns are laid end to end N times first, to see a larger catalog.
 """
 
@@ -72,6 +73,12 @@ def main(queries: Path, index: Path | None, copies: int) -> None:
             times, (read - started, spelt - read, done - asked, done - asked + spelt - read), strict=True
         ):
             times[name].append(spent * 1000)
+    typed = [text[:length] for text in texts[:400] for length in range(2, len(text) + 1, 2)]
+    times["suggestions"] = []
+    for prefix in typed:
+        started = time.perf_counter()
+        engine.suggest(prefix[:128])
+        times["suggestions"].append((time.perf_counter() - started) * 1000)
     words = len(release.interpreter.speller.counts)
     print(f"{facets.rows:,} products, {words:,} words, {len(facets.values)} facets, {len(texts)} queries")
     for name, spent in times.items():

@@ -48,3 +48,23 @@ def best_rows(scores: NDArray[Any], count: int) -> Rows:
     else:
         rows = np.arange(len(scores))
     return rows[np.argsort(-scores[rows], kind="stable")][:count].astype(np.int64)
+
+
+def best_positive(scores: NDArray[Any], count: int, allowed: Mask | None = None) -> Rows:
+    """Return the positions of the `count` best scores above 0, best first, equal scores in row order.
+
+    Args:
+        scores: (n,), mostly 0, as the lexical leg's are.
+        count: how many; fewer come back when fewer are above 0.
+        allowed: (n,) bool; None allows every row.
+    """
+    rows = np.flatnonzero(scores > 0 if allowed is None else (scores > 0) & allowed)
+    return rows[best_rows(scores[rows], count)].astype(np.int64)
+
+
+def union_of(first: Rows, second: Rows, rows: int) -> Rows:
+    """Return the rows, of 0..rows-1, that are in either, ascending; by a mask, which beats sorting or hashing."""
+    mask = np.zeros(rows, bool)
+    mask[first] = True
+    mask[second] = True
+    return np.flatnonzero(mask).astype(np.int64)

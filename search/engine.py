@@ -259,8 +259,8 @@ class Engine:
         elif scored.vector is not None:
             paths = index.closest(scored.vector, RESCUE_CATEGORIES)
         else:
-            best = best_rows(scored.lexical, scored.lexical.astype(bool).sum())
-            paths = index.of_rows(self.release.facets, best, RESCUE_CATEGORIES)
+            holding = np.flatnonzero(scored.lexical > 0)
+            paths = index.of_rows(self.release.facets, holding, RESCUE_CATEGORIES)
         facet = self.release.facets.values.get("category")
         everything = facet.counts(np.arange(self.release.rows)) if facet else np.zeros(0, np.int64)
         categories = [{"category": path, "count": int(everything[facet.code_of[path]])} for path in paths if facet]

@@ -22,6 +22,7 @@ LEAST_HALF = 3  # letters of each half of a query word that no product has
 LEAST_TOGETHER = 2  # titles that must hold both halves
 IDENTIFIED_LEAST, IDENTIFIED_SHARE = 20, 0.002  # most products an identifier may stand for: a number, or a share
 REMEMBERED_TERMS = 64  # whose rows are kept; a query asks for each of its terms several times
+REMEMBERED_QUERIES = 256
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,17 @@ class LexicalIndex:
 
     def query_terms(self, text: str) -> list[str]:
         """Return a query's distinct terms, in order; an unknown word that is two known ones gives those."""
+        return list(self._remembered_terms(text))  # asked several times of one query
+
+    @cached_property
+    def _remembered_terms(self) -> Callable[[str], tuple[str, ...]]:
+        return lru_cache(maxsize=REMEMBERED_QUERIES)(self._query_terms)
+
+    def _query_terms(self, text: str) -> tuple[str, ...]:
         terms: dict[str, None] = {}
         for word, term in self.analyzer.words_and_terms(text):
             terms.update(dict.fromkeys([term] if term in self.vocabulary else self.halves(word) or [term]))
-        return list(terms)
+        return tuple(terms)
 
     def halves(self, word: str) -> list[str]:
         """Return the two terms an unknown word is made of, harley and davidson: those that most titles have both."""

@@ -34,8 +34,12 @@ def with_feedback(vector: Floats, best: Floats, weight: float) -> Floats:
 
 def first_of_each(groups: Ids, count: int) -> Ids:
     """Return the places of the first `count` different groups, in order."""
-    places = np.sort(np.unique(groups, return_index=True)[1])
-    return places[:count].astype(np.int64)
+    first: dict[int, int] = {}
+    for place, group in enumerate(groups.tolist()):
+        if len(first) == count:
+            break
+        first.setdefault(group, place)
+    return np.array(list(first.values()), np.int64)
 
 
 def smoothed(scores: Floats, vectors: Floats, groups: Ids, bandwidth: float, strength: float = 1.0) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows, best_rows
+from search.arrays import Floats, Mask, Rows, best_positive, union_of
 from search.fusion import fuse
 from search.release import Release
 from search.scoring import ScoredQuery, cosines
@@ -28,7 +28,13 @@ class RelevantSet:
 
 def dense_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     """Return (len(rows),) float32 exact cosines; zeros in lexical mode."""
-    return cosines(release, scored.vector, rows)
+    if len(scored.known) == 0:
+        return cosines(release, scored.vector, rows)
+    places = np.minimum(np.searchsorted(scored.known, rows), len(scored.known) - 1)
+    found = scored.known_cosines[places]
+    missing = np.flatnonzero(scored.known[places] != rows)
+    found[missing] = cosines(release, scored.vector, rows[missing])
+    return found
 
 
 def closeness(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
@@ -42,9 +48,13 @@ def closeness(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
 def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     """Return (len(rows),) float32 scores by which any rows, candidates or not, are compared under this query.
 
-    Rows of the head have their smoothed score, a mean of the head's own, and all others their fused one.
+    Rows of the head have their smoothed score, a mean of the head's own, and all others their fused one; feedback
+    counts for the near rows alone, for it was taken from the best of them.
     """
-    dense = cosines(release, scored.ranking_vector, rows)
+    dense = dense_scores(release, scored, rows)
+    if len(scored.near_cosines):
+        places = np.minimum(np.searchsorted(scored.near, rows), len(scored.near) - 1)
+        dense = np.where(scored.near[places] == rows, scored.near_cosines[places], dense)
     fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
     if len(scored.head):
         places = np.minimum(np.searchsorted(scored.head, rows), len(scored.head) - 1)
@@ -71,16 +81,17 @@ def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> t
         dense_rows = scored.dense_pool
     elif scored.vector is not None:
         dense_rows = release.dense.search(scored.vector, pool, allowed)[0]
-    lexical = scored.lexical if allowed is None else np.where(allowed, scored.lexical, 0)
-    lexical_rows = best_rows(lexical, pool)
-    lexical_rows = lexical_rows[lexical[lexical_rows] > 0]
+    if allowed is None and scored.lexical_pool is not None:
+        lexical_rows = scored.lexical_pool
+    else:
+        lexical_rows = best_positive(scored.lexical, pool, allowed)
     named = scored.codes.rows if allowed is None else scored.codes.rows[allowed[scored.codes.rows]]
     return dense_rows, np.concatenate([named, np.setdiff1d(lexical_rows, named)]) if len(named) else lexical_rows
 
 
 def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | None = None) -> tuple[Rows, Floats]:
     """Return the best `depth` allowed rows before any cut-off and their scores: what evaluation measures."""
-    rows = np.union1d(*candidates(release, scored, allowed)).astype(np.int64)
+    rows = union_of(*candidates(release, scored, allowed), release.rows)
     scores = fused_scores(release, scored, rows)
     order = np.lexsort((rows, -scores))[:depth]
     return rows[order], scores[order]
@@ -89,7 +100,7 @@ def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | No
 def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) -> RelevantSet:
     """Return the rows that are relevant to the query under the filter, best first, equal scores in row order."""
     dense_rows, lexical_rows = candidates(release, scored, allowed)
-    rows = np.union1d(dense_rows, lexical_rows).astype(np.int64)
+    rows = union_of(dense_rows, lexical_rows, release.rows)
     by_meaning = closeness(release, scored, rows) >= scored.dense_min
     by_words = scored.coverage[rows] >= scored.coverage_min
     rows = rows[by_meaning | by_words | np.isin(rows, scored.codes.rows)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows, best_rows
+from search.arrays import Floats, Mask, Rows, best_positive, best_rows, union_of
 from search.codes import NO_MATCH, CodeMatch
 from search.fusion import DEPTH, Scale, dense_share, fuse
 from search.release import Release
@@ -31,11 +31,14 @@ class ScoredQuery:
         lexical, coverage: (n,) float32; zero in dense mode.
         dense_scale, lexical_scale: of each leg, over its best rows.
         dense_share: share of the dense leg in the fused score, 0..1.
-        dense_pool: (p,) int64, the rows that the dense leg ranks first in the whole catalog, best first; None where the
-            query's own words set a condition.
+        dense_pool, lexical_pool: (p,) int64, the rows that each leg ranks first in the whole catalog, best first; None
+            where the query's own words set a condition.
         title_coverage: the largest share of the terms, by rarity, that one title holds, 0..1.
         near: (m,) int64 ascending, what either leg ranks among its first DEPTH, and near_segments: (m,) float32 the
             cosine of each one's closest segment. Empty but in hybrid mode.
+        near_cosines: (m,) float32, of the near rows with the ranking vector.
+        known: (k,) int64 ascending, rows whose cosine with `vector` is known, and known_cosines: (k,) float32; what the
+            dense leg found, which saves gathering these rows again.
         dense_min: least cosine to be relevant by meaning; +inf in lexical mode.
         coverage_min: least share of the terms to be relevant by words; +inf in dense mode.
         confidence: "good", "weak" (only closest matches) or "none".
@@ -56,9 +59,13 @@ class ScoredQuery:
     lexical_scale: Scale
     dense_share: float
     dense_pool: Rows | None
+    lexical_pool: Rows | None
     title_coverage: float
     near: Rows
     near_segments: Floats
+    near_cosines: Floats
+    known: Rows
+    known_cosines: Floats
     dense_min: float
     coverage_min: float
     confidence: str
@@ -98,40 +105,47 @@ def score_query(
     lexical = coverage = np.zeros(release.rows, np.float32)
     if mode != "dense":
         lexical, coverage = words.scores(words.term_ids(text)), words.coverage(text)
-    if kept is None or not kept.any():
-        kept = np.ones(release.rows, bool)
-    lexical_rows = best_rows(np.where(kept, lexical, 0), DEPTH)
+    allowed = kept if kept is not None and kept.any() else None
+    lexical_pool = best_positive(lexical, settings.pool, allowed)
+    lexical_rows = lexical_pool[:DEPTH]
     dense_pool, dense_top = no_rows, no_scores
     if vector is not None:
-        dense_pool, dense_top = release.dense.search(vector, settings.pool, None if kept.all() else kept)
+        dense_pool, dense_top = release.dense.search(vector, settings.pool, allowed)
+    by_row = np.argsort(dense_pool)
+    known, known_cosines = dense_pool[by_row], dense_top[by_row]
     dense_top = dense_top[:DEPTH]
-    near, near_segments, segments = no_rows, no_scores, None
+    near, near_segments, closest = no_rows, no_scores, dense_top[::-1]
     if mode == "hybrid" and vector is not None:
-        near = np.union1d(dense_pool[:DEPTH], lexical_rows[lexical[lexical_rows] > 0])
-        segments = release.segments.gathered(near)
+        near = union_of(dense_pool[:DEPTH], lexical_rows, release.rows)
+        vectors, segments = np.asarray(release.dense.embeddings[near]), release.segments.gathered(near)
         near_segments = segments.closest(vector)
+        closest = np.sort(np.maximum(vectors @ vector, near_segments)) if len(near) else closest
 
     identified = words.identified(text)
-    best_coverage = float(coverage[kept].max(initial=0.0))
+    best_coverage = float((coverage if allowed is None else coverage[allowed]).max(initial=0.0))
     title_coverage = words.best_title_coverage(terms) if terms else 0.0
     share = float(mode == "dense")
     if mode == "hybrid":
         share = dense_share(settings.dense_weight, title_coverage, identified)
-    closest = np.sort(np.maximum(cosines(release, vector, near), near_segments)) if len(near) else dense_top[::-1]
+    # Where a leg has fewer products than a scale reaches, the scale begins at 0.
+    reached = np.zeros(min(DEPTH, release.rows), np.float32)
+    reached[: len(lexical_rows)] = lexical[lexical_rows]
+    lexical_scale = Scale.of(reached)
     scored = ScoredQuery(
         mode=mode, terms=terms, vector=vector, lexical=lexical, coverage=coverage,
-        dense_scale=Scale.of(dense_top), lexical_scale=Scale.of(lexical[lexical_rows]), dense_share=share,
-        dense_pool=dense_pool if kept.all() else None,
-        title_coverage=title_coverage, near=near, near_segments=near_segments,
+        dense_scale=Scale.of(dense_top), lexical_scale=lexical_scale, dense_share=share,
+        dense_pool=dense_pool if allowed is None else None, lexical_pool=lexical_pool if allowed is None else None,
+        title_coverage=title_coverage, near=near, near_segments=near_segments, near_cosines=no_scores,
+        known=known, known_cosines=known_cosines,
         **_cut_off(release, mode, closest, best_coverage, codes),
         confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,
         head=no_rows, head_closeness=no_scores, head_scores=no_scores,
     )  # fmt: skip
     if identified == 0 and len(codes.rows) == 0:  # a part number is sure
         scored = _with_confidence(release, scored, closest, best_coverage)
-    if segments is None or len(near) == 0:
+    if len(near) == 0:
         return scored
-    scored = _second_look(release, scored, segments)
+    scored = _second_look(release, scored, vectors, segments)
     if release.ranker is None:
         return scored
     return replace(scored, head_scores=release.ranker.reranked(scored.head_scores, head_features(release, scored)))
@@ -189,29 +203,30 @@ def head_features(release: Release, scored: ScoredQuery) -> Floats:
     return np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
 
 
-def _second_look(release: Release, scored: ScoredQuery, segments: GatheredSegments) -> ScoredQuery:
+def _second_look(release: Release, scored: ScoredQuery, vectors: Floats, segments: GatheredSegments) -> ScoredQuery:
     """Return the query scored again in the light of its best products: feedback first, then smoothing.
 
     Only the near rows take part, so the cost does not grow with the catalog.
 
     Args:
-        segments: of the near rows.
+        vectors: (m, d) float32 unit rows, segments: of the near rows.
     """
     settings, rows = release.ranking, scored.near
-    vectors, groups = np.asarray(release.dense.embeddings[rows]), release.group_of[rows]
+    groups = release.group_of[rows]
     # A query whose words stand together in a title names a thing, and the title decides; a need meets a sentence.
     share = settings.segment_weight * (1 - scored.title_coverage**2)
 
-    dense = (1 - share) * (vectors @ scored.vector) + share * scored.near_segments
+    dense = (1 - share) * (vectors @ np.asarray(scored.vector)) + share * scored.near_segments
     scale = Scale.of(dense[best_rows(dense, DEPTH)])
     fused = fuse(dense, scored.lexical[rows], scale, scored.lexical_scale, scored.dense_share)
     leaders = best_rows(fused, settings.feedback_products * MOST_VARIANTS)
     leaders = leaders[first_of_each(groups[leaders], settings.feedback_products)]
     vector = with_feedback(np.asarray(scored.vector), vectors[leaders], settings.feedback_weight)
-    dense = vectors @ vector
+    dense = near_cosines = vectors @ vector
     if share >= LEAST_SEGMENT_SHARE:
         dense = (1 - share) * dense + share * segments.closest(vector)
-    scored = replace(scored, ranking_vector=vector, dense_scale=Scale.of(dense[best_rows(dense, DEPTH)]))
+    scale = Scale.of(dense[best_rows(dense, DEPTH)])
+    scored = replace(scored, ranking_vector=vector, near_cosines=near_cosines, dense_scale=scale)
 
     fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
     head = np.sort(best_rows(fused, settings.smoothed_products))

@@ -96,8 +96,9 @@ class RefusalReader:
 
         An encoder that reads "without sugar" finds sugar; of "sugar-free" it knows the meaning.
         """
-        singular = form_of(words)
-        for without in (f"{singular}less", f"un{singular}"):
-            if self.lexical.analyzer.term_of(without) in self.lexical.vocabulary:
-                return [without]
-        return [] if singular.endswith("ed") else [f"{singular}-free"]
+        singular = re.sub(r"ie$", "y", form_of(words))
+        is_past = singular.endswith("ed")
+        without = f"un{singular}" if is_past else f"{singular}less"  # unscented, sleeveless
+        if self.lexical.analyzer.term_of(without) in self.lexical.vocabulary:
+            return [without]
+        return [] if is_past else [f"{singular}-free"]
