@@ -178,6 +178,8 @@ def _is_told(mark: str, before: str) -> bool:
     clause = re.split(r"[.,;!?\0]", before)[-1]
     if mark.startswith("without") and re.search(r"n['’]t\b|\b(?:not|never|cannot|can[’']?t)\b", clause, re.IGNORECASE):
         return True
+    if re.match(r"(?:and|but) have\b", mark):  # "moving out and have no pots"
+        return True
     if re.match(r"(?:has|have|got)\b", mark) and re.search(
         r"\b(?:who|he|she|i|we|they|people|someone)\s*$", clause, re.IGNORECASE
     ):
