@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 import uuid
@@ -18,11 +17,10 @@ import numpy as np
 from search.arrays import Floats, Mask, Rows, best_rows
 from search.clusters import Cluster, cluster_json
 from search.codes import NO_MATCH, codes_in
-from search.conditions import conditions_of
 from search.encoder import Encoder
 from search.encoders import find_encoder
 from search.errors import AisleError, QueryError
-from search.explain import highlight, reasons, snippet
+from search.explain import explanations, highlight, reasons, snippet
 from search.facets import facet_json, range_json
 from search.home import Home, default_home, layout_of
 from search.likeness import likeness
@@ -31,9 +29,9 @@ from search.query_encoder import QueryEncoder
 from search.release import Release, open_release
 from search.request import Hit, SearchRequest, SearchResults
 from search.rescoring import first_of_each
+from search.rescue import ways_out
 from search.retrieval import (
     RelevantSet,
-    dense_scores,
     fused_scores,
     ranked,
     relevant_set,
@@ -45,8 +43,6 @@ SHOWN_FACETS = 8
 SHOWN_VALUES = 30
 SHOWN_CLUSTERS = 12
 FACET_SHARE = 0.2  # a facet is offered when at least this share of the results carries it
-MAX_RESCUES = 8  # conditions whose price is told when nothing keeps them all
-RESCUE_CATEGORIES = 4
 CACHED_SCORES = 32  # scored queries kept: page 2 and every filter of a query reuse them
 
 
@@ -110,7 +106,7 @@ class Engine:
         clusters = self._clusters(asked, found)
         counted_at = time.perf_counter()
 
-        hits = self._hits(rows, request, scored)
+        hits = self._hits(asked, rows)
         done = time.perf_counter()
         milliseconds = {"score": scored_at - started, "count": counted_at - scored_at, "show": done - counted_at}
         return SearchResults(
@@ -129,7 +125,7 @@ class Engine:
             hits=hits,
             facets=facets,
             clusters=clusters,
-            rescue=None if len(rows) else self._rescue(asked),
+            rescue=None if len(rows) else ways_out(self.release, request, read, scored, self.total),
             currency=self.release.currency,
             took_ms=round((done - started) * 1000, 2),
             timings_ms={stage: round(seconds * 1000, 2) for stage, seconds in milliseconds.items()},
@@ -249,23 +245,6 @@ class Engine:
         rows = found.rows if asked.request.cluster is None else self._relevant(asked, without="cluster").rows
         return [cluster_json(*counted) for counted in self.release.clusters.counts(rows)[:SHOWN_CLUSTERS]]
 
-    def _rescue(self, asked: _Asked) -> dict[str, Any]:
-        """Return the ways out of no results: what each condition keeps out, and the categories nearest to the words."""
-        request, scored, index = asked.request, asked.scored, self.release.categories
-        conditions = itertools.islice(conditions_of(request, asked.read), MAX_RESCUES)
-        ways = [condition.as_json(self.total(condition.without)) for condition in conditions]
-        if scored is None:
-            paths = []
-        elif scored.vector is not None:
-            paths = index.closest(scored.vector, RESCUE_CATEGORIES)
-        else:
-            holding = np.flatnonzero(scored.lexical > 0)
-            paths = index.of_rows(self.release.facets, holding, RESCUE_CATEGORIES)
-        facet = self.release.facets.values.get("category")
-        everything = facet.counts(np.arange(self.release.rows)) if facet else np.zeros(0, np.int64)
-        categories = [{"category": path, "count": int(everything[facet.code_of[path]])} for path in paths if facet]
-        return {"without": ways, "categories": categories}
-
     def total(self, request: SearchRequest) -> int:
         """Return how many products answer a request."""
         read = self.understood(request)
@@ -274,12 +253,15 @@ class Engine:
 
     # -- what is shown --
 
-    def _hits(self, rows: Rows, request: SearchRequest, scored: ScoredQuery | None) -> list[Hit]:
+    def _hits(self, asked: _Asked, rows: Rows) -> list[Hit]:
+        request, scored = asked.request, asked.scored
         start = (request.page - 1) * request.per_page
         shown = rows[start : start + request.per_page]
         scores = fused_scores(self.release, scored, shown) if scored else np.ones(len(shown), np.float32)
         products = self.release.products.products(shown)
-        explained = self._explained(shown, scored) if request.explain and scored else [None] * len(shown)
+        explained = (
+            explanations(self.release, shown, asked.read, scored) if request.explain and scored else [None] * len(shown)
+        )
         return [
             Hit(
                 id=product.id,
@@ -300,25 +282,6 @@ class Engine:
             "title": highlight(product.title, terms, analyzer),
             "description": snippet(product.description, terms, analyzer),
         }
-
-    def _explained(self, rows: Rows, scored: ScoredQuery) -> list[dict[str, Any] | None]:
-        """Return each row's scores and whole-catalog ranks in both legs, and the fused score."""
-        dense, fused = dense_scores(self.release, scored, rows), fused_scores(self.release, scored, rows)
-        all_dense = None if scored.vector is None else np.asarray(self.release.dense.embeddings @ scored.vector)
-        explained: list[dict[str, Any] | None] = []
-        for place, row in enumerate(rows):
-            lexical = float(scored.lexical[row])
-            explained.append(
-                {
-                    "dense_score": None if all_dense is None else round(float(dense[place]), 4),
-                    "dense_rank": None if all_dense is None else int((all_dense > all_dense[row]).sum()) + 1,
-                    "lexical_score": round(lexical, 4),
-                    "lexical_rank": int((scored.lexical > lexical).sum()) + 1 if lexical > 0 else None,
-                    "coverage": round(float(scored.coverage[row]), 4),
-                    "fused": round(float(fused[place]), 4),
-                }
-            )
-        return explained
 
     # -- the other questions --
 

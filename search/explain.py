@@ -5,9 +5,17 @@ from __future__ import annotations
 import html
 import string
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 from search.analysis import Analyzer, words_of
+from search.arrays import Rows
 from search.product import Product
+from search.release import Release
+from search.retrieval import closeness, dense_scores, fused_scores
+from search.scoring import ScoredQuery
+from search.understanding import Understood
 
 SNIPPET_WORDS = 26
 _AROUND = "".join(c for c in string.punctuation if c not in "%+") + "“”‘’…–—"
@@ -72,3 +80,29 @@ def reasons(product: Product, terms: set[str], analyzer: Analyzer) -> list[str]:
     if not found and (in_description := shared(product.description)):
         found += phrase("description", in_description)
     return found[:3] or ["close in meaning"]
+
+
+def explanations(release: Release, rows: Rows, read: Understood, scored: ScoredQuery) -> list[dict[str, Any]]:
+    """Return what each row's place is made of: both legs with whole-catalog ranks, boosts, constraints it keeps."""
+    dense, fused = dense_scores(release, scored, rows), fused_scores(release, scored, rows)
+    close = closeness(release, scored, rows)
+    all_dense = None if scored.vector is None else np.asarray(release.dense.embeddings @ scored.vector)
+    kept = {one.text: release.interpreter.kept_by(one) for one in read.constraints}
+    explained = []
+    for place, row in enumerate(rows):
+        lexical = float(scored.lexical[row])
+        explained.append(
+            {
+                "dense_score": None if all_dense is None else round(float(dense[place]), 4),
+                "dense_rank": None if all_dense is None else int((all_dense > all_dense[row]).sum()) + 1,
+                "closest_sentence": None if all_dense is None else round(float(close[place]), 4),
+                "lexical_score": round(lexical, 4),
+                "lexical_rank": int((scored.lexical > lexical).sum()) + 1 if lexical > 0 else None,
+                "coverage": round(float(scored.coverage[row]), 4),
+                "dense_share": round(scored.dense_share, 4),
+                "boost": 0.0 if scored.boost is None else round(float(scored.boost[row]), 4),
+                "constraints": [text for text, mask in kept.items() if mask[row]],
+                "fused": round(float(fused[place]), 4),
+            }
+        )
+    return explained

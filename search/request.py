@@ -119,6 +119,7 @@ class SearchResults:
             if entry["explain"] is None:
                 del entry["explain"]
             hits.append(entry)
+        timings = {"timings_ms": self.timings_ms} if self.request.explain else {}
         return {
             "query": self.query, "query_id": self.query_id, "release": self.release, "mode": self.mode,
             "total": self.total, "total_relation": self.total_relation, "confidence": self.confidence,
@@ -126,5 +127,5 @@ class SearchResults:
             "degraded": self.degraded, "page": self.request.page, "per_page": self.request.per_page,
             "pages": self.pages, "hits": hits, "facets": self.facets, "clusters": self.clusters,
             "rescue": self.rescue,
-            "currency": self.currency, "took_ms": self.took_ms,
+            "currency": self.currency, "took_ms": self.took_ms, **timings,
         }  # fmt: skip

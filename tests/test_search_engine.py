@@ -175,11 +175,18 @@ def test_reasons_name_what_was_asked_for(shop: Engine) -> None:
     assert synonym.why == ["close in meaning"]
 
 
-def test_explain_shows_both_legs_and_only_when_asked(shop: Engine) -> None:
-    hit = shop.search("hot coffee mug", explain=True).hits[0]
-    assert hit.explain is not None
-    assert (hit.explain["dense_rank"], hit.explain["lexical_rank"]) == (1, 1)
-    assert shop.search("travel mug").hits[0].explain is None
+def test_explain_shows_what_a_place_is_made_of_and_only_when_asked(shop: Engine) -> None:
+    results = shop.search("hot red mug under $21", explain=True)
+    first = results.hits[0]
+    assert first.id == "0001" and first.explain is not None
+    assert (
+        first.explain["dense_rank"] == 1 and first.explain["lexical_rank"] == 2
+    )  # the red gown has "red" in its title
+    assert first.explain["boost"] > 0 and first.explain["constraints"] == ["red", "under $21"]
+    assert first.explain["closest_sentence"] >= first.explain["dense_score"]
+    assert set(results.as_json()["timings_ms"]) == {"score", "count", "show"}
+    plain = shop.search("hot red mug under $21")
+    assert all(hit.explain is None for hit in plain.hits) and "timings_ms" not in plain.as_json()
 
 
 def test_similar_products_leave_out_the_product_and_its_variants(shop: Engine) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from search.conditions import Condition, conditions_of, without_value
-from search.engine import MAX_RESCUES, Engine
+from search.engine import Engine
 from search.facets import PATH_SEPARATOR
 from search.request import SearchRequest, SearchResults
+from search.rescue import MAX_RESCUES
 from web.cards import Card, Trait, card_of_hit, trait
 from web.formats import price_text
 from web.readings import Spelling, said_of, spelling_of

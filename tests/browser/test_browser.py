@@ -23,8 +23,10 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
-ADDRESSES = ("/", "/search?q=red+gown", "/search?q=insurance", "/search?q=gown&f.brand=Norr", "/products/0001",
-             "/clusters", "/clusters/0", "/search?page=0")  # fmt: skip
+ADDRESSES = (
+    "/", "/search?q=red+gown", "/search?q=insurance", "/search?q=gown&f.brand=Norr", "/search?q=red+gown+under+%24130",
+    "/search?find.brand=brand+1", "/products/0001", "/clusters", "/clusters/0", "/search?page=0",
+)  # fmt: skip
 BROKEN = Product("broken", "Broken Picture Frame", "", ("Home", "Frames"), image_url="/illustrations/none/none.svg")
 
 
@@ -52,7 +54,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pictured = [
-        Product(f"p{number}", f"Coffee Pot {number}", "Pours.", ("Kitchen", "Pots"), f"Brand {number % 3}",
+        Product(f"p{number}", f"Coffee Pot {number}", "Pours.", ("Kitchen", "Pots"), f"Brand {number % 18:02}",
                 10.0 + number, "USD", f"/illustrations/coffee/{color}.svg", rating=4.2, rating_count=12,
                 availability="in_stock", attributes={"Color": (color,)})
         for number, color in enumerate(("red", "navy", "sage", "black", "white", "clear") * 5)
@@ -168,6 +170,42 @@ def test_the_pages_address_is_the_query_after_filtering_in_place(page: Any, root
     shown = page.locator(".card-title").all_inner_texts()
     page.goto(page.url)
     assert page.locator(".card-title").all_inner_texts() == shown
+
+
+def test_what_the_words_ask_for_is_a_chip_and_taking_it_off_takes_the_words_off(page: Any) -> None:
+    page.goto("/search?q=coffee+pot+under+%2420")
+    chip = page.locator(".toolbar .chip", has_text="up to $20")
+    assert chip.count() == 1
+    fewer = page.locator(".card").count()
+    chip.press("Enter")  # by keyboard, in place
+    page.wait_for_url("**q=coffee+pot")
+    sync_api.expect(page.locator(".toolbar .chip")).to_have_count(0)
+    assert page.locator(".card").count() > fewer
+    page.go_back()
+    sync_api.expect(page.locator(".toolbar .chip")).to_have_count(1)
+
+
+def test_a_long_facet_is_looked_through_in_place_and_keeps_the_focus(page: Any) -> None:
+    page.goto("/search?q=coffee")
+    page.fill("[name='find.brand']", "brand 1")
+    page.press("[name='find.brand']", "Enter")
+    page.wait_for_url("**find.brand=brand+1")
+    sync_api.expect(page.locator("[name='f.brand']")).to_have_count(8)  # Brand 10 to 17
+    assert page.evaluate("document.activeElement.name") == "find.brand"
+    page.check("[name='f.brand'][value='Brand 12']")
+    page.wait_for_url("**f.brand=Brand+12**")
+    sync_api.expect(page.locator(".toolbar .chip")).to_contain_text("Brand 12")
+
+
+def test_no_results_offer_ways_out_that_lead_to_some(page: Any) -> None:
+    page.goto("/search?q=gown+under+%24130&f.brand=Norr")
+    assert page.locator("h1").inner_text().startswith("Nothing here")
+    page.click(".way >> nth=0")
+    page.wait_for_selector(".card")
+    page.go_back()
+    page.click("[aria-labelledby=nearby-title] a >> nth=0")
+    page.wait_for_selector(".card")
+    assert "f.category=" in page.url
 
 
 def test_on_a_phone_the_filters_are_a_sheet_with_its_own_button(phone: Any) -> None:
