@@ -43,6 +43,7 @@ SHOWN_FACETS = 8
 SHOWN_VALUES = 30
 SHOWN_CLUSTERS = 12
 FACET_SHARE = 0.2  # a facet is offered when at least this share of the results carries it
+SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
 CACHED_SCORES = 32  # scored queries kept: page 2 and every filter of a query reuse them
 
 
@@ -132,10 +133,22 @@ class Engine:
         )  # fmt: skip
 
     def understood(self, request: SearchRequest) -> Understood:
-        """Return what the words of a request mean in this catalog; a part number means itself."""
+        """Return what the words of a request mean in this catalog; a part number means itself.
+
+        A correction that spelling alone is not sure of is made if the answer is much surer with it: the catalog
+        decides.
+        """
         if codes_in(request.q, self.release.products).is_whole:
             return Understood(request.q, request.q)
-        return self.release.interpreter.understood(request.q, interpret=request.interpret, correct=request.correct)
+        reader = self.release.interpreter
+        read = reader.understood(request.q, interpret=request.interpret, correct=request.correct)
+        mode, degraded = self._usable_mode(request.mode, read.search_text)
+        if read.did_you_mean is None or mode == "lexical" or degraded or not read.search_text:
+            return read
+        offered = reader.understood(read.did_you_mean, interpret=request.interpret, correct=False)
+        offered = replace(offered, corrected=read.did_you_mean)
+        gain = self.scored(offered, mode).confidence_score - self.scored(read, mode).confidence_score
+        return offered if gain >= SURER else read
 
     def _usable_mode(self, mode: str, text: str) -> tuple[str, str | None]:
         """Return (mode, degraded): words only while the encoder is not there."""

@@ -117,6 +117,13 @@ def test_a_misspelt_word_becomes_the_catalogs_own(dresses: Interpreter, query: s
     assert dresses.understood(query, correct=False).corrected is None
 
 
+def test_a_form_that_lacks_a_letter_of_the_catalogs_own_is_no_word() -> None:
+    shoes = (Product("a", "Running Shoe"), Product("b", "Running Vest"), Product("c", "Long Run Cap"))
+    reader = interpreter_of(shoes, frozenset({"walk"}))
+    assert reader.understood("runing shoe").corrected == "running shoe"
+    assert reader.understood("walking shoe").corrected is None
+
+
 def test_a_word_that_the_encoder_knows_is_never_replaced() -> None:
     plates = (Product("a", "Steel Plate"), Product("b", "Dinner Plate"))
     assert interpreter_of(plates).understood("slatte").corrected is None
@@ -232,3 +239,12 @@ def test_comparing_words_point_where_people_mean(text: str, op: str) -> None:
 )  # fmt: skip
 def test_sizes_of_several_sides_are_one_term(text: str, terms: list[str]) -> None:
     assert [term for term, _, _ in dimensions_in(text)] == terms
+
+
+def test_a_doubtful_correction_is_made_where_the_answer_is_much_surer_with_it(shop: Engine) -> None:
+    assert shop.release.interpreter.understood("red gowm").corrected is None  # four letters are too few to be sure
+    query = shop.search("red gowm").query
+    assert (query["corrected"], query["did_you_mean"], query["search_text"]) == ("red gown", None, "red gown")
+    assert shop.search("red gowm", correct=False).query["corrected"] is None
+    by_words = shop.search("red gowm", mode="lexical").query  # nothing tells there how sure an answer is
+    assert (by_words["corrected"], by_words["did_you_mean"]) == (None, "red gown")

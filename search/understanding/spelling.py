@@ -144,6 +144,8 @@ class Speller:
         if any(word.startswith(prefix) and is_known(word.removeprefix(prefix)) for prefix in PREFIXES):
             return True
         stems = [(word.removesuffix(ending), ending) for ending in ENDINGS if word.endswith(ending)]
+        if any(f"{stem}{stem[-1:]}{ending}" in self.counts for stem, ending in stems if is_known(stem)):
+            return False  # runing, where the catalog writes running
         return any(is_known(stem) or (ending[0] in "aeiouy" and is_known(f"{stem}e")) for stem, ending in stems)
 
     def _near(self, word: str, most: int) -> dict[str, int]:
