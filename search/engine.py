@@ -321,7 +321,7 @@ class Engine:
         return scores if kept is None else np.where(kept[rows], scores, scores - 10).astype(np.float32)
 
     def _read_and_scored(self, text: str, mode: str, interpret: bool) -> tuple[Understood, ScoredQuery]:
-        read = self.understood(SearchRequest(q=text, interpret=interpret, correct=interpret))
+        read = self.understood(SearchRequest(q=text, mode=mode, interpret=interpret, correct=interpret))
         if not read.search_text:  # nothing but filters: the words themselves decide the order
             read = replace(read, search_text=read.text)
         return read, self.scored(read, mode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.analysis import Analyzer
-from search.arrays import best_rows, expect, unit_rows
+from search.arrays import best_positive, best_rows, expect, union_of, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged, ReleaseMissing
 from search.explain import highlight, snippet
@@ -92,6 +93,21 @@ def test_equal_scores_are_ordered_by_row() -> None:
     assert best_rows(np.array([1.0, 3, 3, 2, 3]), 2).tolist() == [1, 2]
     assert best_rows(np.array([1.0, 2]), 5).tolist() == [1, 0]
     assert best_rows(np.array([]), 5).tolist() == []
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=40), st.integers(0, 12), st.randoms())
+def test_the_best_above_zero_are_those_a_slow_sort_finds(values: list[float], count: int, chance: Random) -> None:
+    scores = np.array(values, np.float32)
+    allowed = np.array([chance.random() < 0.7 for _ in values], bool)
+    ranked = sorted((row for row in range(len(values)) if values[row] > 0), key=lambda row: (-values[row], row))
+    assert best_positive(scores, count).tolist() == ranked[:count]
+    assert best_positive(scores, count, allowed).tolist() == [row for row in ranked if allowed[row]][:count]
+
+
+@given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
+def test_a_union_is_ascending_and_holds_each_row_once(first: set[int], second: set[int]) -> None:
+    rows = union_of(np.array(list(first), np.int64), np.array(list(second), np.int64), 31)
+    assert rows.tolist() == sorted(first | second)
 
 
 def test_a_wrong_shape_is_named() -> None:
