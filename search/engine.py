@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from search.home import Home, default_home, layout_of
 from search.likeness import likeness
 from search.product import Product
 from search.query_encoder import QueryEncoder
+from search.recommend import recommended
 from search.release import Release, open_release
 from search.request import Hit, SearchRequest, SearchResults
 from search.rescoring import first_of_each
@@ -44,6 +45,7 @@ SHOWN_VALUES = 30
 SHOWN_CLUSTERS = 12
 FACET_SHARE = 0.2  # a facet is offered when at least this share of the results carries it
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
+MAX_RECOMMENDED_FROM = 100  # products liked, and disliked
 CACHED_SCORES = 32  # scored queries kept: page 2 and every filter of a query reuse them
 
 
@@ -358,6 +360,35 @@ class Engine:
             (product, round(float(alike[near]), 4))
             for product, near in zip(self.release.products.products(rows), rows, strict=True)
         ]
+
+    def recommend(
+        self,
+        liked: Sequence[str],
+        disliked: Sequence[str] = (),
+        filters: Mapping[str, Sequence[str]] | None = None,
+        limit: int = 12,
+    ) -> list[tuple[Product, float]]:
+        """Return products like those liked and unlike those disliked, with their closeness; one of each group.
+
+        Raises:
+            NotFound: an id is not in the release.
+            QueryError: nothing is liked, an id is on both sides, there are too many, a filter is unknown, or limit is
+                outside 1..100.
+        """
+        if not liked:
+            raise QueryError("liked", "liked is empty; name at least one product id")
+        if both := sorted(set(liked) & set(disliked)):
+            raise QueryError("disliked", f'"{both[0]}" is both liked and disliked; keep it on one side')
+        for name, ids in (("liked", liked), ("disliked", disliked)):
+            if len(ids) > MAX_RECOMMENDED_FROM:
+                raise QueryError(name, f"{name} has {len(ids)} ids; at most {MAX_RECOMMENDED_FROM} are read")
+        if not 1 <= limit <= 100:
+            raise QueryError("limit", f"limit is {limit}; it must be 1 to 100")
+        row_of = self.release.products.row_of
+        like, unlike = (np.array([row_of(one) for one in ids], np.int64) for ids in (liked, disliked))
+        rows, scores = recommended(self.release, like, unlike, self.release.facets.allowed(filters or {}), limit)
+        products = self.release.products.products(rows)
+        return [(product, round(float(score), 4)) for product, score in zip(products, scores, strict=True)]
 
     def clusters(self) -> list[Cluster]:
         """Return every cluster, largest first within its level, parents before their children."""

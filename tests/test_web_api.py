@@ -254,3 +254,36 @@ def test_no_results_come_with_ways_out(client: FlaskClient) -> None:
     assert answer["total"] == 0
     assert answer["rescue"]["without"][0]["parameter"] == "f.brand"
     assert client.get("/api/v1/search?q=gown").get_json()["rescue"] is None
+
+
+def recommended(client: FlaskClient, **body: Any) -> list[str]:
+    return ids(client.post("/api/v1/recommend", json=body))
+
+
+def test_recommendations_are_like_what_is_liked_and_leave_it_and_its_variants_out(client: FlaskClient) -> None:
+    assert recommended(client, liked=["0001"])[0] == "0003"  # the other cup, not the mug's own variant
+    assert not {"0001", "0002"} & set(recommended(client, liked=["0001"], limit=100))
+    both = recommended(client, liked=["0003"])  # a red cup
+    assert recommended(client, liked=["0003"], disliked=["0004"]) != both  # but nothing like the red gown
+    assert "0004" not in recommended(client, liked=["0003"], disliked=["0004"], limit=100)
+
+
+def test_recommendations_keep_filters(client: FlaskClient) -> None:
+    found = client.post("/api/v1/recommend", json={"liked": ["0003"], "filters": {"brand": ["Velour"]}}).get_json()
+    assert {hit["product"]["brand"] for hit in found["hits"]} == {"Velour"}
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "named"),
+    [
+        ({}, 422, "liked"), ({"liked": []}, 422, "liked"), ({"liked": ["9"]}, 404, "9"), ([], 422, "liked"),
+        ({"liked": ["0001"], "disliked": ["0001"]}, 422, "both"), ({"liked": ["0001"], "limit": 0}, 422, "limit"),
+        ({"liked": ["0001"] * 101}, 422, "101"), ({"liked": ["0001"], "filters": {"brnd": ["a"]}}, 422, "brand"),
+        ({"liked": ["0001"], "dislikd": []}, 422, "disliked"), ({"liked": "0001"}, 422, "liked"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_recommended_from_is_named(client: FlaskClient, body: Any, status: int, named: str) -> None:
+    answer = client.post("/api/v1/recommend", json=body)
+    assert answer.status_code == status
+    assert named in answer.get_json()["detail"]

@@ -17,6 +17,7 @@ from web import __version__
 from web.live import current_engine
 from web.schemas import (
     NoParameters,
+    RecommendParameters,
     SimilarParameters,
     SuggestParameters,
     parsed,
@@ -135,6 +136,21 @@ def similar(product_id: str) -> Response:
         for place, (found, score) in enumerate(engine.similar(product_id, asked.limit), start=1)
     ]
     return jsonify(id=product_id, release=engine.release.name, hits=hits)
+
+
+@api.post("/recommend")
+def recommend() -> Response:
+    """Give products like those liked and unlike those disliked."""
+    parsed(NoParameters, request.args.to_dict())
+    body = request.get_json()
+    asked = parsed(RecommendParameters, body if isinstance(body, dict) else {})
+    engine = current_engine()
+    found = engine.recommend(asked.liked, asked.disliked, asked.filters, asked.limit)
+    hits = [
+        {"id": one.id, "rank": place, "score": score, "product": one.as_json()}
+        for place, (one, score) in enumerate(found, start=1)
+    ]
+    return jsonify(release=engine.release.name, hits=hits)
 
 
 def product_links(found: Product) -> dict[str, str]:

@@ -79,6 +79,15 @@ class SimilarParameters(Parameters):
     limit: int = Field(12, description="How many, 1 to 100.")
 
 
+class RecommendParameters(Parameters):
+    """The body of a recommendation; names of filters are decided by the catalog."""
+
+    liked: list[str] = Field(description="Ids of products to be like; at least one, at most 100.")
+    disliked: list[str] = Field([], description="Ids of products to be unlike; at most 100.")
+    filters: dict[str, list[str]] = Field({}, description='Values by facet, {"brand": ["Acme"]}.')
+    limit: int = Field(12, description="How many, 1 to 100.")
+
+
 class NoParameters(Parameters):
     """For routes that take none."""
 

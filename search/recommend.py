@@ -1,0 +1,38 @@
+"""More like these, less like those: vector arithmetic over products a shopper liked and disliked.
+
+Rocchio's feedback without a query (Rocchio 1971): the mean of what was liked, less a share of the mean of what was not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from search.arrays import Floats, Mask, Rows, best_rows, unit_rows
+from search.release import Release
+from search.rescoring import first_of_each
+from search.scoring import MOST_VARIANTS
+
+DISLIKE_WEIGHT = 0.5  # a dislike says less: what lies away from it may be anything
+
+
+def recommended(release: Release, liked: Rows, disliked: Rows, allowed: Mask | None, limit: int) -> tuple[Rows, Floats]:
+    """Return up to `limit` rows and their cosines with what is wanted, best first, one of each product group.
+
+    Args:
+        release: to choose from.
+        liked, disliked: rows, at least one liked; neither they nor their variants come back.
+        allowed: (n,) bool; None allows every row.
+        limit: most rows.
+    """
+    embeddings, groups = release.dense.embeddings, release.group_of
+    wanted = embeddings[liked].mean(axis=0)
+    if len(disliked):
+        wanted = wanted - DISLIKE_WEIGHT * embeddings[disliked].mean(axis=0)
+    scores = np.asarray(embeddings @ unit_rows(wanted[None, :])[0], np.float32)
+    scores[np.isin(groups, groups[np.concatenate([liked, disliked])])] = -np.inf
+    if allowed is not None:
+        scores[~allowed] = -np.inf
+    rows = best_rows(scores, limit * MOST_VARIANTS)
+    rows = rows[np.isfinite(scores[rows])]
+    rows = rows[first_of_each(groups[rows], limit)]
+    return rows, scores[rows]
