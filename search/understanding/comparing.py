@@ -15,11 +15,13 @@ NEGATION = (
     r"n['’]?t|avoid(?:ing)?|nowhere|skip|ignore|hide|exclude|leave out)"
 )
 _SAYS_NOTHING = (
-    r"(?:wan(?:t|na)|wish|to|go(?:es|ing)?|pay(?:ing)?|spend(?:ing)?|costs?|costing|be|being|priced?|prices|any(?:thing)?|"
-    r"ones?|is|are|it(?:['’]?s)?|they(?:['’]?re)?|that(?:['’]s)?|which|willing|able|like|prefer|much|way|too|the|an?|sets?|setting|me|us|back|"
-    r"runs?|running|for|should|will|would|have|has|having|let|by|all|far|ever|gets?|i|i'?m|we|you|comes?|coming|in|at|"
-    r"bother|show|recommend|suggest|send|give|include|list|offer|really|afford|break|tags?|even|single|cent|penny|dime|dollar|items?|products?|things?|options?|with|of|them|these|"
-    r"those|whatever|everything|drops?|dropping|falls?|dips?|stars?|charge[sd]?|retail(?:s|ing)?|sell(?:s|ing)?|sold|my|our|budget|stretch|rated|ratings?|reviews?|scores?)"
+    r"(?:wan(?:t|na)|wish|to|go(?:es|ing)?|pay(?:ing)?|spend(?:ing)?|costs?|costing|be|being|priced?|prices|"
+    r"any(?:thing)?|ones?|is|are|it(?:['’]?s)?|they(?:['’]?re)?|that(?:['’]s)?|which|willing|able|like|prefer|much|way|"
+    r"too|the|an?|sets?|setting|me|us|back|runs?|running|for|should|will|would|have|has|having|let|by|all|far|ever|gets?|"
+    r"i|i'?m|we|you|comes?|coming|in|at|bother|show|recommend|suggest|send|give|include|list|offer|really|afford|break|"
+    r"tags?|even|single|cent|penny|dime|dollar|items?|products?|things?|options?|with|of|them|these|those|whatever|"
+    r"everything|drops?|dropping|falls?|dips?|stars?|charge[sd]?|retail(?:s|ing)?|sell(?:s|ing)?|sold|my|our|budget|"
+    r"stretch|rated|ratings?|reviews?|scores?)"
 )
 LESS = (
     r"(?:under(?:neath)?|below|beneath|(?:less|lesser|lower|cheaper|fewer) than|(?:less|lower)(?=\s*$)|"

@@ -145,7 +145,9 @@ def _plain(text: str, start: int, end: int, earlier: int, is_known: bool) -> Fou
         return None
     words = text[found.start : start]
     is_priced = bool(_ABOUT_MONEY.search(text[earlier:start]))
-    if _COUNTED.search(text[: found.start]) or (found.start == start and found.op == ">="):  # "kids under 7", "3+"
+    if not is_priced and _COUNTED.search(text[: found.start]):  # "kids under 7"
+        return None
+    if found.start == start and found.op == ">=":  # "3+"
         return None
     if found.op == ">=" and not (is_priced or is_known):
         # "over 60" at the end is money; "over 40 skincare", "from 5 to 9" are not.

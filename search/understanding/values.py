@@ -124,24 +124,21 @@ class ValueReader:
 
     def _guessed(self, words: Sequence[Word], place: int, length: int, text: str) -> Named | None:
         """Return the value that these words name by themselves, None where they mean something else here."""
-        keys = [word.term for word in words]
-        field, value = self.spoken.values[tuple(keys[place : place + length])]
-        if keys[place][0].isdigit():
-            if _BOUND.search(text[: words[place].start]):
-                return None  # "lasts over 3 months"
-            field, value = self.best_rival(tuple(keys[place : place + length]), keys, (field, value))
-        if not keys[place][0].isdigit() and self._is_part_of_a_name(keys, place, length, field, value):
+        keys, before = [word.term for word in words], text[: words[place].start]
+        key, start, end = tuple(keys[place : place + length]), words[place].start, words[place + length - 1].end
+        field, value = self.spoken.values[key]
+        if key[0][0].isdigit():
+            named = self.best_rival(key, keys, (field, value))
+            # "Lasts over 3 months" is a bound and names no value.
+            return None if _BOUND.search(before) else Named(*named, start, end, False, length)
+        if (_FOR.search(before) and place) or self._is_part_of_a_name(keys, place, length, field, value):
             return None
-        last = words[place + length - 1]
-        is_measure = keys[place][0].isdigit()
-        if not is_measure and place and _FOR.search(text[: words[place].start]):
-            return None
-        is_adjective = len(keys[place]) > 4 and keys[place].endswith(ADJECTIVE_ENDINGS)
-        is_adjective = is_adjective or not set(keys[place]) & set("aeiouy")  # a code, XL
-        is_word = length == 1 and not is_measure and not is_adjective
+        is_code = not set(key[0]) & set("aeiouy")  # XL
+        is_adjective = len(key[0]) > 4 and key[0].endswith(ADJECTIVE_ENDINGS)
+        is_word = length == 1 and not is_code and not is_adjective
         if is_word and not self._is_said_of_a_thing(words, place, length, field, value, text):
             return None
-        return Named(field, value, words[place].start, last.end, False, length)
+        return Named(field, value, start, end, False, length)
 
     def best_rival(self, key: Key, keys: Sequence[str], named: tuple[str, str]) -> tuple[str, str]:
         """Return (field, value) of words that are values of several fields: that of the things asked for."""
@@ -221,9 +218,7 @@ class ValueReader:
             return False
         if not following or self._holds(field, value, self._titled(following[-1])):
             return True
-        if (word, following[0]) in self.spoken.mentions or f"{word} {following[0]}" in ONE_THING:
-            return False
-        if following[-1] in DONE_TO:
+        if (word, following[0]) in self.spoken.mentions or following[-1] in DONE_TO:
             return False
         return self._applies(field, value, following[-1])
 
