@@ -64,10 +64,10 @@ def without_value(request: SearchRequest, field: str, value: str) -> SearchReque
 def _without_words(request: SearchRequest, constraint: Constraint) -> SearchRequest:
     """Return the request without a constraint of its words.
 
-    A filter's words leave the query with it. What only prefers products keeps its words, and stops being read.
+    A filter's words leave the query with it. What only prefers products keeps its words, which are then literal.
     """
-    if constraint.is_filter:
-        left = " ".join(re.sub(re.escape(constraint.text), " ", request.q, count=1, flags=re.IGNORECASE).split())
-        if left != request.q:  # else its words were corrected first, so they do not stand there as read
-            return replace(request, q=left)
-    return replace(request, interpret=False)
+    if not constraint.is_filter:
+        return replace(request, literal=(*request.literal, constraint.text))
+    left = " ".join(re.sub(re.escape(constraint.text), " ", request.q, count=1, flags=re.IGNORECASE).split())
+    # Words that were corrected first do not stand there as read; then nothing is.
+    return replace(request, q=left) if left != request.q else replace(request, interpret=False)

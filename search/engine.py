@@ -143,11 +143,12 @@ class Engine:
         if codes_in(request.q, self.release.products).is_whole:
             return Understood(request.q, request.q)
         reader = self.release.interpreter
-        read = reader.understood(request.q, interpret=request.interpret, correct=request.correct)
+        literal = tuple(request.literal)
+        read = reader.understood(request.q, interpret=request.interpret, correct=request.correct, literal=literal)
         mode, degraded = self._usable_mode(request.mode, read.search_text)
         if read.did_you_mean is None or mode == "lexical" or degraded or not read.search_text:
             return read
-        offered = reader.understood(read.did_you_mean, interpret=request.interpret, correct=False)
+        offered = reader.understood(read.did_you_mean, interpret=request.interpret, correct=False, literal=literal)
         offered = replace(offered, corrected=read.did_you_mean)
         gain = self.scored(offered, mode).confidence_score - self.scored(read, mode).confidence_score
         return offered if gain >= SURER else read

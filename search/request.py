@@ -18,6 +18,7 @@ MAX_PER_PAGE = 100
 MAX_WINDOW = 10_000  # page x per_page
 MAX_FILTER_VALUES = 50
 MAX_FIND_CHARACTERS = 64
+MAX_LITERAL = 20
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class SearchRequest:
     explain: bool = False
     interpret: bool = True  # whether words may become constraints
     correct: bool = True  # whether words may be corrected
+    literal: Sequence[str] = ()  # words that are no value, as said in `constraints[].text`: "orange" the fruit
 
     def __post_init__(self) -> None:
         text = " ".join("".join(c if c.isprintable() else " " for c in self.q).split())
@@ -62,6 +64,10 @@ class SearchRequest:
                 raise QueryError(name, f'{name} "{value}" is not known{nearest(value, known)}')
         if sum(len(values) for values in self.filters.values()) > MAX_FILTER_VALUES:
             raise QueryError("f", f"more than {MAX_FILTER_VALUES} filter values; drop some")
+        if len(self.literal) > MAX_LITERAL:
+            raise QueryError(
+                "literal", f"{len(self.literal)} words are to be taken literally; at most {MAX_LITERAL} are read"
+            )
         for name, text in self.find.items():
             if len(text) > MAX_FIND_CHARACTERS:
                 raise QueryError(

@@ -20,6 +20,7 @@ from search.facets import FacetIndex
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product, lexical_fields
 from search.release import open_release
+from search.request import SearchRequest
 from search.understanding import Interpreter, Understood
 from search.understanding.amounts import number_of
 from search.understanding.comparing import compared
@@ -249,3 +250,13 @@ def test_a_doubtful_correction_is_made_where_the_answer_is_much_surer_with_it(sh
     assert shop.search("gowm", correct=False).query["corrected"] is None
     by_words = shop.search("gowm", mode="lexical").query  # nothing tells there how sure an answer is
     assert (by_words["corrected"], by_words["did_you_mean"]) == (None, "gown")
+
+
+def test_a_guess_taken_back_leaves_the_other_readings(shop: Engine) -> None:
+    read = shop.understood(SearchRequest(q="red mug of steel under $21"))
+    assert [one.text for one in read.constraints] == ["red", "steel", "under $21"]
+    kept = shop.understood(SearchRequest(q="red mug of steel under $21", literal=("RED",)))
+    assert [one.text for one in kept.constraints] == ["steel", "under $21"]
+    assert kept.search_text == read.search_text  # the word is still looked up
+    filters = shop.understood(SearchRequest(q="mug under $21", literal=("under $21",)))
+    assert [one.text for one in filters.constraints] == ["under $21"]  # a filter goes with its words, not without them

@@ -287,3 +287,19 @@ def test_what_cannot_be_recommended_from_is_named(client: FlaskClient, body: Any
     answer = client.post("/api/v1/recommend", json=body)
     assert answer.status_code == status
     assert named in answer.get_json()["detail"]
+
+
+def test_words_are_taken_literally_one_by_one(client: FlaskClient) -> None:
+    def said(answer: TestResponse) -> list[str]:
+        return [one["text"] for one in answer.get_json()["query"]["constraints"]]
+
+    assert said(client.get("/api/v1/search?q=red+mug+of+steel&literal=red")) == ["steel"]
+    assert said(client.get("/api/v1/search?q=red+mug+of+steel&literal=red&literal=steel")) == []
+    assert said(client.post("/api/v1/search", json={"q": "red mug of steel", "literal": ["red"]})) == ["steel"]
+    assert (
+        client.get("/api/v1/search?q=mug&literal=b&literal=a")
+        .get_json()["links"]["self"]
+        .endswith("literal=a&literal=b")
+    )
+    assert client.post("/api/v1/search", json={"literal": [1]}).status_code == 422
+    assert client.get("/api/v1/search?" + "&".join(f"literal=w{n}" for n in range(21))).status_code == 422

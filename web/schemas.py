@@ -34,6 +34,11 @@ def _names(value: Any) -> Any:
     return value
 
 
+def _texts(value: Any) -> Any:
+    """Return a list of one text or several."""
+    return [value] if isinstance(value, str) else value
+
+
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Model = TypeVar("Model", bound="Parameters")
 
@@ -64,6 +69,9 @@ class SearchParameters(Parameters):
     explain: Flag = Field(False, description="1: each hit tells its scores and ranks.")
     interpret: Flag = Field(True, description="0: take the words literally, read no constraints in them.")
     correct: Flag = Field(True, description="0: no spelling correction.")
+    literal: Annotated[list[str], BeforeValidator(_texts)] = Field(
+        [], description="Words that name no value, as in constraints[].text; may repeat."
+    )
 
 
 class SuggestParameters(Parameters):
@@ -122,6 +130,8 @@ def search_request(values: MultiDict[str, str], engine: Engine, *, lenient: bool
                 continue
         if name.startswith(FILTER):
             filters[name.removeprefix(FILTER)] = texts
+        elif name == "literal":
+            single[name] = texts
         else:
             single[name] = texts[0]
             if len(texts) > 1:

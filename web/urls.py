@@ -32,6 +32,7 @@ def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
             pairs.append((name, str(value)))
     if request.explain:
         pairs.append(("explain", "1"))
+    pairs += [("literal", text) for text in sorted(set(request.literal))]
     pairs += [(name, "0") for name in ("interpret", "correct") if not getattr(request, name)]
     return pairs
 

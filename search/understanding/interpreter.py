@@ -109,18 +109,24 @@ class Interpreter:
         known = [self.lexical.vocabulary[term] for term in terms if term in self.lexical.vocabulary]
         return constraint.kept_by(self.facets, self.stated.having(known) if len(known) == len(terms) else None)
 
-    def understood(self, text: str, *, interpret: bool = True, correct: bool = True) -> Understood:
+    def understood(
+        self, text: str, *, interpret: bool = True, correct: bool = True, literal: Sequence[str] = ()
+    ) -> Understood:
         """Return what a query asks.
 
         Args:
             text: of one line, as typed.
             interpret: whether words may become constraints.
             correct: whether words may be corrected.
+            literal: texts of guessed values that are none.
         """
         corrected, offered = self._spelled(text) if correct else (text, text)
         read = self._constrained(corrected) if interpret else Understood(corrected, corrected)
+        spared = {one.casefold() for one in literal}
+        kept = tuple(one for one in read.constraints if one.is_filter or one.text.casefold() not in spared)
         return replace(
             read,
+            constraints=kept,
             corrected=corrected if corrected != text else None,
             did_you_mean=offered if offered not in (text, corrected) else None,
         )
