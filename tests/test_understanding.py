@@ -196,6 +196,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
 HOSTILE = (
     "that is " * 64, "not to " * 73, "$1 " * 170, "1 x " * 128, "five " * 102, "one hundred and " * 32, "rated " * 85,
     "1" * 512, "a" * 512, "without " * 64, "no no " * 85, "my budget is " * 39, "under " * 85 + "5", "n't " * 128,
+    f"red {'or ' * 160}cheap blue",
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from search.understanding.spoken import (
     pack_term,
 )
 
-JOINERS = re.compile(r"^(?:\s*(?:,|/|\bor\b|\band\b|&|\bnor\b)\s*)+(?:(?:an?|the|any|no)\s+)?$", re.IGNORECASE)
+JOINERS = re.compile(r"^\s*(?:(?:,|/|&|\b(?:or|and|nor)\b)\s*)+(?:(?:an?|the|any|no)\s+)?$", re.IGNORECASE)
 LEAST_APPLIES = 0.2  # share of the things named that must have the field at all, for a value to be said of them
 LEAST_COMMON = 0.2  # the same of all products, for a thing that the catalog does not know
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
