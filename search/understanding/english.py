@@ -7,7 +7,7 @@ PHRASE_ENDS = frozenset(
     """
     and or but for with without in on at to of by from that which who is are under over below above around between
     please out so as when while i we my our not no than the a an it do does did you have has had can should
-    they he she if because since up down off into
+    they he she if because since up down off into rated certified
 """.split()
 )
 # Things that are named after what they are for: leather conditioner is not of leather.
@@ -25,7 +25,8 @@ ONE_THING = frozenset(
     red tea, red pepper, red meat, red eye, red carpet, red light, brown rice, brown sugar, brown bread, green tea,
     green bean, green screen, green curry, green card, green thumb, black tea, black bean, black pepper, black light,
     black magic, black friday, black eye, blue light, blue cheese, blue jay, orange juice, orange juicer, orange tree,
-    orange oil, olive oil, olive tree, olive bread, gold fish, silver lining, silver screen, purple heart, rose water,
+    orange oil, orange marmalade, olive oil, olive tree, olive bread, gold fish, silver lining, silver screen,
+    purple heart, rose water,
     pink eye, pink noise, yellow jacket, yellow pages, navy bean, cream cheese, cream soda, tan line, steel wool,
     cotton candy, rubber band, paper clip, paper trail, glass rack, glass holder, iron supplement, wood chip, wool wash,
     silk worm, tin foil, tin opener, lemon squeezer, lemon zester, apple corer, chicken wire, chicken coop, fish tank,

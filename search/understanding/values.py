@@ -127,6 +127,10 @@ class ValueReader:
         keys, before = [word.term for word in words], text[: words[place].start]
         key, start, end = tuple(keys[place : place + length]), words[place].start, words[place + length - 1].end
         field, value = self.spoken.values[key]
+        more = longest(keys, self.spoken.by_field[field], place)
+        if more > length:  # "wool blend" may be too rare to be guessed, but is no wool
+            key, length, end = tuple(keys[place : place + more]), more, words[place + more - 1].end
+            value = self.spoken.by_field[field][key]
         if key[0][0].isdigit():
             named = self.best_rival(key, keys, (field, value))
             # "Lasts over 3 months" is a bound and names no value.
