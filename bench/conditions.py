@@ -20,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from search.engine import Engine
 from search.facets import field_name
 from search.product import Product
+from search.understanding.constraints import AROUND
 
 PHRASES = Path(__file__).resolve().parents[1] / "tests" / "phrases.csv"
 PART = re.compile(r"(\w+)(<=|>=|!=|~)(.+)")
-AROUND = 0.25  # "around $40" is $30 to $50
 
 
 def keeps_price(product: Product, op: str, bound: float) -> bool:

@@ -103,12 +103,13 @@ def quantities_in(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _quantity_term(found: re.Match[str]) -> str:
-    return f"{_plain_number(found['number'])}{_UNIT_OF[found['unit']]}"
+    return f"{plain_number(found['number'])}{_UNIT_OF[found['unit']]}"
 
 
-def _plain_number(written: str) -> str:
-    """Return a number without thousands separators, with a decimal point."""
-    return written.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+", written) else written.replace(",", ".")
+def plain_number(written: str) -> str:
+    """Return a number without thousands separators, with a decimal point: 1,299.50 -> 1299.50, 2,5 -> 2.5."""
+    has_thousands = re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", written)
+    return written.replace(",", "" if has_thousands else ".")
 
 
 class Analyzer:
@@ -175,7 +176,7 @@ def _tokens(text: str) -> Iterator[tuple[list[str], str]]:
         number = found["number"]
         if number is not None:
             unit = _UNIT_OF[found["unit"] or found["word"]]
-            yield _WORD.findall(number), f"{_plain_number(number)}{unit}"
+            yield _WORD.findall(number), f"{plain_number(number)}{unit}"
         else:
             yield [_POSSESSIVE.sub("", word) for word in _WORD.findall(found[0])], ""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows, best_rows
+from search.arrays import Floats, Mask, Rows
 from search.clusters import Cluster, cluster_json
 from search.codes import NO_MATCH, codes_in
 from search.encoder import Encoder
@@ -29,7 +29,7 @@ from search.query_encoder import QueryEncoder
 from search.recommend import recommended
 from search.release import Release, open_release
 from search.request import Hit, SearchRequest, SearchResults
-from search.rescoring import first_of_each
+from search.rescoring import best_of_each
 from search.rescue import ways_out
 from search.retrieval import (
     RelevantSet,
@@ -37,7 +37,7 @@ from search.retrieval import (
     ranked,
     relevant_set,
 )
-from search.scoring import MOST_VARIANTS, ScoredQuery, score_query
+from search.scoring import ScoredQuery, score_query
 from search.understanding import Understood
 
 SHOWN_FACETS = 8
@@ -97,12 +97,10 @@ class Engine:
         """
         started = time.perf_counter()
         request = q if isinstance(q, SearchRequest) else SearchRequest(q=q, **parameters)
-        read = self.understood(request)
-        mode, degraded = self._usable_mode(request.mode, read.search_text)
-        scored = self.scored(read, mode) if read.search_text else None
+        asked, mode, degraded = self._asked(request)
+        read, scored = asked.read, asked.scored
         scored_at = time.perf_counter()
 
-        asked = _Asked(request, read, scored)
         found = self._relevant(asked)
         rows = self._sorted(found, request.sort)
         facets = self._facets(asked, found)
@@ -152,6 +150,12 @@ class Engine:
         offered = replace(offered, corrected=read.did_you_mean)
         gain = self.scored(offered, mode).confidence_score - self.scored(read, mode).confidence_score
         return offered if gain >= SURER else read
+
+    def _asked(self, request: SearchRequest) -> tuple[_Asked, str, str | None]:
+        """Return a request read and scored, the mode it is answered in, and why that is not the one asked for."""
+        read = self.understood(request)
+        mode, degraded = self._usable_mode(request.mode, read.search_text)
+        return _Asked(request, read, self.scored(read, mode) if read.search_text else None), mode, degraded
 
     def _usable_mode(self, mode: str, text: str) -> tuple[str, str | None]:
         """Return (mode, degraded): words only while the encoder is not there."""
@@ -263,9 +267,7 @@ class Engine:
 
     def total(self, request: SearchRequest) -> int:
         """Return how many products answer a request."""
-        read = self.understood(request)
-        mode, _ = self._usable_mode(request.mode, read.search_text)
-        return len(self._relevant(_Asked(request, read, self.scored(read, mode) if read.search_text else None)).rows)
+        return len(self._relevant(self._asked(request)[0]).rows)
 
     # -- what is shown --
 
@@ -348,19 +350,12 @@ class Engine:
             NotFound: no product has the id.
             QueryError: limit is outside 1..100.
         """
-        if not 1 <= limit <= 100:
-            raise QueryError("limit", f"limit is {limit}; it must be 1 to 100")
+        _expect_limit(limit)
         row = self.release.products.row_of(product_id)
         alike = likeness(self.release, row)
         groups = self.release.group_of
         alike[groups == groups[row]] = -np.inf
-        rows = best_rows(alike, limit * MOST_VARIANTS)
-        rows = rows[first_of_each(groups[rows], limit)]
-        rows = rows[np.isfinite(alike[rows])]
-        return [
-            (product, round(float(alike[near]), 4))
-            for product, near in zip(self.release.products.products(rows), rows, strict=True)
-        ]
+        return self._scored_products(*best_of_each(alike, groups, limit))
 
     def recommend(
         self,
@@ -383,11 +378,13 @@ class Engine:
         for name, ids in (("liked", liked), ("disliked", disliked)):
             if len(ids) > MAX_RECOMMENDED_FROM:
                 raise QueryError(name, f"{name} has {len(ids)} ids; at most {MAX_RECOMMENDED_FROM} are read")
-        if not 1 <= limit <= 100:
-            raise QueryError("limit", f"limit is {limit}; it must be 1 to 100")
+        _expect_limit(limit)
         row_of = self.release.products.row_of
         like, unlike = (np.array([row_of(one) for one in ids], np.int64) for ids in (liked, disliked))
-        rows, scores = recommended(self.release, like, unlike, self.release.facets.allowed(filters or {}), limit)
+        allowed = self.release.facets.allowed(filters or {})
+        return self._scored_products(*recommended(self.release, like, unlike, allowed, limit))
+
+    def _scored_products(self, rows: Rows, scores: Floats) -> list[tuple[Product, float]]:
         products = self.release.products.products(rows)
         return [(product, round(float(score), 4)) for product, score in zip(products, scores, strict=True)]
 
@@ -427,3 +424,8 @@ class Engine:
     def problem(self) -> AisleError | None:
         """Why meaning cannot be searched, None while it can or may."""
         return self.encoder.failure
+
+
+def _expect_limit(limit: int) -> None:
+    if not 1 <= limit <= 100:
+        raise QueryError("limit", f"limit is {limit}; it must be 1 to 100")

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows, best_rows, unit_rows
+from search.arrays import Floats, Mask, Rows, unit_rows
 from search.release import Release
-from search.rescoring import first_of_each
-from search.scoring import MOST_VARIANTS
+from search.rescoring import best_of_each
 
 DISLIKE_WEIGHT = 0.5  # a dislike says less: what lies away from it may be anything
 
@@ -32,7 +31,4 @@ def recommended(release: Release, liked: Rows, disliked: Rows, allowed: Mask | N
     scores[np.isin(groups, groups[np.concatenate([liked, disliked])])] = -np.inf
     if allowed is not None:
         scores[~allowed] = -np.inf
-    rows = best_rows(scores, limit * MOST_VARIANTS)
-    rows = rows[np.isfinite(scores[rows])]
-    rows = rows[first_of_each(groups[rows], limit)]
-    return rows, scores[rows]
+    return best_of_each(scores, groups, limit)

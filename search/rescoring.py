@@ -14,9 +14,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Floats, unit_rows
+from search.arrays import Floats, Rows, best_rows, unit_rows
 
 Ids = NDArray[np.int64]
+MOST_VARIANTS = 20  # rows looked through for each group that is wanted
 
 
 def with_feedback(vector: Floats, best: Floats, weight: float) -> Floats:
@@ -40,6 +41,20 @@ def first_of_each(groups: Ids, count: int) -> Ids:
             break
         first.setdefault(group, place)
     return np.array(list(first.values()), np.int64)
+
+
+def best_of_each(scores: Floats, groups: Ids, count: int) -> tuple[Rows, Floats]:
+    """Return the best row of each of the `count` best groups and their scores, best first.
+
+    Args:
+        scores: (n,) float32; -inf for rows that do not count.
+        groups: (n,) group of each row.
+        count: of groups; only the best count * MOST_VARIANTS rows are looked through.
+    """
+    rows = best_rows(scores, count * MOST_VARIANTS)
+    rows = rows[np.isfinite(scores[rows])]
+    rows = rows[first_of_each(groups[rows], count)]
+    return rows, scores[rows]
 
 
 def smoothed(scores: Floats, vectors: Floats, groups: Ids, bandwidth: float, strength: float = 1.0) -> Floats:

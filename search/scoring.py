@@ -10,11 +10,10 @@ from search.arrays import Floats, Mask, Rows, best_positive, best_rows, union_of
 from search.codes import NO_MATCH, CodeMatch
 from search.fusion import DEPTH, Scale, dense_share, fuse
 from search.release import Release
-from search.rescoring import first_of_each, smoothed, with_feedback
+from search.rescoring import best_of_each, smoothed, with_feedback
 from search.segments import GatheredSegments
 
 LEAST_SEGMENT_SHARE = 0.01  # below it, segments take no part in the order
-MOST_VARIANTS = 20  # rows looked through for each product that feeds back
 
 
 @dataclass(frozen=True)
@@ -219,8 +218,7 @@ def _second_look(release: Release, scored: ScoredQuery, vectors: Floats, segment
     dense = (1 - share) * (vectors @ np.asarray(scored.vector)) + share * scored.near_segments
     scale = Scale.of(dense[best_rows(dense, DEPTH)])
     fused = fuse(dense, scored.lexical[rows], scale, scored.lexical_scale, scored.dense_share)
-    leaders = best_rows(fused, settings.feedback_products * MOST_VARIANTS)
-    leaders = leaders[first_of_each(groups[leaders], settings.feedback_products)]
+    leaders, _ = best_of_each(fused, groups, settings.feedback_products)
     vector = with_feedback(np.asarray(scored.vector), vectors[leaders], settings.feedback_weight)
     dense = near_cosines = vectors @ vector
     if share >= LEAST_SEGMENT_SHARE:

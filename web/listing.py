@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +10,6 @@ from search.conditions import Condition, conditions_of, without_value
 from search.engine import Engine
 from search.facets import PATH_SEPARATOR
 from search.request import SearchRequest, SearchResults
-from search.rescue import MAX_RESCUES
 from web.cards import Card, Trait, card_of_hit, trait
 from web.formats import price_text
 from web.readings import Spelling, said_of, spelling_of
@@ -158,7 +158,7 @@ def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") ->
         ],
         chips=_chips(results, path),
         spelling=spelling_of(results, path),
-        applied=_applied(engine, request, path, asks=is_nothing),
+        applied=_applied(engine, request, path, results.rescue),
         cleared=address(path, cleared),
         cleared_total=engine.total(cleared) if is_nothing and request != cleared else None,
         sorts=_sorts(engine, request),
@@ -277,20 +277,13 @@ def _bars(facet: dict[str, Any], request: SearchRequest) -> list[Bar]:
 # -- filters in force --
 
 
-def _applied(engine: Engine, request: SearchRequest, path: str, asks: bool) -> list[Applied]:
-    """Return every filter in force; `asks` the engine how many products each one keeps out."""
-    conditions = [
-        one
-        for one in conditions_of(request, engine.understood(request))
-        if not (one.parameter == "cluster" and path.startswith("/clusters/"))
-    ]
+def _applied(engine: Engine, request: SearchRequest, path: str, rescue: dict[str, Any] | None) -> list[Applied]:
+    """Return every filter in force, where nothing was found with how many products there are without it."""
+    totals = [one["total"] for one in rescue["without"]] if rescue else []  # of the first conditions
     return [
-        Applied(
-            *_labelled(one, request, engine),
-            address(path, one.without),
-            engine.total(one.without) if asks and place < MAX_RESCUES else None,
-        )
-        for place, one in enumerate(conditions)
+        Applied(*_labelled(one, request, engine), address(path, one.without), total)
+        for one, total in itertools.zip_longest(conditions_of(request, engine.understood(request)), totals)
+        if not (one.parameter == "cluster" and path.startswith("/clusters/"))
     ]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from search.analysis import plain_number
+
 MOST_NUMBERS = 12  # of a query that are looked at; more are neither prices nor ratings
 _SMALL = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -32,9 +34,7 @@ def number_of(text: str) -> float:
     )
     digits = re.fullmatch(rf"({_DIGITS})\s?(k?)", cleaned)
     if digits:
-        written = digits[1]
-        written = written.replace(",", "") if re.search(r",\d{3}", written) else written.replace(",", ".")
-        return float(written) * (1000 if digits[2] else 1)
+        return float(plain_number(digits[1])) * (1000 if digits[2] else 1)
     total = group = 0.0
     if cleaned.startswith("half a"):
         return number_of(cleaned.removeprefix("half ")) / 2

@@ -144,7 +144,7 @@ def unwanted_in(text: str) -> list[Unwanted]:
         at = match.end()
         is_strict = bool(re.fullmatch(rf"(?:and |but )?(?:{_STRICT})", mark))
         skipped = None if mark in ("-", "non") else _SKIPPED.match(text, at)
-        if skipped and not (is_strict and mark.endswith(("no", "not")) and _is_object_free(mark, text, at)):
+        if skipped and not (is_strict and mark.endswith(("no", "not")) and _is_object_free(text, at)):
             at = skipped.end()
         words = [(word[0], word.start(), word.end()) for word in _WORD.finditer(text, at)]
         if not words or not _has_object(mark, words[0][0].casefold(), text, match) or _DOING.match(text, words[0][1]):
@@ -165,9 +165,8 @@ def _excluded(text: str) -> list[Unwanted]:
     """Return what is said to be unwanted after it is named: "black excluded", "leave the red ones out"."""
     found = []
     for match in _EXCLUDED.finditer(text):
-        start = match.start("words") if match["words"] else match.start("these")
-        stop = match.end("words") if match["words"] else match.end("these")
-        words = tuple((word[0], word.start(), word.end()) for word in _WORD.finditer(text, start, stop))
+        named = match.span("words" if match["words"] else "these")
+        words = tuple((word[0], word.start(), word.end()) for word in _WORD.finditer(text, *named))
         if words:
             found.append(Unwanted(words, match.start(), match.end(), True, True))
     return found
@@ -210,10 +209,10 @@ def wanted_words(unwanted: Unwanted) -> int:
     return min(len(words), 2) if unwanted.is_loose and unwanted.is_whole and len(words) <= 2 else 1
 
 
-def _is_object_free(mark: str, text: str, at: int) -> bool:
+def _is_object_free(text: str, at: int) -> bool:
     """Return whether a bare "no" or "not" begins something else: "not the biggest", "no more"."""
     word = _WORD.match(text, at)
-    return bool(word) and word is not None and word[0].casefold() in _NO_OBJECT
+    return word is not None and word[0].casefold() in _NO_OBJECT
 
 
 def _has_object(mark: str, word: str, text: str, match: re.Match[str]) -> bool:

@@ -104,9 +104,9 @@ def prices_in(text: str) -> Iterator[Found]:
             if not is_free(*match.span()) or is_inside_a_word(text, *match.span()):
                 continue
             earlier = max((stop for _, stop in taken if stop <= match.start()), default=0)
-            found = _sum(text, match.start(), match.end(), earlier) if is_money else None
-            if not is_money:
-                found = _plain(text, match.start(), match.end(), earlier, bool(taken))
+            found = (
+                _sum(text, *match.span(), earlier) if is_money else _plain(text, *match.span(), earlier, bool(taken))
+            )
             if found:
                 taken.append((found.start, found.end))
                 yield found

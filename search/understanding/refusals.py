@@ -47,13 +47,12 @@ class RefusalReader:
             return []
         words = self.values.words_in(text, unwanted.words[0][1])
         keys = [word.term for word in words]
+        asked = [word.term for word in self.values.words_in(text, 0)]
         place, found = 0, []
         start = unwanted.start
         while (length := longest(keys, self.spoken.after_not, place)) > 0:
             key = tuple(keys[place : place + length])
-            field, value = self.values.best_rival(
-                key, [one.term for one in self.values.words_in(text, 0)], self.spoken.after_not[key]
-            )
+            field, value = self.values.best_rival(key, asked, self.spoken.after_not[key])
             end = words[place + length - 1].end
             is_word = length == 1 and not keys[place][0].isdigit()
             if is_word and not self.values.can_be_said(

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 
@@ -189,11 +190,8 @@ def is_telling(key: Key) -> bool:
 
 def _means(key: Key, facet: ValuesFacet, value: str, lexical: LexicalIndex) -> bool:
     """Return whether most titles with these words are of products that carry the value."""
-    held = None
-    for term in key:
-        rows = lexical.title_rows(lexical.analyzer.term_of(term))
-        held = rows if held is None else np.intersect1d(held, rows)
-    if held is None or len(held) < LEAST_TITLES:
+    held = reduce(np.intersect1d, [lexical.title_rows(lexical.analyzer.term_of(term)) for term in key])
+    if len(held) < LEAST_TITLES:
         return True
     return float(carriers_of(facet, value)[held].mean()) >= LEAST_SHARE
 
