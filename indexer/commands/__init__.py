@@ -1,0 +1,1 @@
+"""The command line, a room per story: what a catalog becomes, how good it is, which release is live."""

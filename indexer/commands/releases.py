@@ -1,0 +1,102 @@
+"""Which releases there are and which is live: releases, rollback, verify, export."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from indexer.commands.options import AS_JSON, INDEX, fails_plainly, print_json
+
+
+@click.command()
+@AS_JSON
+@fails_plainly
+def releases(as_json: bool) -> None:
+    """List the releases kept, the live one marked."""
+    from indexer.releases import live_or_none
+    from search.errors import ReleaseDamaged
+    from search.home import default_home
+    from search.release import read_manifest
+
+    home = default_home()
+    live = live_or_none(home)
+    listing = []
+    for layout in home.all_releases():
+        try:
+            manifest = read_manifest(layout)
+        except ReleaseDamaged as error:
+            click.echo(f"! {layout.name}  {error}", err=True)
+            continue
+        metrics = (manifest["metrics"] or {}).get("metrics", {})
+        listing.append(
+            {"release": layout.name, "live": live is not None and layout.name == live.name, "rows": manifest["rows"],
+             "catalog": manifest["catalog"]["name"], "encoder": manifest["encoder"]["name"],
+             "adopted": manifest["training"]["adopted"], "nDCG@10": metrics.get("nDCG@10", {}).get("mean")}
+        )  # fmt: skip
+    if as_json:
+        print_json(listing)
+        return
+    for entry in listing:
+        score = "" if entry["nDCG@10"] is None else f"  nDCG@10 {entry['nDCG@10']:.3f}"
+        mark = "*" if entry["live"] else " "
+        click.echo(
+            f"{mark} {entry['release']}  {entry['rows']:,} products  {entry['catalog']}  {entry['encoder']}{score}"
+        )
+
+
+@click.command()
+@click.argument("name", default="")
+@AS_JSON
+@fails_plainly
+def rollback(name: str, as_json: bool) -> None:
+    """Switch the live release to NAME, or to the one before it."""
+    from indexer.releases import rollback as roll_back
+    from search.home import default_home
+
+    live = roll_back(default_home(), name)
+    print_json({"live": live}) if as_json else click.echo(f"live: {live}")
+
+
+@click.command()
+@click.argument("name", default="")
+@AS_JSON
+@fails_plainly
+def verify(name: str, as_json: bool) -> None:
+    """Check every file of a release (default: the live one) against its manifest."""
+    from search.home import default_home
+    from search.release import verify as problems_of
+
+    home = default_home()
+    layout = home.release(name) if name else home.live()
+    problems = problems_of(layout)
+    if as_json:
+        print_json({"release": layout.name, "problems": problems})
+    else:
+        click.echo("\n".join(problems) if problems else f"{layout.name}: every checksum fits")
+    sys.exit(1 if problems else 0)
+
+
+@click.command()
+@click.option("--embeddings", type=click.Path(path_type=Path), required=True, help="(n, d) float32 .npy to write.")
+@click.option("--ids", type=click.Path(path_type=Path), required=True, help="Product ids, one a line, in row order.")
+@INDEX
+@AS_JSON
+@fails_plainly
+def export(embeddings: Path, ids: Path, index: Path | None, as_json: bool) -> None:
+    """Write a release's embeddings and product ids for use elsewhere."""
+    import numpy as np
+
+    from search.home import default_home, layout_of
+    from search.release import open_release
+
+    release = open_release(layout_of(index or default_home().root))
+    with embeddings.open("wb") as file:
+        np.save(file, np.asarray(release.dense.embeddings))
+    ids.write_text("".join(f"{product.id}\n" for product in release.products), "utf-8")
+    dim = release.dense.embeddings.shape[1]
+    if as_json:
+        print_json({"release": release.name, "rows": release.rows, "dim": dim})
+    else:
+        click.echo(f"{release.rows:,} x {dim} of release {release.name}")
