@@ -16,7 +16,7 @@ import numpy as np
 from indexer.boilerplate import without_boilerplate
 from indexer.calibration import background_of, calibrate, foreign_queries
 from indexer.catalog import Catalog, Notes, Rejection, open_catalog, write_rejected
-from indexer.clustering import Clustering, ClusterSettings, cluster_products
+from indexer.clustering import ClusterSettings, cluster_products, former_clusters
 from indexer.decision import EncoderChoice, choose_encoder
 from indexer.embeddings import Embedded, embed, forget_chunks, text_hashes
 from indexer.evaluation.compare import compare_evaluations
@@ -25,6 +25,7 @@ from indexer.evaluation.judgments import read_judgments, read_queries
 from indexer.grouping import fold_variants
 from indexer.learning import learn_ranker, with_ranker
 from indexer.passages import texts_of
+from indexer.positions import map_positions
 from indexer.progress import Progress
 from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
 from indexer.report import write_query_report, write_report
@@ -140,7 +141,13 @@ def build(
             confidence = calibrate(foreign_queries(), choice.encoder, dense, segments, lexical, background)
             confidence.save(staging.confidence)
         with progress.stage("clustering"):
-            write_clusters(cluster_products(embedded.embeddings, products, ClusterSettings(language=language)), staging)
+            former = former_clusters(live, [product.id for product in products], hashes)
+            clustering = cluster_products(
+                embedded.embeddings, products, lexical, ClusterSettings(language=language), former,
+                choice.encoder.fingerprint,
+            )  # fmt: skip
+            clustering.save(staging.clusters)
+            np.save(staging.clusters / "positions.npy", map_positions(embedded.embeddings))
         store.finish()
 
         encoder = choice.record(embedded.embeddings.shape[1], embedded.precision, embedded.parity)
@@ -218,16 +225,6 @@ def write_vectors(
     np.save(staging.decided_on, choice.decided_on)
     dense.save(staging.dense_index)
     segments.save(staging.segments)
-
-
-def write_clusters(clustering: Clustering, staging: Layout) -> None:
-    """Write clusters.json and its arrays."""
-    staging.clusters.mkdir()
-    data = json.dumps(clustering.as_json(), ensure_ascii=False, indent=1)
-    (staging.clusters / "clusters.json").write_text(data, "utf-8")
-    np.save(staging.clusters / "cluster_of.npy", clustering.cluster_of)
-    np.save(staging.clusters / "centroids.npy", clustering.centroids)
-    np.save(staging.clusters / "positions.npy", clustering.positions)
 
 
 def _judged_queries(settings: BuildSettings) -> JudgedQueries | None:

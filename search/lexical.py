@@ -143,6 +143,17 @@ class LexicalIndex:
         title = self.title.get_scores_from_ids(ids)
         return (title + self.settings.rest_weight * self.rest.get_scores_from_ids(ids)).astype(np.float32)
 
+    def weights(self) -> Any:
+        """Return a (rows, terms) float32 SciPy csc_array: the weight of each term in each product, title plus rest."""
+        from scipy.sparse import csc_array  # for the indexer; a server never needs it
+
+        shape = self.rows, max(len(self.vocabulary), 1)
+        title, rest = (
+            csc_array((field.scores["data"], field.scores["indices"], field.scores["indptr"]), shape)
+            for field in (self.title, self.rest)
+        )
+        return title + rest
+
     def title_rows(self, term: str) -> Rows:
         """Return the rows whose titles hold a term, ascending; none for an unknown term."""
         term_id = self.vocabulary.get(term)

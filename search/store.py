@@ -83,6 +83,10 @@ class ProductStore:
         for start in range(0, self.count, 1000):
             yield from self.products(range(start, min(start + 1000, self.count)))
 
+    def ids(self) -> list[str]:
+        """Return the id of every product, in row order."""
+        return [product_id for (product_id,) in self._read("SELECT id FROM products ORDER BY row")]
+
     def products(self, rows: Sequence[int] | Rows) -> list[Product]:
         """Return the products of these rows, in the order asked for."""
         wanted = [int(row) for row in rows]

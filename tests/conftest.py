@@ -16,6 +16,7 @@ from indexer.suggestions import write_suggestions
 from search.analysis import words_of
 from search.arrays import Floats, unit_rows
 from search.categories import CategoryIndex
+from search.clusters import Cluster
 from search.codes import codes_of
 from search.confidence import Calibration, Confidence
 from search.dense import DenseIndex
@@ -130,11 +131,12 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     np.save(layout.clusters / "cluster_of.npy", cluster_of)
     np.save(layout.clusters / "positions.npy", np.zeros((len(products), 2), np.float32))
     clusters = [
-        {"id": 0, "parent": None, "label": "Everything", "size": len(products), "top_rows": [0]},
-        {"id": 1, "parent": 0, "label": "First half", "size": half, "top_rows": [0]},
-        {"id": 2, "parent": 0, "label": "Second half", "size": len(products) - half, "top_rows": [half]},
+        Cluster(0, None, "Everything", len(products), (0,)),
+        Cluster(1, 0, "First half", half, (0,), neighbors=(2,)),
+        Cluster(2, 0, "Second half", len(products) - half, (half,), neighbors=(1,)),
     ]
-    (layout.clusters / "clusters.json").write_text(json.dumps({"clusters": clusters}))
+    data = {"clusters": [cluster.as_json() for cluster in clusters], "moved": [(9, 2)]}
+    (layout.clusters / "clusters.json").write_text(json.dumps(data))
     manifest = {
         "format": FORMAT, "release": folder.name, "rows": len(products), "files": {},
         "encoder": {"name": "fake", "fingerprint": "fake", "source": "base"},

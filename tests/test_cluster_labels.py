@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from indexer.cluster_labels import Description, describe_clusters
-from indexer.cluster_terms import TitleTerms, coherence
+from indexer.clustering.labels import Description, describe_clusters
+from indexer.clustering.terms import TitleTerms, coherence
 from search.product import Product
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import faiss
@@ -11,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.clustering import Clustering, ClusterSettings, cluster_products, leaves_of
-from indexer.grouping import drawn_to_categories
+from indexer.clustering import Clustering, ClusterSettings, cluster_products
+from indexer.clustering.leaves import leaves_of, neighbors_of
+from indexer.clustering.points import drawn_to_categories, word_vectors
 from search.arrays import unit_rows
 from search.clusters import ClusterIndex
-from search.product import Product
+from search.lexical import LexicalIndex, LexicalSettings
+from search.product import Product, lexical_fields
 
 KINDS = ("Mug", "Lamp", "Chair", "Scarf")
 
@@ -34,13 +35,11 @@ def shop(each: int, kinds: int = 4, dim: int = 16) -> tuple[np.ndarray, list[Pro
 
 
 def assert_sound(clustering: Clustering, embeddings: np.ndarray) -> None:
-    """Check what holds for every clustering: ids, sizes, levels, centroids, top rows, labels, positions."""
+    """Check what holds for every clustering: ids, sizes, levels, centroids, top rows, labels."""
     rows, clusters = len(embeddings), clustering.clusters
     assert clustering.cluster_of.dtype == np.int32 and clustering.cluster_of.shape == (rows,)
     assert [cluster.id for cluster in clusters] == list(range(len(clusters)))
     assert clustering.centroids.shape == (len(clusters), embeddings.shape[1])
-    assert clustering.positions.shape == (rows, 2) and clustering.positions.dtype == np.float32
-    assert np.isfinite(clustering.positions).all() and np.abs(clustering.positions).max() <= 1.0
     groups = {cluster.parent for cluster in clusters} - {None}
     leaves = [cluster for cluster in clusters if cluster.id not in groups]
     assert set(clustering.cluster_of.tolist()) == {leaf.id for leaf in leaves}
@@ -77,11 +76,10 @@ def test_tiny_catalogs_are_grouped_too(count):
     assert_sound(cluster_products(embeddings, products), embeddings)
 
 
-def test_one_product_is_one_cluster_in_the_middle_of_the_map():
+def test_one_product_is_one_cluster():
     clustering = cluster_products(np.eye(1, 8, dtype=np.float32), products_named("Blue enamel camping mug with lid"))
     assert [cluster.parent for cluster in clustering.clusters] == [None]
     assert clustering.clusters[0].top_rows == (0,)
-    assert clustering.positions.tolist() == [[0.0, 0.0]]
 
 
 @pytest.mark.parametrize("vector", [np.zeros(8, np.float32), np.eye(8, dtype=np.float32)[3]])
@@ -89,7 +87,6 @@ def test_products_with_the_same_vector_stay_together(vector):
     embeddings = np.tile(vector, (40, 1))
     clustering = cluster_products(embeddings, products_named(*(f"Mug {number}" for number in range(40))))
     assert [cluster.size for cluster in clustering.clusters] == [40]
-    assert (clustering.positions == 0).all()
 
 
 @settings(max_examples=25, deadline=None)
@@ -126,8 +123,8 @@ def test_the_same_input_gives_the_same_clustering_whatever_the_thread_count():
         assert faiss.omp_get_max_threads() == 2
     finally:
         faiss.omp_set_num_threads(threads)
-    assert one.as_json() == other.as_json()
-    for name in ("cluster_of", "centroids", "positions"):
+    assert (one.clusters, one.decision) == (other.clusters, other.decision)
+    for name in ("cluster_of", "centroids"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
@@ -144,15 +141,6 @@ def test_faiss_prints_no_warning(capfd):
     cluster_products(embeddings, products)
     printed = capfd.readouterr()
     assert printed.out == printed.err == ""
-
-
-def test_rows_of_different_clusters_lie_further_apart_on_the_map_than_rows_of_one():
-    embeddings, products = shop(each=20, kinds=3)
-    clustering = cluster_products(embeddings, products)
-    kind_of = np.arange(60) % 3
-    apart = np.linalg.norm(clustering.positions[:, None] - clustering.positions[None], axis=2)  # (60, 60)
-    same = kind_of[:, None] == kind_of[None]
-    assert apart[same].mean() < 0.3 * apart[~same].mean()
 
 
 def test_variants_lie_in_one_cluster_and_count_once_for_its_place():
@@ -180,13 +168,68 @@ def test_products_of_one_category_are_drawn_together_and_others_stay():
 def test_what_is_written_is_what_the_search_side_reads(tmp_path):
     embeddings, products = shop(each=60, kinds=16, dim=24)
     clustering = cluster_products(embeddings, products)
-    (tmp_path / "clusters.json").write_text(json.dumps(clustering.as_json()), "utf-8")
-    np.save(tmp_path / "cluster_of.npy", clustering.cluster_of)
-    np.save(tmp_path / "positions.npy", clustering.positions)
-    read = ClusterIndex.load(tmp_path, len(products))
+    clustering.save(tmp_path / "clusters")
+    np.save(tmp_path / "clusters" / "positions.npy", np.zeros((len(products), 2), np.float32))
+    read = ClusterIndex.load(tmp_path / "clusters", len(products))
     for cluster in clustering.clusters:
-        assert read.cluster(cluster.id).label == cluster.label
+        assert read.cluster(cluster.id) == cluster
         assert int(read.rows_in(cluster.id).sum()) == cluster.size
+
+
+def test_neighbors_of_a_cluster_are_the_nearest_of_its_level():
+    embeddings, products = shop(each=60, kinds=16, dim=24)
+    clustering = cluster_products(embeddings, products)
+    level_of = {
+        cluster.id: cluster.id in {one.parent for one in clustering.clusters} for cluster in clustering.clusters
+    }
+    place_of = {cluster.id: place for place, cluster in enumerate(clustering.clusters)}
+    for cluster in clustering.clusters:
+        same = [one.id for one in clustering.clusters if level_of[one.id] == level_of[cluster.id] and one != cluster]
+        assert len(cluster.neighbors) == min(6, len(same)) and set(cluster.neighbors) <= set(same)
+        nearness = clustering.centroids @ clustering.centroids[place_of[cluster.id]]
+        if same:
+            assert cluster.neighbors[0] == max(same, key=lambda one: nearness[place_of[one]])
+
+
+def test_words_bring_products_together_that_their_vectors_do_not():
+    vectors = unit_rows(np.random.default_rng(3).standard_normal((240, 16)))  # vectors without any order
+    kinds = ["teapot", "rucksack", "trowel", "lantern"] * 60
+    # Words shared by more than a tenth of the products say nothing, so each kind has a family of them.
+    products = products_named(*(f"{kind}{row // 24 % 5} {kind}{row // 4 % 5}x" for row, kind in enumerate(kinds)))
+    products = [replace(one, title=one.title.translate(str.maketrans("01234", "abcde"))) for one in products]
+    lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
+    words = word_vectors(lexical, ClusterSettings())
+    assert words.shape[0] == 240 and 2 <= words.shape[1] <= 100
+    np.testing.assert_allclose(np.linalg.norm(words, axis=1), 1.0, atol=1e-5)
+    same = np.array(kinds)[:, None] == np.array(kinds)[None]
+    with_words, without = (
+        cluster_products(vectors, products, known, ClusterSettings(word_share=2.0)).cluster_of
+        for known in (lexical, None)
+    )
+    together = [float(same[labels[:, None] == labels[None]].mean()) for labels in (with_words, without)]
+    assert together[0] > 0.9 > 0.6 > together[1]
+
+
+@pytest.mark.parametrize("titles", [["Mug"], ["Mug", "12"], ["Mug"] * 50, [f"{n}" for n in range(50)], ["a"] * 3])
+def test_catalogs_whose_words_say_nothing_have_no_word_vectors(titles):
+    products = products_named(*titles)
+    lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
+    assert word_vectors(lexical, ClusterSettings()).shape == (len(titles), 0)
+
+
+def test_cell_by_cell_most_nearest_neighbors_are_found(monkeypatch):
+    random = np.random.default_rng(1)
+    points = unit_rows(np.eye(24)[random.integers(0, 24, 3000)] + 0.2 * random.standard_normal((3000, 24)))
+    exact = neighbors_of(points, 10)
+    scores = points @ points.T
+    np.fill_diagonal(scores, -2)
+    np.testing.assert_allclose(
+        np.take_along_axis(scores, exact, 1), -np.sort(-scores, axis=1)[:, :10], atol=1e-6
+    )  # exact, by brute force
+    monkeypatch.setattr("indexer.clustering.leaves.EXACT_UP_TO", 100)
+    fast = neighbors_of(points, 10)
+    assert (fast != np.arange(3000)[:, None]).all()
+    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, fast, strict=True)]) > 0.95
 
 
 def test_vectors_and_products_must_fit():

@@ -10,7 +10,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from indexer.cluster_terms import ClusterTerms, Rows, TitleTerms, strongest_terms
+from indexer.clustering.terms import ClusterTerms, Rows, TitleTerms, strongest_terms
 from search.analysis import words_of
 from search.arrays import Floats
 from search.product import Product

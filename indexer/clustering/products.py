@@ -1,0 +1,168 @@
+"""The story of the clusters: points, leaves and their parents, ids that outlive a rebuild, descriptions, a map."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.clustering.former import Former, kept_tree, matched_tree, moved_ids
+from indexer.clustering.labels import describe_clusters
+from indexer.clustering.points import points_of
+from indexer.clustering.settings import ClusterSettings
+from indexer.clustering.tree import Tree, fresh_tree
+from indexer.grouping import fold_variants, folded_vectors
+from search.arrays import Floats, Mask, Rows, unit_rows
+from search.clusters import Cluster
+from search.lexical import LexicalIndex
+from search.product import Product
+
+TOP_ROWS = 12
+NEAR_CLUSTERS = 6
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Two levels of clusters; every row belongs to one leaf.
+
+    Attributes:
+        cluster_of: (n,) int32 leaf id.
+        clusters: parents first, then leaves, each larger first.
+        centroids: (k, d) float32 unit rows, the mean embedding of each cluster's products, in the order of `clusters`.
+        is_decided: (n,) bool, whether the clusters were decided with this row as it is.
+        decision: what later builds read: `decided` (encoder, settings, number of products) and `next_id`.
+        moved: ids that are gone -> where their products went.
+    """
+
+    cluster_of: NDArray[np.int32]
+    clusters: tuple[Cluster, ...]
+    centroids: Floats
+    is_decided: Mask
+    decision: dict[str, Any]
+    moved: dict[int, int]
+
+    def save(self, folder: Path) -> None:
+        """Write clusters.json, decision.json and the arrays."""
+        folder.mkdir()
+        data = {"clusters": [cluster.as_json() for cluster in self.clusters], "moved": sorted(self.moved.items())}
+        (folder / "clusters.json").write_text(json.dumps(data, ensure_ascii=False, indent=1), "utf-8")
+        (folder / "decision.json").write_text(json.dumps(self.decision, indent=1), "utf-8")
+        np.save(folder / "cluster_of.npy", self.cluster_of)
+        np.save(folder / "centroids.npy", self.centroids)
+        np.save(folder / "is_decided.npy", self.is_decided)
+
+
+def cluster_products(
+    embeddings: Floats,
+    products: Sequence[Product],
+    lexical: LexicalIndex | None = None,
+    settings: ClusterSettings | None = None,
+    former: Former | None = None,
+    encoder: str = "",
+) -> Clustering:
+    """Group products by what they are for and what they are called; the same input gives the same clusters.
+
+    Args:
+        embeddings: (n, d) float32 unit rows, n >= 1; all-zero and equal rows are allowed.
+        products: the n products, in row order.
+        lexical: their words; None groups by the embeddings alone.
+        settings: sizes, seed and the language of the titles.
+        former: the clusters of the live release, whose ids live on.
+        encoder: fingerprint of what made the embeddings; clusters of another are not kept.
+
+    Raises:
+        ValueError: no rows, or not one vector for each product.
+    """
+    settings = settings or ClusterSettings()
+    if len(embeddings) != len(products) or not len(products):
+        raise ValueError(f"{len(embeddings)} vectors for {len(products)} products; one for each, at least one")
+    group_of = fold_variants(products)
+    with _one_thread():
+        points = points_of(np.ascontiguousarray(embeddings, np.float32), products, lexical, group_of, settings)
+        is_kept = former is not None and former.holds(encoder, asdict(settings))
+        if former is not None and is_kept:
+            tree = kept_tree(former, points, group_of)
+        else:
+            tree = fresh_tree(points, settings)
+            tree = tree if former is None else matched_tree(tree, former, group_of)
+    used = [*tree.parent_of, *tree.parents()]
+    decided = {"encoder": encoder, "settings": asdict(settings), "products": len(products)}
+    return Clustering(
+        cluster_of=tree.leaf_of[group_of].astype(np.int32),
+        clusters=(described := _described(tree, points, embeddings, products, group_of, settings.language)),
+        centroids=_mean_embeddings(tree, described, embeddings, group_of),
+        is_decided=former.is_decided if former is not None and is_kept else np.ones(len(products), bool),
+        decision={
+            "decided": former.decided if former is not None and is_kept else decided,
+            "next_id": max(former.next_id if former is not None else 0, max(used) + 1),
+        },
+        moved={} if former is None else moved_ids(tree, former, group_of),
+    )
+
+
+def _described(
+    tree: Tree, points: Floats, embeddings: Floats, products: Sequence[Product], group_of: Rows, language: str
+) -> tuple[Cluster, ...]:
+    """Return every cluster with its label, nearest products, typical values and neighbours."""
+    ids = tree.in_order()
+    place_of = {cluster: place for place, cluster in enumerate(ids)}
+    first_rows = np.unique(group_of, return_index=True)[1]
+    members = [tree.members(cluster) for cluster in ids]
+    centroids = unit_rows(np.stack([points[groups].mean(axis=0) for groups in members]))
+    members = [_nearest_first(groups, points, centroid) for groups, centroid in zip(members, centroids, strict=True)]
+    parents = [tree.parent_of.get(cluster) for cluster in ids]
+    descriptions = describe_clusters(
+        [products[row] for row in first_rows], folded_vectors(embeddings, group_of), members,
+        [None if parent is None else place_of[parent] for parent in parents], language,
+    )  # fmt: skip
+    sizes = np.bincount(group_of)
+    is_leaf = np.array([cluster in tree.parent_of for cluster in ids])
+    return tuple(
+        Cluster(
+            id=cluster,
+            parent=parents[place],
+            label=descriptions[place].label,
+            size=int(sizes[members[place]].sum()),
+            top_rows=tuple(first_rows[members[place][:TOP_ROWS]].tolist()),
+            terms=descriptions[place].terms,
+            attributes=descriptions[place].attributes,
+            neighbors=tuple(ids[near] for near in _neighbors(place, centroids, is_leaf)),
+        )
+        for place, cluster in enumerate(ids)
+    )
+
+
+def _neighbors(place: int, centroids: Floats, is_leaf: Mask) -> list[int]:
+    """Return the places of the clusters of the same kind, leaves or parents, whose centroids are nearest."""
+    nearness = centroids @ centroids[place]
+    nearness[(is_leaf != is_leaf[place]) | (np.arange(len(centroids)) == place)] = -np.inf
+    nearest = np.argsort(-nearness, kind="stable")[:NEAR_CLUSTERS]
+    return [int(near) for near in nearest if np.isfinite(nearness[near])]
+
+
+def _mean_embeddings(tree: Tree, clusters: Sequence[Cluster], embeddings: Floats, group_of: Rows) -> Floats:
+    folded = folded_vectors(embeddings, group_of)
+    return unit_rows(np.stack([folded[tree.members(cluster.id)].mean(axis=0) for cluster in clusters]))
+
+
+def _nearest_first(groups: Rows, points: Floats, centroid: Floats) -> Rows:
+    """Return the points by falling cosine to the centroid, equal ones in row order."""
+    return groups[np.argsort(-(points[groups] @ centroid), kind="stable")]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let FAISS use one thread: sums in another order would round to other clusters."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
