@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.arrays import Floats, Rows
-from search.clusters import Cluster, ClusterIndex
+from search.clusters import Cluster
 from search.facets import PATH_SEPARATOR, ValuesFacet
 from search.release import Release
 
@@ -19,7 +19,7 @@ BINS = 7  # of a number, about equally many products in each
 MAX_FIELDS = 10
 MIN_CARRIED = 0.2  # a field colors the map if at least this share of the products has it,
 MIN_COVERED = 0.5  # and its commonest values are this share of what they have
-CENTER_SAMPLE = 256  # products looked at for the middle of a group
+CENTER_SAMPLE = 200  # products looked at for the middle of a group
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class CatalogMap:
         clusters: parents before their children, largest first.
         centers: (len(clusters), 2) float32, the position of one of the group's own products, amid the others.
         leaves: (n,) uint16, the place of the product's leaf in `clusters`.
+        members: the rows of each of `clusters`, a parent's being those of its leaves.
         colors: by name; "cluster" is the first.
     """
 
@@ -77,6 +78,7 @@ class CatalogMap:
     clusters: tuple[Cluster, ...]
     centers: Floats
     leaves: NDArray[np.uint16]
+    members: tuple[Rows, ...]
     colors: dict[str, MapColor]
 
 
@@ -88,8 +90,10 @@ def map_of(release: Release) -> CatalogMap:
     ids, inverse = np.unique(index.cluster_of, return_inverse=True)
     leaves = np.array([place_of[int(one)] for one in ids], np.uint16)[inverse]
     colors = [_cluster_color(clusters, leaves), *_number_colors(release), *_value_colors(release)]
-    centers = np.array([_center(index, cluster) for cluster in clusters], np.float32).reshape(-1, 2)
-    return CatalogMap(quantized(index.positions), clusters, centers, leaves, {color.name: color for color in colors})
+    members = _members(clusters, leaves)
+    centers = np.array([_center(index.positions, rows) for rows in members], np.float32).reshape(-1, 2)
+    named = {color.name: color for color in colors}
+    return CatalogMap(quantized(index.positions), clusters, centers, leaves, members, named)
 
 
 def quantized(positions: Floats) -> NDArray[np.uint16]:
@@ -97,12 +101,22 @@ def quantized(positions: Floats) -> NDArray[np.uint16]:
     return np.rint((np.clip(positions, -1, 1) + 1) * (STEPS / 2)).astype(np.uint16)
 
 
-def _center(index: ClusterIndex, cluster: Cluster) -> Floats:
+def _members(clusters: tuple[Cluster, ...], leaves: NDArray[np.uint16]) -> tuple[Rows, ...]:
+    """Return the rows of each group, ascending in a leaf."""
+    order = np.argsort(leaves, kind="stable").astype(np.int64)
+    own = np.split(order, np.cumsum(np.bincount(leaves, minlength=len(clusters)))[:-1])
+    below: dict[int, list[Rows]] = {cluster.id: [rows] for cluster, rows in zip(clusters, own, strict=True)}
+    for cluster, rows in zip(clusters, own, strict=True):
+        if cluster.parent is not None:
+            below[cluster.parent].append(rows)
+    return tuple(np.concatenate(below[cluster.id]) for cluster in clusters)
+
+
+def _center(positions: Floats, rows: Rows) -> Floats:
     """Return the medoid of a group: the product with the least sum of distances to the others, so never in a gap."""
-    rows = np.flatnonzero(index.rows_in(cluster.id))
     if len(rows) == 0:
         return np.zeros(2, np.float32)
-    seen = index.positions[rows[np.linspace(0, len(rows) - 1, min(len(rows), CENTER_SAMPLE)).astype(np.int64)]]
+    seen = positions[rows[np.linspace(0, len(rows) - 1, min(len(rows), CENTER_SAMPLE)).astype(np.int64)]]
     distances = np.linalg.norm(seen[:, None, :] - seen[None, :, :], axis=2)  # (m, m)
     middle: Floats = seen[int(distances.sum(axis=1).argmin())]
     return middle

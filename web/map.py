@@ -11,13 +11,14 @@ import numpy as np
 from flask import Blueprint, Response, jsonify, render_template, request
 from numpy.typing import NDArray
 
+from search.arrays import Rows
 from search.clusters import Cluster, cluster_json
 from search.engine import Engine
 from search.errors import NotFound
 from search.facets import nearest
 from search.map import CatalogMap, LegendEntry, MapColor, map_of
 from search.product import Product
-from search.request import SearchRequest, SearchResults
+from search.request import SearchResults
 from web import __version__
 from web.api import etag, is_complete, server_timing, tagged
 from web.cards import availability_text, one_per_group, picture_of
@@ -62,7 +63,7 @@ def page() -> Response:
     engine = current_engine()
     listing = listing_of(engine, search_request(request.args, engine, lenient=True), path="/map")
     asked = replace(listing.request, sort="relevance", page=1, per_page=24)  # a map has no order and no pages
-    is_narrowed = asked != SearchRequest()
+    is_narrowed = bool(query_pairs(asked))
     response = Response(
         render_template(
             "map.html",
@@ -85,15 +86,15 @@ def page() -> Response:
 def groups_of(engine: Engine) -> list[GroupRow]:
     """Return a row for every group, parents before what is in them; made at the first call."""
     if engine not in _groups:
-        release = engine.release
+        drawn, release = current_map(engine), engine.release
         _groups[engine] = [
             GroupRow(
                 cluster,
                 None if cluster.parent is None else release.clusters.cluster(cluster.parent),
-                _typical_price(engine, cluster),
+                _typical_price(engine, rows),
                 [(one.title, product_path(one.id)) for one in _typical(engine, cluster)],
             )
-            for cluster in engine.clusters()
+            for cluster, rows in zip(drawn.clusters, drawn.members, strict=True)
         ]
     return _groups[engine]
 
@@ -103,9 +104,9 @@ def _typical(engine: Engine, cluster: Cluster) -> list[Product]:
     return one_per_group(engine.release.products.products(nearest_rows), TYPICAL)
 
 
-def _typical_price(engine: Engine, cluster: Cluster) -> str:
+def _typical_price(engine: Engine, rows: Rows) -> str:
     prices = engine.release.facets.numbers.get("price")
-    known = np.zeros(0) if prices is None else prices[engine.release.clusters.rows_in(cluster.id)]
+    known = np.zeros(0) if prices is None else prices[rows]
     known = known[~np.isnan(known)]
     return price_text(round(float(np.median(known)), 2), engine.release.currency) if len(known) else ""
 

@@ -4,6 +4,7 @@ import { Card, Facts, saidOf } from "./map/card.js";
 import { Dots, Painter } from "./map/dots.js";
 import { Labels } from "./map/labels.js";
 import { Legend, packed } from "./map/legend.js";
+import { Pictures } from "./map/pictures.js";
 import { onPointers } from "./map/pointers.js";
 import { View } from "./map/view.js";
 
@@ -11,6 +12,7 @@ const MAX_RATIO = 2; // canvas pixels in a CSS pixel, even on screens that have 
 const SLOW_MS = 24; // a picture that takes longer to paint is painted coarser
 const HOVER_REACH = 14; // CSS pixels from a dot that still mean it
 const TOUCH_REACH = 26;
+const PICTURE_REACH = 30; // half of a picture
 const NEIGHBORS = 8; // asked about together with the dot that is meant
 const MOST_RADIUS = 9;
 
@@ -43,6 +45,7 @@ class CatalogMap {
     this.labels = new Labels(part("labels"), meta.clusters);
     this.card = new Card(part("card"), this.stage);
     this.facts = new Facts(meta.links.points, () => location.reload());
+    this.pictures = new Pictures(part("pictures"), this.dots, this.facts);
     this.legend = new Legend(part("legend"), meta.clusters, () => this.#shine());
     this.codes = new Map(); // name of a color -> by place
     this.meant = -1; // the place the card is about
@@ -52,12 +55,11 @@ class CatalogMap {
   }
 
   async start() {
-    this.root.querySelector(".atlas-map").hidden = false;
+    await this.#colorBy(new URLSearchParams(location.search).get("color"));
     this.#fit();
     this.view.reset({ jumps: true });
-    const kept = history.state?.map;
+    const kept = history.state?.map; // on the way back from a product, or after a reload
     if (kept) this.view.set(kept);
-    await this.#colorBy(new URLSearchParams(location.search).get("color"));
     this.root.querySelector("[data-wait]").remove();
     this.root.querySelector("[data-groups]").open = false;
     this.#listen();
@@ -83,6 +85,8 @@ class CatalogMap {
       painter.ring(x, y, this.radius + 4, this.ink, this.paper);
     }
     this.labels.place(view);
+    this.pictures.place(view, this.look.bright, (place) => this.legend.paints.get(this.look.codes[place]));
+    this.canvas.dataset.first ??= Math.round(performance.now()); // ms since the page was asked for
     this.canvas.dataset.drawn = Number(this.canvas.dataset.drawn ?? 0) + 1;
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.#remember(), 250);
@@ -158,6 +162,7 @@ class CatalogMap {
     const { chosen } = this.legend;
     const codes = this.look.codes;
     this.look.bright = null;
+    this.legend.count(this.lit && Array.from(this.lit, (place) => codes[place]));
     if (this.lit || chosen.size) {
       const bright = new Uint8Array(this.dots.count);
       for (const place of this.lit ?? this.everyPlace) bright[place] = !chosen.size || chosen.has(codes[place]) ? 1 : 0;
@@ -200,7 +205,8 @@ class CatalogMap {
 
   placeAt(screenX, screenY, reach) {
     const [x, y] = this.view.units(screenX, screenY);
-    return this.dots.nearest(x, y, Math.max(reach, this.radius) / this.view.scale, this.look.bright);
+    const least = Math.max(reach, this.radius, this.pictures.shown.size ? PICTURE_REACH : 0);
+    return this.dots.nearest(x, y, least / this.view.scale, this.look.bright);
   }
 
   // Shows the card of a place, -1 for none.
@@ -217,7 +223,7 @@ class CatalogMap {
       const [point] = await this.facts.of([place, ...this.#around(place)].map((one) => this.dots.rows[one]));
       if (place !== this.meant) return;
       const [x, y] = this.view.screen(this.dots.x[place], this.dots.y[place]);
-      this.card.show(point, x, y, this.radius + 12, isPinned);
+      this.card.show(point, x, y, this.pictures.shown.has(place) ? PICTURE_REACH + 8 : this.radius + 12, isPinned);
       if (isSaid) this.#say(saidOf(point));
     } catch {
       this.card.hide(); // the network is gone; the dots stay
@@ -316,4 +322,10 @@ async function start(root) {
 
 const root = document.querySelector("[data-map]");
 // Without its data there is no map; the table says the same.
-if (root) start(root).catch((error) => console.warn("the map is not drawn:", error.message));
+if (root) {
+  root.querySelector(".atlas-map").hidden = false;
+  start(root).catch((error) => {
+    console.warn("the map is not drawn:", error);
+    root.querySelector(".atlas-map").hidden = true;
+  });
+}

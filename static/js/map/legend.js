@@ -42,13 +42,24 @@ export class Legend {
         name.textContent = entry.label;
         const count = document.createElement("span");
         count.className = "count";
-        count.textContent = entry.count.toLocaleString("en-US");
         button.append(swatch, name, " ", count);
         const item = document.createElement("li");
         item.append(button);
         return item;
       }),
     );
+  }
+
+  // Counts the lit dots of each color, or all again when codes is null.
+  count(codes) {
+    const lit = new Map();
+    codes?.forEach((code) => lit.set(code, (lit.get(code) ?? 0) + 1));
+    for (const entry of this.color.legend) {
+      const button = this.list.querySelector(`[data-code="${entry.code}"]`);
+      const count = codes ? (lit.get(entry.code) ?? 0) : entry.count;
+      button.querySelector(".count").textContent = count.toLocaleString("en-US");
+      button.classList.toggle("empty", count === 0);
+    }
   }
 
   // By code, 256 of them.
