@@ -175,7 +175,7 @@ class CatalogMap {
 
   // Lights what the page's own answer is about; called again whenever the answer is swapped.
   async #light(frames = true) {
-    const answer = this.root.querySelector("[data-lit]");
+    const answer = this.root.querySelector(".atlas-found");
     const { lit: address, q } = answer.dataset;
     this.root.querySelector("#map-q").value = q;
     const asked = (this.asked = address);
@@ -274,7 +274,7 @@ class CatalogMap {
     });
     this.canvas.addEventListener("keydown", (event) => this.#key(event));
     this.canvas.addEventListener("focus", () => this.canvas.matches(":focus-visible") && this.#meanTheMiddle());
-    this.canvas.addEventListener("blur", isMoved);
+    this.canvas.addEventListener("blur", ({ relatedTarget }) => this.card.element.contains(relatedTarget) || isMoved());
     this.stage.addEventListener("click", ({ target }) => {
       const { zoom } = target.closest("button")?.dataset ?? {};
       if (zoom === "reset") this.view.reset();

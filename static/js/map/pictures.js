@@ -10,6 +10,7 @@ export class Pictures {
   constructor(layer, dots, facts) {
     Object.assign(this, { layer, dots, facts });
     this.shown = new Map(); // place -> link, in the order in which they were given room
+    this.bare = new Set(); // places of products without a picture
   }
 
   // paint: place -> CSS color of its rim; called for every frame.
@@ -39,7 +40,7 @@ export class Pictures {
       for (let place = start; place < end && found.length <= MOST_IN_VIEW; place++) {
         const [x, y] = view.screen(this.dots.x[place], this.dots.y[place]);
         const isInside = x > 0 && y > 0 && x < view.width && y < view.height;
-        if (isInside && (!bright || bright[place])) found.push(place);
+        if (isInside && (!bright || bright[place]) && !this.bare.has(place)) found.push(place);
       }
     });
     return found.length <= MOST_IN_VIEW && view.zoom > 1.5 ? found : [];
@@ -57,20 +58,25 @@ export class Pictures {
     if (!wanted.length) return;
     const points = await this.facts.of(wanted.map((place) => this.dots.rows[place])).catch(() => []);
     points.forEach((point, index) => {
-      if (!point?.picture.url || this.shown.has(wanted[index])) return;
-      this.shown.set(wanted[index], this.#link(point));
+      const place = wanted[index];
+      if (!point?.picture.url) this.bare.add(place);
+      else if (!this.shown.has(place)) this.shown.set(place, this.#link(point, place));
     });
     if (points.length) view.onChange(); // puts each in its place, or takes it away again if the view has moved on
   }
 
-  #link(point) {
+  #link(point, place) {
     const link = document.createElement("a");
     link.href = point.url;
     link.setAttribute("aria-label", point.title);
     link.className = "map-picture";
     const image = new Image(SIZE, SIZE);
     Object.assign(image, { alt: "", referrerPolicy: "no-referrer", decoding: "async", src: point.picture.url });
-    image.addEventListener("error", () => link.remove());
+    image.addEventListener("error", () => {
+      this.bare.add(place);
+      this.shown.delete(place);
+      link.remove();
+    });
     link.append(image);
     this.layer.append(link);
     return link;

@@ -1,4 +1,4 @@
-// Mouse, pen and fingers on the stage as a few plain gestures; places are CSS pixels from the stage's corner.
+// Mouse, pen and fingers on the stage as a few plain gestures; places are CSS pixels from the corner inside the stage's border.
 
 const STILL = 5; // CSS pixels a press may move and still be a click
 const DOUBLE_MS = 320;
@@ -11,7 +11,7 @@ export function onPointers(stage, on) {
   let lastTap = { at: 0 };
   const place = (event) => {
     const { left, top } = stage.getBoundingClientRect();
-    return [event.clientX - left, event.clientY - top];
+    return [event.clientX - left - stage.clientLeft, event.clientY - top - stage.clientTop];
   };
   const isCard = (event) => event.target.closest?.(".map-card.pinned, .map-zoom");
 
