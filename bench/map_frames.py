@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shutil
 import statistics
 import sys
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
 from werkzeug.serving import make_server
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -118,6 +119,13 @@ def pan_intervals_ms(page: Page, seconds: float = PAN_SECONDS) -> list[float]:
     return intervals
 
 
+def main_thread_ms(session: CDPSession) -> float:
+    """Return ms of CPU, not of the clock, that a page's main thread has spent since the session's first call."""
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    return float(metrics["TaskDuration"]) * 1000
+
+
 def main() -> None:
     """Print median and 95th percentile of the frame interval, and the first paint, of every run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -142,11 +150,15 @@ def main() -> None:
                 page = context.new_page()
                 first = first_paint_ms(page, f"http://127.0.0.1:{server.server_port}")
                 page.wait_for_timeout(800)
+                session = context.new_cdp_session(page)
+                before = main_thread_ms(session)
                 intervals = pan_intervals_ms(page)
+                spent = (main_thread_ms(session) - before) / len(intervals)
                 median, p95 = statistics.median(intervals), float(np.percentile(intervals, 95))
                 print(
                     f"run {run}: {asked.points:,} dots, first paint {first:.0f} ms, "
-                    f"frame interval median {median:.1f} ms, p95 {p95:.1f} ms over {len(intervals)} frames",
+                    f"frame interval median {median:.1f} ms, p95 {p95:.1f} ms over {len(intervals)} frames, "
+                    f"{spent:.1f} ms of CPU each; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
                     flush=True,
                 )
                 context.close()

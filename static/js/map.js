@@ -84,12 +84,12 @@ class CatalogMap {
       const [x, y] = view.screen(this.dots.x[this.meant], this.dots.y[this.meant]);
       painter.ring(x, y, this.radius + 4, this.ink, this.paper);
     }
-    this.labels.place(view);
+    this.labels.place(view, this.controls);
     this.pictures.place(view, this.look.bright, (place) => this.legend.paints.get(this.look.codes[place]));
     this.canvas.dataset.first ??= Math.round(performance.now()); // ms since the page was asked for
     this.canvas.dataset.drawn = Number(this.canvas.dataset.drawn ?? 0) + 1;
     clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.#remember(), 250);
+    this.settling = setTimeout(() => this.#remember(), 300);
   }
 
   // Dots are small when there are many on a screen, and grow as one comes closer.
@@ -112,6 +112,8 @@ class CatalogMap {
     this.painter.resize(clientWidth, clientHeight, Math.min(devicePixelRatio, this.mostRatio ?? MAX_RATIO));
     this.view.resize(clientWidth, clientHeight);
     this.labels.forget();
+    const { offsetLeft: left, offsetTop: top, offsetWidth, offsetHeight } = this.stage.querySelector(".map-zoom");
+    this.controls = { left, top, right: left + offsetWidth, bottom: top + offsetHeight };
     this.invalidate();
   }
 
@@ -162,6 +164,7 @@ class CatalogMap {
     const { chosen } = this.legend;
     const codes = this.look.codes;
     this.look.bright = null;
+    this.stage.classList.toggle("has-light", this.lit !== null || chosen.size > 0);
     this.legend.count(this.lit && Array.from(this.lit, (place) => codes[place]));
     if (this.lit || chosen.size) {
       const bright = new Uint8Array(this.dots.count);
@@ -177,11 +180,13 @@ class CatalogMap {
   async #light(frames = true) {
     const answer = this.root.querySelector(".atlas-found");
     const { lit: address, q } = answer.dataset;
-    this.root.querySelector("#map-q").value = q;
+    document.querySelector("#map-q").value = q;
     const asked = (this.asked = address);
     const found = address ? await json(address) : null;
     if (asked !== this.asked) return; // a later search was faster
     if (found && found.release !== this.meta.release) return location.reload();
+    // The encoder has come up since the page was made: both are to tell the better answer.
+    if (found && !found.degraded && "degraded" in answer.dataset) return location.reload();
     this.lit = found && Uint32Array.from(found.points, (row) => this.placeOf[row]);
     this.canvas.dataset.lit = found ? found.total : "";
     this.#mean(-1);

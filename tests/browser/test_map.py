@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -255,8 +256,10 @@ def test_colors_have_a_legend_that_lights_and_stay_in_the_address(shown: Map) ->
 
 def test_the_keyboard_alone_moves_zooms_and_opens_a_product(shown: Map, engine: Engine) -> None:
     shown.page.focus("#map-q")
-    for _ in range(2):
+    for _ in range(8):
         shown.page.keyboard.press("Tab")
+        if shown.page.evaluate("document.activeElement.tagName") == "CANVAS":
+            break
     assert shown.page.evaluate("document.activeElement.tagName") == "CANVAS"
     start = shown.page.evaluate("history.state.map")
     shown.page.keyboard.press("ArrowRight")
@@ -307,6 +310,10 @@ def test_labels_never_overlap_and_are_links_in_reach_of_the_keyboard(shown: Map,
             or one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
         )  # fmt: skip
         assert is_apart
+    controls = shown.page.locator(".map-zoom").bounding_box()
+    assert not any(
+        box["x"] + box["width"] > controls["x"] and box["y"] + box["height"] > controls["y"] for box in boxes
+    )
     if steps == 0:
         assert all(re.fullmatch(r"/clusters/\d", link.get_attribute("href")) for link in labels.all())
         labels.first.focus()
@@ -394,6 +401,28 @@ def test_when_the_columns_do_not_arrive_the_table_stays(browser: Any, root: str)
     sync_api.expect(opened.page.locator(".atlas-map")).to_be_hidden()
     assert opened.page.is_visible("table")
     opened.page.context.close()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_tiny_catalog_at_one_place_is_drawn_and_opens(
+    browser: Any, tmp_path: Path, count: int  # noqa: F811
+) -> None:  # fmt: skip
+    tiny = open_engine(write_release(tmp_path / "tiny", [Product(str(row), f"Mug {row}") for row in range(count)]))
+    tiny.encoder.vectors(["ready"])
+    server = make_server("127.0.0.1", 0, create_app(engine=Fixed(tiny)), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    opened = open_map(browser, f"http://127.0.0.1:{server.server_port}")
+    opened.open("/map?q=mug")
+    assert len(opened.colors()) > 1
+    opened.page.mouse.move(*opened.dot(tiny, 0))
+    for delta in (-900, -900, 3000):
+        opened.page.mouse.wheel(0, delta)
+    opened.rest()
+    opened.page.mouse.click(*opened.dot(tiny, 0))
+    opened.page.wait_for_url("**/products/*")
+    assert opened.complaints == []
+    opened.page.context.close()
+    server.shutdown()
 
 
 def test_every_control_has_a_name(shown: Map) -> None:

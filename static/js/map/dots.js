@@ -4,6 +4,7 @@
 const CELLS = 256; // the grid is 256 x 256: a cell is the high byte of x and of y
 const ALPHA = 0.82; // crowds look denser than single dots
 const DIM_ALPHA = 0.55;
+const LIT_RADIUS = 2.6; // CSS pixels, at least: a few lit dots must be seen among 100,000
 
 export class Dots {
   // positions: x, y, x, y, ... as 0..65535. Dots are kept by cell ("places"), so that what is in view is a few runs.
@@ -118,7 +119,7 @@ export class Painter {
       );
     };
     if (look.bright) pass(0, look.radius * 0.85, DIM_ALPHA, look.dim);
-    pass(1, look.bright ? look.radius * 1.25 : look.radius, ALPHA, null);
+    pass(1, look.bright ? Math.max(look.radius * 1.25, LIT_RADIUS) : look.radius, ALPHA, null);
     this.context.putImageData(this.image, 0, 0);
   }
 

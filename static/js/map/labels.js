@@ -59,8 +59,8 @@ export class Labels {
     return this.chosen.get(key);
   }
 
-  // Shows the labels of a view. At the edge a label moves inside, if it has room there, rather than being cut.
-  place(view) {
+  // Shows the labels of a view, none over the controls (a box). At the edge a label moves inside, if it has room there, rather than being cut.
+  place(view, controls) {
     if (!this.isMeasured) this.#measure();
     const isNear = view.zoom >= NEAR;
     // Rounded down: the closer one gets within a step, the farther labels lie apart.
@@ -70,7 +70,7 @@ export class Labels {
       const [x, y] = view.screen(label.x, label.y);
       if (x < 0 || y < 0 || x > view.width || y > view.height) continue;
       const inside = boxAt(label, inner(x, label.width, view.width), inner(y, label.height, view.height));
-      const boxes = [...shown.values()];
+      const boxes = [controls, ...shown.values()];
       const box = boxes.some((other) => collides(inside, other)) ? boxAt(label, x, y) : inside;
       if (!boxes.some((other) => collides(box, other))) shown.set(label, box);
     }
