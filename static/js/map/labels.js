@@ -4,6 +4,7 @@ const NEAR = 2.2; // zoom from which the groups within are named
 const GAP = 6; // CSS pixels between two labels
 const STEP = 1.15; // which labels have room is decided anew each time the zoom changes by this factor
 const EDGE = 4;
+const ABOVE = 10; // a label stands this far above the dot in its middle, which can thus be pointed at
 
 const collides = (one, other) =>
   one.left < other.right + GAP && other.left < one.right + GAP && one.top < other.bottom + GAP && other.top < one.bottom + GAP;
@@ -12,7 +13,7 @@ export class Labels {
   // clusters: as in /api/v1/map, parents before their children, largest first.
   constructor(layer, clusters) {
     this.layer = layer;
-    this.labels = clusters.map((cluster) => this.#label(cluster, clusters));
+    this.labels = clusters.filter(({ count }) => count).map((cluster) => this.#label(cluster, clusters));
     this.chosen = new Map();
   }
 
@@ -51,7 +52,7 @@ export class Labels {
       const placed = [];
       const candidates = this.labels.filter((label) => (isNear ? label.isNear : label.isFar));
       for (const label of candidates.sort((one, other) => other.count - one.count)) {
-        const box = boxAt(label, label.x * scale, label.y * scale);
+        const box = boxAt(label, label.x * scale, above(label, label.y * scale));
         if (!placed.some((other) => collides(box, other.box))) placed.push({ label, box });
       }
       this.chosen.set(key, placed.map(({ label }) => label));
@@ -67,8 +68,9 @@ export class Labels {
     const scale = STEP ** Math.floor(Math.log(view.scale) / Math.log(STEP) + 1e-9);
     const shown = new Map();
     for (const label of this.#roomFor(isNear, scale)) {
-      const [x, y] = view.screen(label.x, label.y);
-      if (x < 0 || y < 0 || x > view.width || y > view.height) continue;
+      const [x, dotY] = view.screen(label.x, label.y);
+      if (x < 0 || dotY < 0 || x > view.width || dotY > view.height) continue;
+      const y = above(label, dotY);
       const inside = boxAt(label, inner(x, label.width, view.width), inner(y, label.height, view.height));
       const boxes = [controls, ...shown.values()];
       const box = boxes.some((other) => collides(inside, other)) ? boxAt(label, x, y) : inside;
@@ -82,6 +84,8 @@ export class Labels {
     }
   }
 }
+
+const above = ({ height }, y) => y - ABOVE - height / 2;
 
 const inner = (middle, size, room) =>
   size + 2 * EDGE > room ? middle : Math.min(room - EDGE - size / 2, Math.max(EDGE + size / 2, middle));
