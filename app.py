@@ -20,6 +20,7 @@ from web.health import health
 from web.illustrations import illustrations
 from web.live import EngineProvider, LiveEngine
 from web.logs import start_logging
+from web.map import catalog_map
 from web.pages import pages
 from web.settings import Settings
 
@@ -51,7 +52,7 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for part in (security, assets, problems):
         part.install(app)
-    for blueprint in (pages, api, health, illustrations):
+    for blueprint in (pages, api, catalog_map, health, illustrations):
         app.register_blueprint(blueprint)
     return app
 

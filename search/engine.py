@@ -130,6 +130,7 @@ class Engine:
             currency=self.release.currency,
             took_ms=round((done - started) * 1000, 2),
             timings_ms={stage: round(seconds * 1000, 2) for stage, seconds in milliseconds.items()},
+            rows=rows,
         )  # fmt: skip
 
     def understood(self, request: SearchRequest) -> Understood:

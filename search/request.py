@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from search.arrays import Rows
 from search.errors import QueryError
 from search.facets import nearest
 from search.product import Product
@@ -96,7 +97,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResults:
-    """The answer: one page of hits, and counts over the one relevant set it was cut from."""
+    """The answer: one page of hits, and counts over the one relevant set it was cut from.
+
+    Attributes:
+        rows: (total,) int64, the relevant set itself in the wanted order; not part of the JSON.
+    """
 
     request: SearchRequest
     query: dict[str, Any]
@@ -116,6 +121,7 @@ class SearchResults:
     currency: str
     took_ms: float
     timings_ms: dict[str, float]
+    rows: Rows
 
     def as_json(self) -> dict[str, Any]:
         """Return the contract's JSON, without `links` (only the web layer knows addresses)."""

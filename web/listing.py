@@ -134,6 +134,11 @@ class Listing:
         ]  # fmt: skip
 
     @property
+    def on_map(self) -> str:
+        """The address of the map with these results lit; it has no order and no pages."""
+        return address("/map", self.request, sort="relevance", page=1, per_page=SearchRequest().per_page)
+
+    @property
     def is_past_the_end(self) -> bool:
         """Whether there are results, but not on this page."""
         return self.results.total > 0 and not self.cards

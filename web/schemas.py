@@ -14,6 +14,7 @@ from search.facets import nearest
 from search.request import MAX_PER_PAGE, MAX_QUERY_CHARACTERS, SearchRequest
 
 FILTER, FIND = "f.", "find."
+MAX_POINTS = 60  # dots asked about at once
 MAX_RAW_QUERY = 4 * MAX_QUERY_CHARACTERS  # spaces are folded before the real limit is checked
 
 
@@ -94,6 +95,30 @@ class RecommendParameters(Parameters):
     disliked: list[str] = Field([], description="Ids of products to be unlike; at most 100.")
     filters: dict[str, list[str]] = Field({}, description='Values by facet, {"brand": ["Acme"]}.')
     limit: int = Field(12, description="How many, 1 to 100.")
+
+
+def _rows(value: Any) -> Any:
+    """Return row numbers from "3,17"."""
+    texts = value.split(",") if isinstance(value, str) else []
+    if not texts or not all(one.isascii() and one.isdigit() for one in texts):
+        raise ValueError('it must be numbers of dots, such as "3,17"')
+    if len(texts) > MAX_POINTS:
+        raise ValueError(f"{len(texts)} dots are asked about; at most {MAX_POINTS} at once")
+    return [int(one) for one in texts]
+
+
+class MapPointParameters(Parameters):
+    """The parameters of the map's points."""
+
+    at: Annotated[list[int], BeforeValidator(_rows)] = Field(
+        description="Numbers of dots (rows), comma-separated, at most 60."
+    )
+
+
+class BinaryParameters(Parameters):
+    """The parameters of a column of the map."""
+
+    v: str = Field("", max_length=64, description="What its content is, from /api/v1/map; lets it be kept for a year.")
 
 
 class NoParameters(Parameters):

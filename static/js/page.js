@@ -2,7 +2,7 @@
 
 document.documentElement.classList.add("js");
 
-const field = () => document.querySelector("[data-suggest] input");
+const field = () => document.querySelector("[role=search] input[name=q]");
 const isTyping = (element) =>
   element.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(element.tagName);
 

@@ -1,0 +1,283 @@
+"""The map of the catalog: its page, and what the page draws with. Binaries are raw little-endian columns by row."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from flask import Blueprint, Response, jsonify, render_template, request
+from numpy.typing import NDArray
+
+from search.arrays import Rows
+from search.clusters import Cluster, cluster_json
+from search.engine import Engine
+from search.errors import NotFound
+from search.facets import nearest
+from search.map import CatalogMap, LegendEntry, MapColor, map_of
+from search.product import Product
+from search.request import SearchResults
+from web import __version__
+from web.api import etag, is_complete, server_timing, tagged
+from web.cards import availability_text, one_per_group, picture_of
+from web.formats import price_text
+from web.listing import listing_of
+from web.live import current_engine
+from web.schemas import BinaryParameters, MapPointParameters, NoParameters, parsed, search_request
+from web.urls import address, product_path, query_pairs
+
+catalog_map = Blueprint("map", __name__)
+API, LIT = "/api/v1/map", "/api/v1/map/lit"
+YEAR_SECONDS = 31_536_000
+TYPICAL = 3  # products named of each group in the table
+
+_maps: WeakKeyDictionary[Engine, CatalogMap] = WeakKeyDictionary()
+_groups: WeakKeyDictionary[Engine, list[GroupRow]] = WeakKeyDictionary()
+
+
+def current_map(engine: Engine) -> CatalogMap:
+    """Return the map of an engine's release, made at the first call."""
+    if engine not in _maps:
+        _maps[engine] = map_of(engine.release)
+    return _maps[engine]
+
+
+# -- the page --
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One line of the table beside the map: a group, its median price for people, and its most typical products."""
+
+    cluster: Cluster
+    parent: Cluster | None
+    price: str
+    typical: list[tuple[str, str]]  # title, path
+
+
+@catalog_map.get("/map")
+def page() -> Response:
+    """Show every product as a dot, and the same groups as a table."""
+    engine = current_engine()
+    listing = listing_of(engine, search_request(request.args, engine, lenient=True), path="/map")
+    asked = replace(listing.request, sort="relevance", page=1, per_page=24)  # a map has no order and no pages
+    is_narrowed = bool(query_pairs(asked))
+    response = Response(
+        render_template(
+            "map.html",
+            listing=listing,
+            groups=_counted(engine, listing.results) if is_narrowed else [(row, None) for row in groups_of(engine)],
+            is_narrowed=is_narrowed,
+            lit=address(LIT, asked) if is_narrowed else "",
+            as_list=address("/search", asked),
+            kept=[pair for pair in query_pairs(asked) if pair[0] != "q"],
+            framed=asked.cluster is not None,
+            products=engine.release.rows,
+        )
+    )
+    response.headers["Server-Timing"] = server_timing(listing.results)
+    if listing.results.degraded:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def groups_of(engine: Engine) -> list[GroupRow]:
+    """Return a row for every group, parents before what is in them; made at the first call."""
+    if engine not in _groups:
+        drawn, release = current_map(engine), engine.release
+        _groups[engine] = [
+            GroupRow(
+                cluster,
+                None if cluster.parent is None else release.clusters.cluster(cluster.parent),
+                _typical_price(engine, rows),
+                [(one.title, product_path(one.id)) for one in _typical(engine, cluster)],
+            )
+            for cluster, rows in zip(drawn.clusters, drawn.members, strict=True)
+        ]
+    return _groups[engine]
+
+
+def _typical(engine: Engine, cluster: Cluster) -> list[Product]:
+    nearest_rows = cluster.top_rows[: 4 * TYPICAL]
+    return one_per_group(engine.release.products.products(nearest_rows), TYPICAL)
+
+
+def _typical_price(engine: Engine, rows: Rows) -> str:
+    prices = engine.release.facets.numbers.get("price")
+    known = np.zeros(0) if prices is None else prices[rows]
+    known = known[~np.isnan(known)]
+    return price_text(round(float(np.median(known)), 2), engine.release.currency) if len(known) else ""
+
+
+def _counted(engine: Engine, results: SearchResults) -> list[tuple[GroupRow, int]]:
+    """Return the groups that hold results, each with how many; the counts of the leaves sum to the total."""
+    counts = {cluster.id: count for cluster, count in engine.release.clusters.counts(results.rows)}
+    for leaf, count in list(counts.items()):
+        parent = engine.release.clusters.cluster(leaf).parent
+        if parent is not None:
+            counts[parent] = counts.get(parent, 0) + count
+    return [(row, counts[row.cluster.id]) for row in groups_of(engine) if row.cluster.id in counts]
+
+
+# -- the API --
+
+
+@catalog_map.get(API)
+def meta() -> Response:
+    """Say what is on the map and where its columns are."""
+    parsed(NoParameters, request.args.to_dict())
+    engine = current_engine()
+    drawn, name = current_map(engine), engine.release.name
+    tag = hashlib.sha256(f"{__version__} {name} map".encode()).hexdigest()[:20]
+    if request.if_none_match.contains_weak(tag):
+        return tagged(Response(status=304), tag)
+    answer = jsonify(
+        release=name,
+        count=engine.release.rows,
+        currency=engine.release.currency,
+        positions=_column(name, "positions", drawn.positions),
+        leaves=_column(name, "leaves", drawn.leaves),
+        clusters=[
+            {**cluster_json(cluster), "x": round(float(x), 5), "y": round(float(y), 5)}
+            for cluster, (x, y) in zip(drawn.clusters, drawn.centers, strict=True)
+        ],
+        colors=[_color(color, engine) for color in drawn.colors.values()],
+        links={"self": API, "page": "/map", "lit": LIT, "points": f"{API}/{name}/points"},
+    )
+    return tagged(answer, tag)
+
+
+def _column(release: str, name: str, array: NDArray[Any]) -> dict[str, str]:
+    """Return type and address of a column; the address changes with the content."""
+    return {"type": array.dtype.name, "url": f"{API}/{release}/{name}?v={_digest(_little(array))}"}
+
+
+def _little(array: NDArray[Any]) -> bytes:
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _color(color: MapColor, engine: Engine) -> dict[str, Any]:
+    legend = [{**asdict(entry), "label": legend_label(color, entry, engine.release.currency)} for entry in color.legend]
+    codes = _column(engine.release.name, f"colors/{color.name}", color.codes)
+    return {"name": color.name, "label": color.label, "kind": color.kind, **codes, "legend": legend}
+
+
+def legend_label(color: MapColor, entry: LegendEntry, currency: str) -> str:
+    """Return a color's meaning for people: "Kitchen", "$10 to $25", "Other", "Not stated"."""
+    if entry.code == 0:
+        return "Not stated"
+    if entry.is_other:
+        return "Other"
+    if color.name == "availability":
+        return availability_text(entry.value) or entry.value
+    if color.kind != "numbers":
+        return entry.value
+    low, high = (
+        None if edge is None else _number_label(color.name, edge, currency) for edge in (entry.low, entry.high)
+    )
+    if color.name == "created":
+        return f"before {high}" if low is None else f"since {low}" if high is None else f"{low} to {high}"
+    return f"under {high}" if low is None else f"{low} and up" if high is None else f"{low} to {high}"
+
+
+def _number_label(name: str, number: float, currency: str) -> str:
+    if name == "created":
+        return str(np.datetime64(int(number), "D"))
+    if name == "price":
+        return price_text(number, currency).removesuffix(".00")
+    return f"{number:g}"
+
+
+@catalog_map.get(f"{API}/<release>/positions")
+def positions(release: str) -> Response:
+    """Give (n, 2) uint16: x and y of each row, 0 is -1 and 65535 is 1."""
+    return _binary(_map_named(release).positions)
+
+
+@catalog_map.get(f"{API}/<release>/leaves")
+def leaves(release: str) -> Response:
+    """Give (n,) uint16: each row's leaf group as its place in the map's list of clusters."""
+    return _binary(_map_named(release).leaves)
+
+
+@catalog_map.get(f"{API}/<release>/colors/<name>")
+def color_codes(release: str, name: str) -> Response:
+    """Give (n,) uint8: each row's code in the legend of one color."""
+    colors = _map_named(release).colors
+    if name not in colors:
+        raise NotFound(f'the map has no color "{name}"{nearest(name, colors)}')
+    return _binary(colors[name].codes)
+
+
+def _map_named(release: str) -> CatalogMap:
+    """Return the live release's map, asked for by name, since rows mean nothing in another release."""
+    engine = current_engine()
+    _expect_live(release, engine)
+    return current_map(engine)
+
+
+def _expect_live(release: str, engine: Engine) -> None:
+    if release != engine.release.name:
+        raise NotFound(f'release "{release:.80}" does not answer now; see {API} for the one that does')
+
+
+def _binary(array: NDArray[Any]) -> Response:
+    """Return a column as bytes, to be kept for a year under the address that names its content."""
+    asked = parsed(BinaryParameters, request.args.to_dict())
+    content = _little(array)
+    response = Response(content, mimetype="application/octet-stream")
+    response.set_etag(_digest(content))
+    is_current = asked.v == _digest(content)
+    response.headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable" if is_current else "no-cache"
+    response.make_conditional(request)
+    return response
+
+
+@catalog_map.get(f"{API}/<release>/points")
+def points(release: str) -> Response:
+    """Say which products a few dots are."""
+    asked = parsed(MapPointParameters, request.args.to_dict())
+    engine = current_engine()
+    _expect_live(release, engine)
+    for row in asked.at:
+        if row >= engine.release.rows:
+            raise NotFound(f"no dot {row} on this map; it has {engine.release.rows}, counted from 0")
+    found = engine.release.products.products(asked.at)
+    return jsonify(release=release, points=[_point(row, one, engine) for row, one in zip(asked.at, found, strict=True)])
+
+
+def _point(row: int, product: Product, engine: Engine) -> dict[str, Any]:
+    cluster = engine.release.clusters.cluster(int(engine.release.clusters.cluster_of[row]))
+    return {
+        "point": row, "id": product.id, "title": product.title, "brand": product.brand,
+        "price": product.price, "price_text": price_text(product.price, product.currency),
+        "rating": product.rating, "rating_count": product.rating_count, "availability": product.availability,
+        "picture": asdict(picture_of(product, cluster.id)), "cluster": cluster_json(cluster),
+        "url": product_path(product.id),
+    }  # fmt: skip
+
+
+@catalog_map.get(LIT)
+def lit() -> Response:
+    """Say which dots a search lights: every row of the relevant set of the same search, best first."""
+    engine = current_engine()
+    asked = search_request(request.args, engine)
+    tag = etag(engine, asked)
+    if is_complete(engine, asked) and request.if_none_match.contains_weak(tag):
+        return tagged(Response(status=304), tag)
+    results = engine.search(replace(asked, facets=(), page=1, per_page=1))
+    response = jsonify(
+        release=results.release, query=results.query, total=results.total, total_relation=results.total_relation,
+        confidence=results.confidence, degraded=results.degraded, points=results.rows.tolist(),
+        clusters=[cluster_json(*counted) for counted in engine.release.clusters.counts(results.rows)],
+        links={"page": address("/map", asked), "list": address("/search", asked)},
+    )  # fmt: skip
+    response.headers["Server-Timing"] = server_timing(results)
+    response.headers["Cache-Control"] = "no-store"
+    return tagged(response, tag) if results.degraded is None else response
