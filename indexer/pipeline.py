@@ -144,7 +144,7 @@ def build(
             former = former_clusters(live, [product.id for product in products], hashes)
             clustering = cluster_products(
                 embedded.embeddings, products, lexical, ClusterSettings(language=language), former,
-                choice.encoder.fingerprint,
+                choice.encoder.fingerprint, choice.encoder.encode_queries,
             )  # fmt: skip
             clustering.save(staging.clusters)
             np.save(staging.clusters / "positions.npy", map_positions(embedded.embeddings))

@@ -190,3 +190,39 @@ def test_terms_are_ordered_by_class_based_tf_idf():
     # A = (7 + 4) / 2 = 5.5:  mug 3/3 log(1 + 5.5/3) = 1.04,  tea 2/3 log(1 + 5.5/2) = 0.88,
     # big 2/3 log(1 + 5.5/3) = 0.69, and less because its titles are not alike.
     assert described(first, second)[0].terms == ("mug", "tea", "big")
+
+
+def test_a_word_of_the_descriptions_names_a_leaf_whose_titles_name_single_things():
+    things = ["Broccoli", "Leeks", "Radish", "Chard", "Turnip"]
+    green = [
+        Product(f"g{n}", f"{thing} Bounty {n}", description="A fresh vegetable") for n, thing in enumerate(things * 2)
+    ]
+    other = [Product(f"t{n}", f"Oak Table {n}", description="Solid furniture") for n in range(90)]
+    vectors = np.eye(2, dtype=np.float32)[[0] * 10 + [1] * 90]
+    meaning = {"vegetable": 0.9, "bounty": 0.2}
+
+    def encode(texts):
+        near = np.array([meaning.get(text.casefold(), 0.1) for text in texts], np.float32)
+        return np.stack([near, np.sqrt(1 - near**2)], axis=1)
+
+    members, parents = [np.arange(10), np.arange(10, 100)], [None, None]
+    labels = [
+        [one.label for one in describe_clusters(green + other, vectors, members, parents, "en", known)]
+        for known in (None, encode)
+    ]
+    assert labels[0][0] != "Vegetable" == labels[1][0]
+    assert "able" in labels[1][1].casefold()  # the tables keep their name: no word is closer
+
+
+def test_a_leaf_that_its_category_names_keeps_that_name():
+    greens = [Product(str(n), f"Thing {n}", category=("Food", "Roots"), description="vegetable") for n in range(10)]
+    others = [Product(f"x{n}", f"Lamp {n}", category=("Home", "Lamps")) for n in range(90)]
+
+    def encode(texts):
+        raise AssertionError("there was nothing to compare")
+
+    vectors = np.eye(2, dtype=np.float32)[[0] * 10 + [1] * 90]
+    described = describe_clusters(
+        greens + others, vectors, [np.arange(10), np.arange(10, 100)], [None, None], "en", encode
+    )
+    assert [one.label for one in described] == ["Roots", "Lamps"]

@@ -11,6 +11,7 @@ from itertools import takewhile
 import numpy as np
 
 from indexer.clustering.terms import ClusterTerms, Rows, TitleTerms, strongest_terms
+from indexer.clustering.themes import Encode, closer_words
 from search.analysis import words_of
 from search.arrays import Floats
 from search.product import Product
@@ -46,6 +47,7 @@ def describe_clusters(
     members: Sequence[Rows],
     parents: Sequence[int | None],
     language: str,
+    encode: Encode | None = None,
 ) -> list[Description]:
     """Return label, terms and shared attributes of every cluster.
 
@@ -57,6 +59,7 @@ def describe_clusters(
         members: per cluster its rows, the most typical first; none is empty.
         parents: per cluster its parent, None at the top.
         language: ISO 639-1 of the titles.
+        encode: texts -> (t, d) float32 unit rows, of the encoder that made the embeddings; None leaves names to titles.
     """
     titles = TitleTerms(products, language)
     groups = {parent for parent in parents if parent is not None}
@@ -64,7 +67,12 @@ def describe_clusters(
     terms: dict[int, ClusterTerms] = {}
     for level in (leaves, sorted(groups)):
         terms.update(zip(level, strongest_terms(titles, embeddings, [members[c] for c in level]), strict=True))
-    labels = _Labeller(products, titles, members, parents, terms).labels()
+    labeller = _Labeller(products, titles, members, parents, terms)
+    if encode is not None:
+        unnamed = {leaf: members[leaf] for leaf in leaves if not labeller.leaf_category(leaf)}
+        names = {leaf: labeller.title_words(leaf) for leaf in unnamed}
+        labeller.themes = closer_words(products, embeddings, unnamed, names, language, encode)
+    labels = labeller.labels()
     overall = _value_counts(products, range(len(products)))
     return [
         Description(
@@ -113,13 +121,14 @@ class _Labeller:
         self._leaf_depth = 2 if max(map(len, self._paths)) > 1 else 1
         self._fallbacks = [products[int(rows[0])].title.split()[:TITLE_WORDS] for rows in members]
         self._names: dict[int, _Name] = {}
+        self.themes: dict[int, list[str]] = {}  # leaf -> words that tell it better than its titles do
 
     def labels(self) -> list[str]:
         """Return one label per cluster; larger clusters choose first, leaves before the groups named after them."""
         leaves = [cluster for cluster, children in self._children.items() if not children]
         groups = [cluster for cluster, children in self._children.items() if children]
         for level, siblings, category_of, candidates_of in (
-            (leaves, [], self._leaf_category, self._leaf_names),
+            (leaves, [], self.leaf_category, self._leaf_names),
             (groups, self._top_leaves, self._group_category, self._group_names),
         ):
             taken = {frozenset(self._stems(self._names[leaf].text)) for leaf in siblings}
@@ -158,9 +167,15 @@ class _Labeller:
             # One word alone ("tablets") may be anything; a phrase says what it is.
             bare = " " in "".join(words) or len(words) > 1 or self._repeats(words, " ".join(category))
             yield _Name(words) if bare else _Name(category, words[0])
+        if not category:
+            yield from (_Name((word,)) for word in self.themes.get(leaf, ()))
         if words and not category:
             yield self._with_kind(leaf, words)
         yield from self._told_apart(leaf, category or words or (" ".join(self._fallbacks[leaf]),))
+
+    def title_words(self, leaf: int) -> tuple[str, ...]:
+        """Return the words that name a leaf by its titles alone."""
+        return self._best_terms(leaf)[0] or (" ".join(self._fallbacks[leaf]),)
 
     def _with_kind(self, leaf: int, words: tuple[str, ...]) -> _Name:
         """Return the words, with the kind of thing they are about where they leave it open: "zen: plant"."""
@@ -211,7 +226,7 @@ class _Labeller:
         yield _Name(parts)
         yield from (_Name(parts, str(number)) for number in numbers(2))
 
-    def _leaf_category(self, leaf: int) -> tuple[str, ...]:
+    def leaf_category(self, leaf: int) -> tuple[str, ...]:
         """Return the category that names a leaf; the department only where the titles have nothing better."""
         rows = self._members[leaf]
         category = self._category(rows, self._leaf_depth, HALF)

@@ -17,6 +17,7 @@ from indexer.clustering.former import Former, kept_tree, matched_tree, moved_ids
 from indexer.clustering.labels import describe_clusters
 from indexer.clustering.points import points_of
 from indexer.clustering.settings import ClusterSettings
+from indexer.clustering.themes import Encode
 from indexer.clustering.tree import Tree, fresh_tree
 from indexer.grouping import fold_variants, folded_vectors
 from search.arrays import Floats, Mask, Rows, unit_rows
@@ -66,6 +67,7 @@ def cluster_products(
     settings: ClusterSettings | None = None,
     former: Former | None = None,
     encoder: str = "",
+    encode: Encode | None = None,
 ) -> Clustering:
     """Group products by what they are for and what they are called; the same input gives the same clusters.
 
@@ -76,6 +78,7 @@ def cluster_products(
         settings: sizes, seed and the language of the titles.
         former: the clusters of the live release, whose ids live on.
         encoder: fingerprint of what made the embeddings; clusters of another are not kept.
+        encode: texts -> (t, d) float32 unit rows, by that encoder; finds better labels than the titles alone have.
 
     Raises:
         ValueError: no rows, or not one vector for each product.
@@ -96,7 +99,7 @@ def cluster_products(
     decided = {"encoder": encoder, "settings": asdict(settings), "products": len(products)}
     return Clustering(
         cluster_of=tree.leaf_of[group_of].astype(np.int32),
-        clusters=(described := _described(tree, points, embeddings, products, group_of, settings.language)),
+        clusters=(described := _described(tree, points, embeddings, products, group_of, settings.language, encode)),
         centroids=_mean_embeddings(tree, described, embeddings, group_of),
         is_decided=former.is_decided if former is not None and is_kept else np.ones(len(products), bool),
         decision={
@@ -108,7 +111,13 @@ def cluster_products(
 
 
 def _described(
-    tree: Tree, points: Floats, embeddings: Floats, products: Sequence[Product], group_of: Rows, language: str
+    tree: Tree,
+    points: Floats,
+    embeddings: Floats,
+    products: Sequence[Product],
+    group_of: Rows,
+    language: str,
+    encode: Encode | None,
 ) -> tuple[Cluster, ...]:
     """Return every cluster with its label, nearest products, typical values and neighbours."""
     ids = tree.in_order()
@@ -120,7 +129,7 @@ def _described(
     parents = [tree.parent_of.get(cluster) for cluster in ids]
     descriptions = describe_clusters(
         [products[row] for row in first_rows], folded_vectors(embeddings, group_of), members,
-        [None if parent is None else place_of[parent] for parent in parents], language,
+        [None if parent is None else place_of[parent] for parent in parents], language, encode,
     )  # fmt: skip
     sizes = np.bincount(group_of)
     is_leaf = np.array([cluster in tree.parent_of for cluster in ids])
