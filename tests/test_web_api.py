@@ -208,7 +208,15 @@ def test_clusters_are_listed_parents_first_and_browsed_by_id(client: FlaskClient
     assert [child["id"] for child in one["children"]] == [1, 2]
     assert one["top"][0]["id"] == "0001"
     assert len(ids(client.get(listed[1]["links"]["products"]))) == 4
+    assert client.get("/api/v1/clusters/1").get_json()["cluster"]["neighbors"] == [2]
     assert client.get("/api/v1/clusters/7").status_code == 404
+
+
+def test_the_id_of_a_group_that_is_gone_leads_to_where_its_products_are(client: FlaskClient) -> None:
+    assert client.get("/api/v1/clusters/9").get_json()["cluster"]["id"] == 2
+    assert ids(client.get("/api/v1/search?cluster=9")) == ids(client.get("/api/v1/search?cluster=2"))
+    moved = client.get("/clusters/9?f.color=red")
+    assert (moved.status_code, moved.location) == (302, "/clusters/2?f.color=red")
 
 
 def test_the_version_names_release_and_encoder(client: FlaskClient) -> None:

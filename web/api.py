@@ -184,8 +184,9 @@ def cluster(cluster_id: int) -> Response:
 
 def _cluster(found: Cluster) -> dict[str, Any]:
     page = f"/clusters/{found.id}"
+    told = {"terms": list(found.terms), "attributes": found.attributes, "neighbors": list(found.neighbors)}
     links = {"self": f"/api/v1{page}", "products": f"{SEARCH}?cluster={found.id}", "page": page}
-    return {**cluster_json(found), "links": links}
+    return {**cluster_json(found), **told, "links": links}
 
 
 @api.get("/version")

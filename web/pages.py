@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, redirect, render_template, request
 
 from search.facets import PATH_SEPARATOR
 from search.product import Product
@@ -71,6 +71,9 @@ def cluster(cluster_id: int) -> Response:
     engine = current_engine()
     clusters = engine.release.clusters
     found = clusters.cluster(cluster_id)
+    if found.id != cluster_id:  # the group of an earlier release; its products are in this one now
+        query = request.query_string.decode("latin-1")
+        return _passed_on(f"/clusters/{found.id}{'?' if query else ''}{query}")
     values = request.args.copy()
     values.setlist("cluster", [str(cluster_id)])
     listing = listing_of(engine, search_request(values, engine, lenient=True), path=f"/clusters/{cluster_id}")
@@ -80,9 +83,15 @@ def cluster(cluster_id: int) -> Response:
         cluster=found,
         parent=None if found.parent is None else clusters.cluster(found.parent),
         children=clusters.children(cluster_id),
-        siblings=[] if found.parent is None else clusters.children(found.parent),
+        neighbors=clusters.neighbors(cluster_id),
         samples=samples_of(engine, found),
     )
+
+
+def _passed_on(address: str) -> Response:
+    response = redirect(address)
+    assert isinstance(response, Response)  # noqa: S101 - Flask's own class, which its type does not say
+    return response
 
 
 def _answered(template: str, listing: Listing, **context: Any) -> Response:
