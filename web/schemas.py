@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from werkzeug.datastructures import MultiDict
 
 from search.engine import Engine
-from search.errors import QueryError
+from search.errors import NotFound, QueryError
 from search.facets import nearest
 from search.request import MAX_PER_PAGE, MAX_QUERY_CHARACTERS, SearchRequest
 
@@ -197,9 +197,11 @@ def _request(single: Mapping[str, Any], filters: Mapping[str, list[str]], engine
     for prefix, names in ((FILTER, filters), (FIND, find)):
         for name in names:
             facets.facet(name, f"{prefix}{name}")
-    cluster = parameters.cluster
-    if cluster is not None and cluster not in engine.release.clusters.clusters:
-        raise QueryError("cluster", f"no cluster {cluster} in this release; see /api/v1/clusters for those there are")
+    if parameters.cluster is not None:
+        try:
+            parameters.cluster = engine.release.clusters.cluster(parameters.cluster).id
+        except NotFound as error:
+            raise QueryError("cluster", str(error)) from error
     return SearchRequest(
         filters={name: tuple(dict.fromkeys(values)) for name, values in filters.items() if values},
         find={name: text.strip() for name, text in find.items() if text.strip()},
