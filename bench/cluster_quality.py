@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from indexer.catalog import CatalogSettings, open_catalog
 from indexer.clustering import Clustering, cluster_products
 from indexer.embeddings import encode_products
-from indexer.passages import texts_of
 from search.arrays import Floats
 from search.encoder import open_encoder
+from search.passages import texts_of
 from search.product import Product
 
 CATALOGS = {"aws_retail_demo_store": 2, "bigbasket_part": 2}  # name -> depth of the category scored against

@@ -25,7 +25,7 @@ from search.settings import RankingSettings
 from search.store import ProductStore
 from search.understanding import Interpreter
 
-FORMAT = 7
+FORMAT = 8
 
 
 @dataclass(frozen=True)
