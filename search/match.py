@@ -1,10 +1,10 @@
 """Why a product is close to a query in meaning: the words of either without which it would be less close.
 
 The vector of a text is the mean of its tokens' vectors, normalised. So what it would be without a word is known from
-the one pass that encoded it: the mean of the other tokens, which keep the meaning they have in this text. A word's
-weight is how far the cosine falls then; DESIGN.md, "Explaining a match", compares it with other ways. That the others
-would themselves have read differently without the word is left out; the words that weigh most are therefore checked:
-the text is encoded again without them (leave-one-out; Li, Monroe & Jurafsky 2016, arXiv 1612.08220).
+the one pass that encoded it: the mean of the other tokens, which keep the meaning they have in this text. How far the
+cosine then falls ranks the product's words; DESIGN.md, "Explaining a match", compares it with other ways. The few that
+weigh most are checked by encoding the text again without them (leave-one-out; Li, Monroe & Jurafsky 2016, arXiv
+1612.08220), since the other tokens would have read differently too. A query is short: all its words are left out so.
 
 A word is all its occurrences in all its forms, by the catalog's own stemmer: as long as "mugs" is there, nothing is
 lost without "mug".
@@ -28,7 +28,8 @@ from search.product import Product, lexical_fields
 from search.query_encoder import QueryEncoder
 from search.release import Release
 
-CHECKED = 3  # words of the product whose weight is checked by encoding its text without them
+CHECKED = 3  # words of the product that are checked by encoding its text without them
+LONG_QUERY = 16  # words from which a query is weighed like a product: leaving each out would take too long
 CACHED_MATCHES = 256
 _LETTER = r"(?:[^\W_]|[\u0300-\u036f])"  # combining marks belong to the letter before them
 _WORD = re.compile(rf"{_LETTER}+(?:[-‐‑'’]{_LETTER}+|[.,]\d+)*")
@@ -42,7 +43,8 @@ class MatchedWord:
     Attributes:
         text: as written; start, end: its characters within the query or the passage.
         term: what it has in common with its other forms and occurrences, which share its weight.
-        weight: how far the closeness would fall without the word, everywhere it stands; negative if it would rise.
+        weight: its share of what pulls query and product together: how far the closeness falls without it, as a share
+            of all such falls in the text; those above 0 add up to 1 over the terms. Negative: it pulls them apart.
     """
 
     text: str
@@ -226,50 +228,57 @@ class Matcher:
             closeness = float(self.release.dense.embeddings[row] @ self.encoder.vectors([text])[0])
             return Match(text, plain.shared, "no_token_vectors", closeness)
         texts = self.texts(row)
-        asked, passage, kind = (
-            TermSums.of(one, self.encoder.tokens(one), self.analyzer) for one in (text, texts.passage, texts.kind)
-        )
+        asked, passage, kind = map(self._sums, (text, texts.passage, texts.kind))
         query = unit_rows(asked.total[None, :])[0]
         product = blended(unit_rows(kind.total[None, :]), unit_rows(passage.total[None, :]), [texts])[0]
         closeness = float(product @ query)
         terms = passage.terms
         left = blended(kind.without(terms), passage.without(terms), [texts] * len(terms)) @ query
-        weights = dict(zip(terms, closeness - left, strict=True))
-        asked_weights = dict(zip(asked.terms, closeness - asked.without(asked.terms) @ product, strict=True))
+        words = _weighted(texts.passage, passage.words, dict(zip(terms, closeness - left, strict=True)))
+        is_long = len(asked.terms) >= LONG_QUERY
+        queries = asked.without(asked.terms) if is_long else self._encoded_without(text, asked.terms)
+        asked_falls = dict(zip(asked.terms, closeness - queries @ product, strict=True))
         read = passage.words[-1].end if passage.words else 0
-        words = _weighted(texts.passage, passage.words, weights)
+        parts = [part._replace(end=min(part.end, read)) for part in passage_parts(self._product(row))]
         return Match(
             search_text=text,
             shared=plain.shared,
             closeness=closeness,
-            query_words=_weighted(text, asked.words, asked_weights),
+            query_words=_weighted(text, asked.words, asked_falls),
             passage=texts.passage[:read],
-            parts=[
-                part._replace(end=min(part.end, read))
-                for part in passage_parts(self._product(row))
-                if part.start < min(part.end, read)
-            ],
+            parts=[part for part in parts if part.start < part.end],
             words=words,
             without=self._checked(texts, query, words),
         )
+
+    def _sums(self, text: str) -> TermSums:
+        return TermSums.of(text, self.encoder.tokens(text), self.analyzer)
+
+    def _encoded_without(self, text: str, terms: Sequence[str]) -> Floats:
+        """Return (len(terms), d) float32 unit rows: the text encoded again without each term."""
+        left = [without_term(text, term, self.analyzer) for term in terms]
+        texts = list(dict.fromkeys(left))
+        if not texts:
+            return np.zeros((0, self.release.dense.embeddings.shape[1]), np.float32)
+        vectors = self.encoder.passages(texts)
+        return vectors[[texts.index(one) for one in left]]
 
     def _checked(self, texts: Texts, query: Floats, words: Sequence[MatchedWord]) -> list[Without]:
         """Return the heaviest words, but for stop words, with the closeness of the texts encoded without them."""
         telling = [one for one in words if one.weight > 0 and folded(one.text) not in self.analyzer.stop_words]
         weight_of = {one.term: one.weight for one in telling}
         heaviest = sorted(weight_of, key=lambda term: -weight_of[term])[:CHECKED]
-        left = [closeness_without(texts, term, query, self.encoder, self.analyzer) for term in heaviest]
+        left = self.closeness_without(texts, heaviest, query)
         found = [
             Without(tuple(dict.fromkeys(one.text.lower() for one in telling if one.term == term)), closeness)
-            for term, closeness in zip(heaviest, left, strict=True)
+            for term, closeness in zip(heaviest, left.tolist(), strict=True)
         ]
         return sorted(found, key=lambda one: one.closeness)
 
-
-def closeness_without(texts: Texts, term: str, query: Floats, encoder: QueryEncoder, analyzer: Analyzer) -> float:
-    """Return the cosine of a query's vector and a product's whose texts are encoded again without a term."""
-    kind, passage = (encoder.passages([without_term(text, term, analyzer)]) for text in (texts.kind, texts.passage))
-    return float(blended(kind, passage, [texts])[0] @ query)
+    def closeness_without(self, texts: Texts, terms: Sequence[str], query: Floats) -> Floats:
+        """Return (len(terms),) float32: the cosine of a query's vector and a product encoded again without each."""
+        kinds, passages = (self._encoded_without(text, terms) for text in (texts.kind, texts.passage))
+        return np.asarray(blended(kinds, passages, [texts] * len(terms)) @ query, np.float32)
 
 
 def without_term(text: str, term: str, analyzer: Analyzer) -> str:
@@ -280,7 +289,10 @@ def without_term(text: str, term: str, analyzer: Analyzer) -> str:
     return text
 
 
-def _weighted(text: str, words: Sequence[Word], weights: dict[str, float]) -> list[MatchedWord]:
+def _weighted(text: str, words: Sequence[Word], fall_of: dict[str, float]) -> list[MatchedWord]:
+    """Return the words with their terms' shares of all falls."""
+    fallen = sum(fall for fall in fall_of.values() if fall > 0) or 1.0
     return [
-        MatchedWord(text[one.start : one.end], one.start, one.end, one.term, float(weights[one.term])) for one in words
+        MatchedWord(text[one.start : one.end], one.start, one.end, one.term, float(fall_of[one.term] / fallen))
+        for one in words
     ]
