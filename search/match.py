@@ -23,7 +23,7 @@ import numpy as np
 from search.analysis import Analyzer, folded
 from search.arrays import Floats, Rows, unit_rows
 from search.encoder import Tokens
-from search.passages import Part, Texts, blended, passage_parts, text_of, without_sentences
+from search.passages import DESCRIPTION_WORDS, Part, Texts, blended, passage_parts, text_of, without_sentences
 from search.product import Product, lexical_fields
 from search.query_encoder import QueryEncoder
 from search.release import Release
@@ -74,6 +74,7 @@ class Match:
         closeness: cosine of the two vectors; None when it is not known.
         query_words: the words of `search_text`.
         passage: the product's text, as far as the encoder reads it.
+        is_cut: whether the product's text goes on after it.
         parts: where in it each field's values stand.
         words: the words of `passage`.
         without: the heaviest words of the passage, checked; the one that matters most first.
@@ -85,6 +86,7 @@ class Match:
     closeness: float | None = None
     query_words: list[MatchedWord] = field(default_factory=list)
     passage: str = ""
+    is_cut: bool = False
     parts: list[Part] = field(default_factory=list)
     words: list[MatchedWord] = field(default_factory=list)
     without: list[Without] = field(default_factory=list)
@@ -100,7 +102,7 @@ class Match:
             fields.setdefault(part.field, []).extend(map(_word_json, self.words_of(part)))
         return {
             "search_text": self.search_text, "degraded": self.degraded, "closeness": _rounded(self.closeness),
-            "query_words": list(map(_word_json, self.query_words)), "passage": self.passage, "fields": fields,
+            "query_words": list(map(_word_json, self.query_words)), "passage": self.passage, "truncated": self.is_cut, "fields": fields,
             "without": [
                 {"word": one.forms[0], "forms": list(one.forms), "closeness": _rounded(one.closeness)}
                 for one in self.without
@@ -138,12 +140,13 @@ class TermSums:
     """A text as the sum of its tokens and what each of its terms holds of that.
 
     Attributes:
-        words: that have a token; what was cut off has none.
+        words: that have a token; is_cut: whether others have none, because the encoder stopped before them.
         total: (d,) float32, the sum of all tokens.
         terms: the distinct terms of the words; sums: (m, d) float32, the sum of the tokens of each.
     """
 
     words: list[Word]
+    is_cut: bool
     total: Floats
     terms: list[str]
     sums: Floats
@@ -160,7 +163,7 @@ class TermSums:
             if place >= 0:
                 sums[number[words[place].term]] += vector
         read = [words[place] for place in np.unique(word_of[word_of >= 0])]
-        return cls(read, tokens.vectors.sum(axis=0), terms, sums)
+        return cls(read, len(read) < len(words), tokens.vectors.sum(axis=0), terms, sums)
 
     def without(self, terms: Sequence[str]) -> Floats:
         """Return (len(terms), d) float32 unit rows: where the text would point without each term."""
@@ -223,7 +226,7 @@ class Matcher:
         return text_of(self._product(row), self.release.manifest["passages"]["categories_are_kinds"])
 
     def _explained(self, row: int, text: str) -> Match:
-        plain = self.by_words(row, text)
+        plain, own = self.by_words(row, text), self._product(row)
         if not self.encoder.pools_by_mean:
             closeness = float(self.release.dense.embeddings[row] @ self.encoder.vectors([text])[0])
             return Match(text, plain.shared, "no_token_vectors", closeness)
@@ -239,13 +242,14 @@ class Matcher:
         queries = asked.without(asked.terms) if is_long else self._encoded_without(text, asked.terms)
         asked_falls = dict(zip(asked.terms, closeness - queries @ product, strict=True))
         read = passage.words[-1].end if passage.words else 0
-        parts = [part._replace(end=min(part.end, read)) for part in passage_parts(self._product(row))]
+        parts = [part._replace(end=min(part.end, read)) for part in passage_parts(own)]
         return Match(
             search_text=text,
             shared=plain.shared,
             closeness=closeness,
             query_words=_weighted(text, asked.words, asked_falls),
             passage=texts.passage[:read],
+            is_cut=passage.is_cut or len(own.description.split()) > DESCRIPTION_WORDS,
             parts=[part for part in parts if part.start < part.end],
             words=words,
             without=self._checked(texts, query, words),

@@ -189,6 +189,7 @@ def test_what_the_encoder_does_not_read_is_not_in_the_match(tmp_path: Path) -> N
     engine = open_engine(write_release(tmp_path / "shop", SHOP), ShortSighted())
     match = engine.match("0001", "hot mug")
     assert match.passage == "Travel Mug. Norr. Mugs"
+    assert match.is_cut
     assert [(part.field, match.passage[part.start : part.end]) for part in match.parts] == [
         ("title", "Travel Mug"), ("brand", "Norr"), ("category", "Mugs"),
     ]  # fmt: skip

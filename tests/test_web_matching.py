@@ -59,6 +59,13 @@ def test_the_heavier_a_word_the_stronger_its_mark(client: FlaskClient) -> None:
     assert not {"on", "a", "for"} & levels.keys()
 
 
+def test_a_description_that_is_not_read_to_its_end_goes_on(tmp_path: Path) -> None:
+    long = Product("long", "Mug", "Holds tea. " * 40)
+    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", (long, *SHOP))))).test_client()
+    assert "Holds tea …" in page(client, "/products/long?q=mug").words
+    assert "…" not in page(client, "/products/0003?q=mug").words
+
+
 def test_marks_are_also_told_in_words(client: FlaskClient) -> None:
     words = " ".join(page(client, "/products/0001?q=hot+red+mug").words.split())
     told = re.search(r"Marked words of the product, the strongest first: ([^.]+)\.", words)
@@ -175,3 +182,40 @@ def test_an_unchanged_explanation_is_not_sent_twice(client: FlaskClient) -> None
     assert client.get("/api/v1/products/0003/match?q=red+cup", headers=headers).status_code == 304
     assert client.get("/api/v1/products/0001/match?q=red+cup", headers=headers).status_code == 200
     assert client.get("/api/v1/products/0003/match?q=blue+cup", headers=headers).status_code == 200
+
+
+# -- more like this, less like that --
+
+
+def test_a_product_page_offers_less_like_each_similar_thing(client: FlaskClient) -> None:
+    document = page(client, "/products/0001")
+    assert document.all("a", href="/similar?liked=0001&disliked=0003")
+
+
+def test_less_like_this_leaves_it_out_and_each_choice_can_be_taken_back(client: FlaskClient) -> None:
+    document = page(client, "/similar?liked=0001&disliked=0003")
+    assert not document.all("a", href="/products/0003#similar")
+    assert document.all("a", href="/similar?liked=0001")  # without the dislike
+    assert document.all("a", href="/similar?liked=0001&liked=0004&disliked=0003")
+    assert document.all("a", href="/similar?liked=0001&disliked=0003&disliked=0004")
+    asked = client.post("/api/v1/recommend", json={"liked": ["0001"], "disliked": ["0003"], "limit": 24}).get_json()
+    shown = [one["href"] for one in document.all("a", **{"class": "card-similar"})]
+    assert shown == [f"/products/{hit['id']}#similar" for hit in asked["hits"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("", 422), ("?liked=", 404), ("?liked=9", 404), ("?liked=0001&disliked=0001", 422), ("?disliked=0001", 422),
+     ("?" + "&".join(["liked=0001"] * 200), 200), ("?liked=%3Cscript%3E", 404)],
+)  # fmt: skip
+def test_what_cannot_be_like_anything_is_an_answer_too(client: FlaskClient, query: str, status: int) -> None:
+    assert client.get(f"/similar{query}").status_code == status
+
+
+def test_after_enough_was_pointed_at_no_more_can_be(tmp_path: Path) -> None:
+    lamps = [Product(f"lamp-{n}", f"Lamp {n}", "Shines.", ("Home", "Lamps")) for n in range(20)]
+    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", [*SHOP, *lamps])))).test_client()
+    many = "&".join(f"liked=lamp-{n}" for n in range(12))
+    document = page(client, f"/similar?{many}")
+    assert "Less like this" in document.words
+    assert "More like this:" not in document.words

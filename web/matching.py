@@ -89,10 +89,6 @@ def matching_of(engine: Engine, product_id: str, q: str) -> Matching | None:
     own, asked = (_levels(words, stop_words) for words in (match.words, match.query_words))
     below = (match.closeness or 0.0) - LEAST_FALL
     falls = [Fall(one.forms, f"{one.closeness:.2f}") for one in match.without if one.closeness <= below]
-    lines = [
-        Line(_LABELS[name], [_pieces(match.passage, part.start, part.end, match.words, own) for part in parts])
-        for name, parts in groupby(match.parts, key=lambda part: part.field)
-    ]
     return Matching(
         q=q,
         query=_pieces(match.search_text, 0, len(match.search_text), match.query_words, asked),
@@ -103,7 +99,7 @@ def matching_of(engine: Engine, product_id: str, q: str) -> Matching | None:
         away=_distinct(
             word.text for word in match.query_words if word.weight < -LEAST_AWAY and word.text.lower() not in stop_words
         ),
-        lines=lines,
+        lines=_lines(match, own),
         heaviest=_heaviest(match.words, own),
         shared=match.shared,
         is_complete=match.degraded not in ("encoder_loading", "encoder_unavailable"),
@@ -123,6 +119,17 @@ def _levels(words: Sequence[MatchedWord], stop_words: frozenset[str]) -> dict[st
     if heaviest <= 0:
         return {}
     return {word.term: max(0, round(LEVELS * word.weight / heaviest)) for word in telling}
+
+
+def _lines(match: Match, levels: dict[str, int]) -> list[Line]:
+    """Return the product's text by field, ending in … where it goes on unread."""
+    lines = [
+        Line(_LABELS[name], [_pieces(match.passage, part.start, part.end, match.words, levels) for part in parts])
+        for name, parts in groupby(match.parts, key=lambda part: part.field)
+    ]
+    if lines and match.is_cut:
+        lines[-1].values[-1].append(Piece(" …"))
+    return lines
 
 
 def _pieces(text: str, start: int, end: int, words: Sequence[MatchedWord], levels: dict[str, int]) -> list[Piece]:

@@ -17,6 +17,7 @@ from web.matching import matching_of
 from web.schemas import search_request
 from web.start import neighborhoods_of, samples_of, start_of
 from web.structured import product_data, script_json
+from web.taste import taste_of, taste_path
 from web.urls import address, product_path
 
 pages = Blueprint("pages", __name__)
@@ -52,6 +53,7 @@ def product(product_id: str) -> Response:
         "product.html",
         product=found,
         match=match,
+        taste_path=taste_path,
         canonical=request.url_root.rstrip("/") + product_path(found.id),
         picture=picture_of(found, cluster.id),
         availability=availability_text(found.availability),
@@ -65,6 +67,13 @@ def product(product_id: str) -> Response:
     if match and not match.is_complete:
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+@pages.get("/similar")
+def similar() -> str:
+    """Show products like some and unlike others."""
+    liked, disliked = request.args.getlist("liked"), request.args.getlist("disliked")
+    return render_template("similar.html", taste=taste_of(current_engine(), liked, disliked))
 
 
 @pages.get("/clusters")
