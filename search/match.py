@@ -102,7 +102,8 @@ class Match:
             fields.setdefault(part.field, []).extend(map(_word_json, self.words_of(part)))
         return {
             "search_text": self.search_text, "degraded": self.degraded, "closeness": _rounded(self.closeness),
-            "query_words": list(map(_word_json, self.query_words)), "passage": self.passage, "truncated": self.is_cut, "fields": fields,
+            "query_words": list(map(_word_json, self.query_words)), "passage": self.passage, "truncated": self.is_cut,
+            "fields": fields,
             "without": [
                 {"word": one.forms[0], "forms": list(one.forms), "closeness": _rounded(one.closeness)}
                 for one in self.without

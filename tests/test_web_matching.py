@@ -46,7 +46,7 @@ def test_a_result_leads_to_a_page_that_says_why_it_matches(client: FlaskClient) 
     assert f"Closeness now is {found['closeness']:.2f}" in words
     for one in found["without"]:
         assert f"without {', '.join(one['forms'])} {one['closeness']:.2f}" in words
-    assert "Word for word in both: hot, red, mug." in words
+    assert "Words of your search in its text, in some form: hot, red, mug." in words
 
 
 def test_the_heavier_a_word_the_stronger_its_mark(client: FlaskClient) -> None:
@@ -78,6 +78,12 @@ def test_marks_are_also_told_in_words(client: FlaskClient) -> None:
 def test_a_word_of_the_search_that_pulls_away_is_named(client: FlaskClient) -> None:
     words = " ".join(page(client, "/products/0003?q=red+cup+dress").words.split())
     assert "dress in your search pulls the other way" in words
+
+
+def test_where_no_word_matters_none_is_marked_or_named(client: FlaskClient) -> None:
+    text = client.get("/products/0008?q=zzz").text
+    assert "No single word decides" in text
+    assert "<mark" not in text.split('id="why"')[1].split("</section>")[0]
 
 
 def test_a_product_page_without_a_search_has_no_such_section_and_asks_no_encoder(tmp_path: Path) -> None:
@@ -123,7 +129,7 @@ def test_while_the_encoder_loads_the_page_works_says_so_and_is_not_kept(tmp_path
     response = client.get("/products/0003?q=red+cup")
     assert response.status_code == 200
     assert "Meaning is still being loaded" in response.text
-    assert "Word for word in both: red, cup." in response.text
+    assert "Words of your search in its text, in some form: red, cup." in response.text
     assert response.headers["Cache-Control"] == "no-store"
     answer = client.get("/api/v1/products/0003/match?q=red+cup")
     assert answer.status_code == 200

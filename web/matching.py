@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -86,9 +86,10 @@ def matching_of(engine: Engine, product_id: str, q: str) -> Matching | None:
     except EncoderError:
         return Matching(q, [Piece(q)], _NOTES["encoder_unavailable"], is_complete=False)
     stop_words = engine.release.lexical.analyzer.stop_words
-    own, asked = (_levels(words, stop_words) for words in (match.words, match.query_words))
     below = (match.closeness or 0.0) - LEAST_FALL
     falls = [Fall(one.forms, f"{one.closeness:.2f}") for one in match.without if one.closeness <= below]
+    # Where no word was seen to matter, what weighs most among them says nothing.
+    own, asked = (_levels(words, stop_words) if falls else {} for words in (match.words, match.query_words))
     return Matching(
         q=q,
         query=_pieces(match.search_text, 0, len(match.search_text), match.query_words, asked),
@@ -96,9 +97,7 @@ def matching_of(engine: Engine, product_id: str, q: str) -> Matching | None:
         closeness="" if match.closeness is None else f"{match.closeness:.2f}",
         through=[one.forms[0] for one in falls],
         falls=falls,
-        away=_distinct(
-            word.text for word in match.query_words if word.weight < -LEAST_AWAY and word.text.lower() not in stop_words
-        ),
+        away=_away(match.query_words, stop_words) if falls else [],
         lines=_lines(match, own),
         heaviest=_heaviest(match.words, own),
         shared=match.shared,
@@ -147,5 +146,7 @@ def _heaviest(words: Sequence[MatchedWord], levels: dict[str, int]) -> list[str]
     return [word.text for word in sorted(marked.values(), key=lambda word: (-word.weight, word.start))]
 
 
-def _distinct(words: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(words))
+def _away(words: Sequence[MatchedWord], stop_words: frozenset[str]) -> list[str]:
+    """Return the words without which the two would be closer, once each."""
+    away = [word for word in words if word.weight < -LEAST_AWAY and word.text.lower() not in stop_words]
+    return list({word.term: word.text for word in reversed(away)}.values())[::-1]
