@@ -6,7 +6,7 @@ For example: python bench/explanations.py sample=instance crowdflower=/tmp/crowd
 
 CATALOG is `sample` (the queries and judgments of catalog/) or a folder of FOLDER (default: ../shared/data) with
 queries.csv and judgments.csv; HOME holds its built release. Draws pairs of a query and a product judged relevant, no
-query more than twice, and takes each word out of the product's text, encoding it again without (the truth). Then, for
+query more often than it takes to have enough, and takes each word out of the product's text, encoding it again without (the truth). Then, for
 each way of weighing words in advance:
 
 * wins: share of pairs in which the word said to matter most lowers the cosine more than another word drawn at random
@@ -51,7 +51,6 @@ from search.request import SearchRequest
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_TERMS = 3  # of a text in which a word can matter more than another
-A_QUERY = 2  # pairs of one query at most
 RELEVANT = 2 / 3  # of the highest grade
 Numbers = NDArray[np.float64]
 
@@ -72,7 +71,7 @@ class Outcomes:
         top = int(np.argmax(weights))
         self.wins.append(float((falls[top] > np.delete(falls, top)).mean()))
         self.most.append(bool(falls[top] == falls.max()))
-        self.of_best.append(float(falls[top] / falls.max()) if falls.max() > 0 else 0.0)
+        self.of_best.append(float(np.clip(falls[top] / falls.max(), -1, 1)) if falls.max() > 0 else 0.0)
         if weights.std() > 0 and falls.std() > 0:
             self.correlation.append(float(np.corrcoef(rankdata(weights), rankdata(falls))[0, 1]))
 
@@ -97,9 +96,10 @@ def pairs_of(engine: Engine, folder: Path, count: int) -> Iterator[tuple[str, in
     highest = max(grade for _, _, grade in judged)
     good = [(query, product) for query, product, grade in judged if grade >= RELEVANT * highest]
     drawn: Counter[str] = Counter()
+    most = -(-count // len({query for query, _ in good})) + 1  # of one query: one more than an even share
     for place in np.random.default_rng(20_261_126).permutation(len(good)):
         query, product = good[place]
-        if drawn[query] == A_QUERY:
+        if drawn[query] == most:
             continue
         text = engine.understood(SearchRequest(q=query_of[query])).search_text
         if text:
