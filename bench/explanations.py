@@ -6,8 +6,8 @@ For example: python bench/explanations.py sample=instance crowdflower=/tmp/crowd
 
 CATALOG is `sample` (the queries and judgments of catalog/) or a folder of FOLDER (default: ../shared/data) with
 queries.csv and judgments.csv; HOME holds its built release. Draws pairs of a query and a product judged relevant, no
-query more often than it takes to have enough, and takes each word out of the product's text, encoding it again without (the truth). Then, for
-each way of weighing words in advance:
+query more often than it takes to have enough, and takes each word out of the product's text, encoding it again without
+(the truth). Then, for each way of weighing words in advance:
 
 * wins: share of pairs in which the word said to matter most lowers the cosine more than another word drawn at random
   (the mean over all others, so no draw blurs it), with its 95 % bootstrap interval;
