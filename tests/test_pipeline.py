@@ -16,7 +16,9 @@ from conftest import SHOP, FakeEncoder
 from markupsafe import escape
 
 from indexer import pipeline
+from indexer.boilerplate import LEAST
 from indexer.calibration import foreign_queries
+from indexer.embeddings import text_hashes
 from indexer.pipeline import BuildResult, build
 from indexer.progress import Progress
 from indexer.releases import build_lock, rollback
@@ -75,6 +77,16 @@ def test_an_unchanged_rebuild_encodes_nothing_and_one_changed_row_encodes_one(sh
     assert shop.encoder.encoded[:-len(foreign_queries())] == [
         "Red Gown. Velour. Dresses. Clothing. For evenings and weddings", "Dresses. Clothing",
     ]  # fmt: skip
+
+
+def test_the_texts_that_explain_a_match_are_those_that_were_embedded(shop: Shop) -> None:
+    sentence = "Free delivery on all orders over 40."
+    shop.rows += [[f"lamp-{n}", f"Lamp {n}", f"{sentence} Shines {n}.", "", "5", "Home > Lamps"] for n in range(LEAST)]
+    result = shop.build()
+    matcher = shop.engine().matcher
+    texts = [matcher.texts(row) for row in range(result.manifest["rows"])]
+    assert np.array_equal(text_hashes(texts), np.load(result.layout.text_hashes))
+    assert texts[-1].passage == f"Lamp {LEAST - 1}. Lamps. Home. Shines {LEAST - 1}"
 
 
 def test_a_price_change_encodes_nothing(shop: Shop) -> None:

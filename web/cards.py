@@ -84,11 +84,12 @@ def traits_of(product: Product) -> list[Trait]:
     return sorted(found, key=lambda one: _VARYING.index(one.label.casefold()))
 
 
-def card_of_hit(hit: Hit) -> Card:
-    """Return the card of a search hit."""
+def card_of_hit(hit: Hit, q: str) -> Card:
+    """Return the card of a hit of a search."""
     # The engine's highlights are escaped HTML whose only tag is <mark>.
     title = Markup(hit.highlights["title"])  # noqa: S704
-    return _card(hit.product, title, hit.cluster, [reason for reason in hit.why if not reason.startswith("title:")])
+    why = [reason for reason in hit.why if not reason.startswith("title:")]
+    return _card(hit.product, title, hit.cluster, why, q)
 
 
 def card_of(product: Product, cluster: int) -> Card:
@@ -104,9 +105,9 @@ def cards_of(engine: Engine, products: Iterable[Product]) -> list[Card]:
     ]
 
 
-def _card(product: Product, title: Markup, cluster: int, why: list[str]) -> Card:
+def _card(product: Product, title: Markup, cluster: int, why: list[str], q: str = "") -> Card:
     return Card(
-        product, product_path(product.id), title, picture_of(product, cluster), traits_of(product),
+        product, product_path(product.id, q), title, picture_of(product, cluster), traits_of(product),
         availability_text(product.availability), why,
     )  # fmt: skip
 
