@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from indexer.cluster_labels import describe_clusters
 from indexer.grouping import drawn_to_categories, fold_variants, folded_vectors
+from indexer.positions import OnProgress, map_positions, one_thread
 from search.arrays import Floats, unit_rows
 from search.product import Product
 
@@ -90,7 +90,10 @@ class Clustering:
 
 
 def cluster_products(
-    embeddings: Floats, products: Sequence[Product], settings: ClusterSettings | None = None
+    embeddings: Floats,
+    products: Sequence[Product],
+    settings: ClusterSettings | None = None,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> Clustering:
     """Group products by their vectors; the same input gives the same clusters, labels and positions.
 
@@ -98,6 +101,7 @@ def cluster_products(
         embeddings: (n, d) float32 unit rows, n >= 1; all-zero and equal rows are allowed.
         products: the n products, in row order.
         settings: sizes, seed and the language of the titles.
+        on_progress: called with (what, done, total); the map is what takes long.
 
     Raises:
         ValueError: no rows, or not one vector for each product.
@@ -110,7 +114,7 @@ def cluster_products(
     first_rows = np.unique(group_of, return_index=True)[1]
     folded = folded_vectors(embeddings, group_of)
     categories = [products[row].category for row in first_rows]
-    with _one_thread():
+    with one_thread():
         points = drawn_to_categories(folded, categories, settings.category_pull)
         leaf_of = leaves_of(points, settings)
         parent_of = parents_of(points, leaf_of, settings)
@@ -121,6 +125,7 @@ def cluster_products(
     descriptions = describe_clusters([products[row] for row in first_rows], folded, members, parents, settings.language)
     sizes = np.bincount(group_of)
     row_clusters = cluster_of[group_of]
+    top_of = np.array([number if parent is None else parent for number, parent in enumerate(parents)], np.int32)
     return Clustering(
         cluster_of=row_clusters,
         clusters=tuple(
@@ -136,7 +141,7 @@ def cluster_products(
             for number, said in enumerate(descriptions)
         ),
         centroids=centroids,
-        positions=map_positions(embeddings, centroids, row_clusters),
+        positions=map_positions(embeddings, [top_of[row_clusters], row_clusters], on_progress),
     )
 
 
@@ -171,24 +176,6 @@ def parents_of(embeddings: Floats, leaf_of: Ids, settings: ClusterSettings) -> I
     parent_of = _nearest(means, centroids).astype(np.int32)
     parent_of[np.bincount(parent_of)[parent_of] == 1] = -1
     return parent_of
-
-
-def map_positions(embeddings: Floats, centroids: Floats, cluster_of: Ids) -> Floats:
-    """Return (n, 2) float32 in -1..1: principal components of the clusters' centroids, weighted by size.
-
-    The centroids' scatter, not the rows': what separates clusters should fill the map.
-    """
-    sizes = np.bincount(cluster_of, minlength=len(centroids)).astype(np.float64)
-    mean = (sizes @ centroids) / sizes.sum()
-    spread = (centroids - mean) * np.sqrt(sizes)[:, None]
-    if np.count_nonzero(sizes) < 3:  # fewer than three centroids span no plane
-        spread = embeddings - mean
-    _, axes = np.linalg.eigh((spread.T @ spread).astype(np.float64))
-    plane = np.zeros((embeddings.shape[1], 2))
-    plane[:, : min(2, axes.shape[1])] = axes[:, ::-1][:, :2]
-    signs = np.sign(plane[np.abs(plane).argmax(axis=0), (0, 1)])  # an axis has no direction of its own: fix one
-    flat = (embeddings - mean) @ (plane * signs)
-    return (flat / np.maximum(np.abs(flat).max(axis=0), 1e-9)).astype(np.float32)
 
 
 def _kmeans(points: Floats, count: int, settings: ClusterSettings, tries: int, weights: Floats | None = None) -> Floats:
@@ -232,14 +219,3 @@ def _rows_of(cluster: int, cluster_of: Ids, parents: Sequence[int | None]) -> ND
 def _nearest_first(rows: NDArray[np.int64], embeddings: Floats, centroid: Floats) -> NDArray[np.int64]:
     """Return the rows by falling cosine to the centroid, equal ones in row order."""
     return rows[np.argsort(-(embeddings[rows] @ centroid), kind="stable")]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let FAISS use one thread: sums in another order would round to other clusters."""
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)
