@@ -21,7 +21,7 @@ ROWS_PER_NEIGHBOUR = 100  # a product is tied to its nearest n / 100,
 FEWEST, MOST = 5, 15  # but to no fewer and no more than these
 GATHERING = (100, 12.0)  # iterations and exaggeration, first: clusters come together
 SPREADING = (200, 0.7)  # and then: attraction below its due, so that islands open up and fill the square
-PLACED_AMONG = 5  # known products whose positions decide where a new one goes
+PLACED_AMONG = 10  # known products whose positions decide where a new one goes
 EXACT_BELOW = 65_536  # rows; above, neighbours are sought in the 16 nearest of sqrt(n) cells
 PROBES = 16
 BLOCK = 4096  # rows searched between two reports of progress
@@ -63,9 +63,9 @@ def map_positions(
 def placed(embeddings: Floats, known: Floats) -> Floats:
     """Return (n, 2) float32 in -1..1: known positions as they are, new products among their nearest known ones.
 
-    A new product goes to the one of its 5 nearest known products that is nearest on the map to the other four, each
-    weighed by its cosine: a mean would fall into the sea between two islands. It is set off a little so as not
-    to cover what is there.
+    A new product goes to that of its 10 nearest known products which is nearest on the map to the others, each weighed
+    by its cosine; their mean could lie in the sea between two islands. It is set off a little so as not to cover what
+    is there.
 
     Args:
         embeddings: (n, d) float32 unit rows, of the encoder that the known positions were made with.
@@ -85,8 +85,8 @@ def placed(embeddings: Floats, known: Floats) -> Floats:
         queries = np.ascontiguousarray(embeddings[new], np.float32)
         with one_thread():
             scores, nearest = _index_of(embeddings[old]).search(queries, min(PLACED_AMONG, len(old)))
-        there = known[old[nearest]]  # (new, 5, 2)
-        apart = np.linalg.norm(there[:, :, None] - there[:, None], axis=3)  # (new, 5, 5)
+        there = known[old[nearest]]  # (new, 10, 2)
+        apart = np.linalg.norm(there[:, :, None] - there[:, None], axis=3)  # (new, 10, 10)
         middle = np.einsum("nij,nj->ni", apart, np.maximum(scores, 0)).argmin(axis=1)  # ties: the nearest
         beside = np.take_along_axis(nearest, middle[:, None], axis=1)[:, 0]
         positions[new] = np.clip(known[old[beside]] + _fan(beside, 1, len(known)), -1, 1)
@@ -106,6 +106,7 @@ def one_thread() -> Iterator[None]:
 
 def _distinct(embeddings: Floats) -> tuple[Rows, Rows]:
     """Return the first row of each distinct vector, and (n,) which of these each row equals."""
+    embeddings = embeddings + np.float32(0)  # -0.0 is 0.0
     number_of: dict[bytes, int] = {}
     which = np.array([number_of.setdefault(row.tobytes(), len(number_of)) for row in embeddings], np.int64)
     return np.unique(which, return_index=True)[1], which
@@ -116,14 +117,19 @@ def _start(points: Floats, levels: Sequence[Ids]) -> Points:
 
     For that map each group leans towards the coarser ones it is in, so that these stay in one piece.
     """
-    plane = _principal_plane(points)
+    plane = principal_plane(points)
     groups = [np.unique(level, return_inverse=True)[1] for level in levels]
     if not groups or groups[-1].max() <= FEWEST:
         return plane
     finest, first_of = groups[-1], np.unique(groups[-1], return_index=True)[1]
     centroids = unit_rows(sum(_means(points, group)[group[first_of]] for group in groups))
-    islands = _laid_out(centroids, _principal_plane(centroids))
-    return islands[finest] / islands.std() + 0.01 * plane / plane.std()
+    islands = _laid_out(centroids, principal_plane(centroids))
+    return _of_spread(islands[finest], 1.0) + _of_spread(plane, 0.01)
+
+
+def _of_spread(points: Points, spread: float) -> Points:
+    """Return the points scaled to this standard deviation; points that do not spread stay."""
+    return points * (spread / max(float(points.std()), 1e-30))
 
 
 def _means(points: Floats, group_of: Rows) -> Floats:
@@ -133,7 +139,7 @@ def _means(points: Floats, group_of: Rows) -> Floats:
     return unit_rows(sums)
 
 
-def _principal_plane(points: Floats) -> Points:
+def principal_plane(points: Floats) -> Points:
     """Return (n, 2) coordinates on the first two principal axes; 0 on an axis that is not there."""
     centred = points - points.mean(axis=0)
     _, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
@@ -156,7 +162,7 @@ def _laid_out(points: Floats, start: Points, on_progress: OnProgress | None = No
 
     done = 0
     affinities = PrecomputedAffinities(_neighbour_graph(points, on_progress))
-    layout = TSNEEmbedding(start / start.std() * 1e-4, affinities, n_jobs=1)
+    layout = TSNEEmbedding(_of_spread(start, 1e-4), affinities, n_jobs=1)
     for iterations, exaggeration in (GATHERING, SPREADING):
         layout = layout.optimize(
             iterations, exaggeration=exaggeration, momentum=0.8, callbacks=report, callbacks_every_iters=REPORT_EVERY

@@ -89,7 +89,7 @@ def test_products_with_the_same_vector_stay_together(vector):
     embeddings = np.tile(vector, (40, 1))
     clustering = cluster_products(embeddings, products_named(*(f"Mug {number}" for number in range(40))))
     assert [cluster.size for cluster in clustering.clusters] == [40]
-    assert (clustering.positions == 0).all()
+    assert np.linalg.norm(clustering.positions, axis=1).max() <= 0.2
 
 
 @settings(max_examples=25, deadline=None)
