@@ -1,8 +1,8 @@
 """The map: 2-D positions that keep each product beside its nearest, and places for new products on a map that stays.
 
-t-SNE (van der Maaten & Hinton 2008) by openTSNE, on a graph in which a product is tied alike to each of its 5 to 15
-nearest; it starts from the map of the clusters, which puts related clusters side by side (Kobak & Berens 2019,
-"The art of using t-SNE for single-cell transcriptomics"). Figures for these choices: DESIGN.md, "The map".
+t-SNE (van der Maaten & Hinton 2008) by openTSNE, on a graph that ties a product to each of its 5 to 15 nearest as
+strongly as their cosine. It starts from a map of the clusters, which puts related ones side by side (Kobak & Berens
+2019, "The art of using t-SNE for single-cell transcriptomics"). Figures for these choices: DESIGN.md, "The map".
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from search.arrays import Floats, unit_rows
 
 ROWS_PER_NEIGHBOUR = 100  # a product is tied to its nearest n / 100,
 FEWEST, MOST = 5, 15  # but to no fewer and no more than these
-GATHERING = (100, 12.0)  # iterations and exaggeration, first: clusters come together
-SPREADING = (200, 0.7)  # and then: attraction below its due, so that islands open up and fill the square
+LEAST_TIE = 0.01  # in cosine: a product like no other is drawn somewhere, too
+PLANE_SPREAD, ISLANDS_SPREAD = 1e-4, 10.0  # of the start: a plane must untangle first, the clusters' map should stay
+FROM_PLANE = (100, 12.0)  # iterations and exaggeration, first: what belongs together comes together
+FROM_ISLANDS = (50, 4.0)
+SPREADING = 200  # iterations, and then: attraction below its due, so that islands open up and fill the square,
+ATTRACTION, ROWS_TO_SPREAD = 0.7, 1_000  # fully so from this many rows on; few products need no more room
 PLACED_AMONG = 10  # known products whose positions decide where a new one goes
 EXACT_BELOW = 65_536  # rows; above, neighbours are sought in the 16 nearest of sqrt(n) cells
 PROBES = 16
@@ -33,6 +37,7 @@ GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 Ids = NDArray[np.int32]
 Rows = NDArray[np.int64]
 Points = NDArray[np.float64]
+Phase = tuple[int, float]
 OnProgress = Callable[[str, int, int], None]
 
 
@@ -54,10 +59,11 @@ def map_positions(
     first_of, which = _distinct(embeddings)
     points = np.ascontiguousarray(embeddings[first_of], np.float32)
     with one_thread():
-        start = _start(points, [level[first_of] for level in levels])
-        flat = _laid_out(points, start, on_progress)
-    positions = _fitted(flat)[which] + _fan(which, 0, len(which))
-    return np.clip(positions, -1, 1).astype(np.float32)
+        start, gathering = _start(points, [level[first_of] for level in levels])
+        flat = _laid_out(points, start, gathering, on_progress)
+    fitted = _fitted(flat)
+    shared = np.unique(fitted.round(6), axis=0, return_inverse=True)[1]
+    return np.clip(fitted[which] + _fan(shared[which], 0, len(which)), -1, 1).astype(np.float32)
 
 
 def placed(embeddings: Floats, known: Floats) -> Floats:
@@ -85,6 +91,7 @@ def placed(embeddings: Floats, known: Floats) -> Floats:
         queries = np.ascontiguousarray(embeddings[new], np.float32)
         with one_thread():
             scores, nearest = _index_of(embeddings[old]).search(queries, min(PLACED_AMONG, len(old)))
+        nearest = np.where(nearest < 0, nearest[:, :1], nearest)  # FAISS pads where the cells held too few
         there = known[old[nearest]]  # (new, 10, 2)
         apart = np.linalg.norm(there[:, :, None] - there[:, None], axis=3)  # (new, 10, 10)
         middle = np.einsum("nij,nj->ni", apart, np.maximum(scores, 0)).argmin(axis=1)  # ties: the nearest
@@ -112,19 +119,19 @@ def _distinct(embeddings: Floats) -> tuple[Rows, Rows]:
     return np.unique(which, return_index=True)[1], which
 
 
-def _start(points: Floats, levels: Sequence[Ids]) -> Points:
-    """Return (n, 2) where to start: the map of the finest groups, or the principal plane if there are too few.
+def _start(points: Floats, levels: Sequence[Ids]) -> tuple[Points, Phase]:
+    """Return (n, 2) where to start and how: on the map of the finest groups; if these are few, on the principal plane.
 
     For that map each group leans towards the coarser ones it is in, so that these stay in one piece.
     """
     plane = principal_plane(points)
     groups = [np.unique(level, return_inverse=True)[1] for level in levels]
     if not groups or groups[-1].max() <= FEWEST:
-        return plane
+        return _of_spread(plane, PLANE_SPREAD), FROM_PLANE
     finest, first_of = groups[-1], np.unique(groups[-1], return_index=True)[1]
     centroids = unit_rows(sum(_means(points, group)[group[first_of]] for group in groups))
-    islands = _laid_out(centroids, principal_plane(centroids))
-    return _of_spread(islands[finest], 1.0) + _of_spread(plane, 0.01)
+    islands = _laid_out(centroids, _of_spread(principal_plane(centroids), PLANE_SPREAD), FROM_PLANE)[finest]
+    return _of_spread(islands, ISLANDS_SPREAD) + _of_spread(plane, ISLANDS_SPREAD / 100), FROM_ISLANDS
 
 
 def _of_spread(points: Points, spread: float) -> Points:
@@ -149,7 +156,7 @@ def principal_plane(points: Floats) -> Points:
     return centred @ (plane * signs)
 
 
-def _laid_out(points: Floats, start: Points, on_progress: OnProgress | None = None) -> Points:
+def _laid_out(points: Floats, start: Points, gathering: Phase, on_progress: OnProgress | None = None) -> Points:
     """Return (n, 2) positions by t-SNE, in its own scale; so few points that all are neighbours stay at the start."""
     if len(points) <= FEWEST + 1:
         return start
@@ -158,12 +165,13 @@ def _laid_out(points: Floats, start: Points, on_progress: OnProgress | None = No
 
     def report(iteration: int, error: float, embedding: Any) -> None:
         if on_progress is not None:
-            on_progress("laying out the map", done + iteration, GATHERING[0] + SPREADING[0])
+            on_progress("laying out the map", done + iteration, gathering[0] + SPREADING)
 
     done = 0
     affinities = PrecomputedAffinities(_neighbour_graph(points, on_progress))
-    layout = TSNEEmbedding(_of_spread(start, 1e-4), affinities, n_jobs=1)
-    for iterations, exaggeration in (GATHERING, SPREADING):
+    layout = TSNEEmbedding(start, affinities, n_jobs=1)
+    attraction = 1 - (1 - ATTRACTION) * min(1.0, len(points) / ROWS_TO_SPREAD)
+    for iterations, exaggeration in (gathering, (SPREADING, attraction)):
         layout = layout.optimize(
             iterations, exaggeration=exaggeration, momentum=0.8, callbacks=report, callbacks_every_iters=REPORT_EVERY
         )
@@ -172,21 +180,27 @@ def _laid_out(points: Floats, start: Points, on_progress: OnProgress | None = No
 
 
 def _neighbour_graph(points: Floats, on_progress: OnProgress | None) -> Any:
-    """Return the (n, n) symmetric sparse matrix that ties each point alike to its nearest and to whom it is nearest."""
+    """Return the (n, n) symmetric sparse matrix of ties between each point and its nearest, weighed by their cosine.
+
+    The cosine keeps strangers apart where a catalog is so small that they count among the nearest. A point whose cells
+    hold too few others is tied to itself instead, which moves nothing.
+    """
     from scipy.sparse import csr_matrix
 
     index, count = _index_of(points), len(points)
     each = min(max(FEWEST, count // ROWS_PER_NEIGHBOUR), MOST)
-    neighbours = np.empty((count, each), np.int64)
+    neighbours, ties = np.empty((count, each), np.int64), np.empty((count, each))
     for begin in range(0, count, BLOCK):
         if on_progress is not None:
             on_progress("finding neighbours", begin, count)
-        found = index.search(points[begin : begin + BLOCK], each + 1)[1]
+        scores, found = index.search(points[begin : begin + BLOCK], each + 1)
         others = found != np.arange(begin, begin + len(found))[:, None]
         others[others.all(axis=1), -1] = False  # rounding may rank a point behind its near copies
-        neighbours[begin : begin + BLOCK] = found[others].reshape(-1, each)
+        nearest = found[others].reshape(-1, each)
+        neighbours[begin : begin + BLOCK] = np.where(nearest < 0, begin + np.arange(len(nearest))[:, None], nearest)
+        ties[begin : begin + BLOCK] = np.clip(scores[others].reshape(-1, each), LEAST_TIE, 1)
     pointers = np.arange(0, neighbours.size + 1, each)
-    graph = csr_matrix((np.ones(neighbours.size), neighbours.ravel(), pointers), shape=(count, count))
+    graph = csr_matrix((ties.ravel(), neighbours.ravel(), pointers), shape=(count, count))
     return (graph + graph.T) / 2
 
 

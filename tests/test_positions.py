@@ -119,11 +119,11 @@ def test_the_same_catalog_gives_the_same_map_whatever_the_thread_count():
 def test_groups_start_beside_the_groups_they_belong_with():
     embeddings, leaf_of = shop(kinds=40, each=10)
     top_of = leaf_of % 4  # nothing in the vectors says so
-    start = positions._start(embeddings, [top_of.astype(np.int32), leaf_of.astype(np.int32)])
+    start = positions._start(embeddings, [top_of.astype(np.int32), leaf_of.astype(np.int32)])[0]
     nearest = nearest_on_map(start, 30)
     assert (leaf_of[nearest[:, :9]] == leaf_of[:, None]).mean() > 0.98
     assert (top_of[nearest] == top_of[:, None]).mean() > 0.8
-    alone = positions._start(embeddings, [leaf_of.astype(np.int32)])
+    alone = positions._start(embeddings, [leaf_of.astype(np.int32)])[0]
     assert (top_of[nearest_on_map(alone, 30)] == top_of[:, None]).mean() < 0.6
 
 
@@ -142,7 +142,7 @@ def test_progress_is_reported_to_the_end():
     heard = []
     map_positions(shop(kinds=6, each=20)[0], on_progress=lambda *said: heard.append(said))
     assert heard[0] == ("finding neighbours", 0, 120)
-    laid = [done for what, done, total in heard if what == "laying out the map" and total == 300]
+    laid = [done for what, done, total in heard if what == "laying out the map" and total == 300]  # 100 and 200
     assert laid == list(range(10, 301, 10))
 
 
@@ -152,6 +152,18 @@ def test_neighbours_sought_in_cells_are_nearly_those_of_an_exact_search(monkeypa
     monkeypatch.setattr(positions, "EXACT_BELOW", 1_000)
     by_cells = positions._neighbour_graph(embeddings, None) > 0
     assert (exact != by_cells).nnz < 0.1 * exact.nnz
+
+
+def test_cells_of_very_unlike_sizes_leave_no_product_without_a_place(monkeypatch):
+    random = np.random.default_rng(8)
+    crowd = unit_rows(np.eye(32)[0] + 1e-4 * random.standard_normal((900, 32)))
+    embeddings = np.vstack([crowd, unit_rows(random.standard_normal((120, 32)))])
+    monkeypatch.setattr(positions, "EXACT_BELOW", 100)
+    monkeypatch.setattr(positions, "PROBES", 1)
+    places = map_positions(embeddings)
+    assert_sound(places, 1020)
+    known = np.where(np.arange(1020)[:, None] % 3 == 0, np.nan, places).astype(np.float32)
+    assert_sound(placed(embeddings, known), 1020)
 
 
 def test_known_products_stay_and_new_ones_join_their_kind():
