@@ -83,11 +83,11 @@ def _ranks(distances: NDArray[np.floating], of: Rows) -> Rows:
     return np.stack([(distances < theirs[:, [column]]).sum(axis=1) + 1 for column in range(of.shape[1])], axis=1)
 
 
-def in_one_piece(positions: Floats, group_of: Ids) -> float:
-    """Return the share of products nearer to the median position of their own group than to any other's."""
+def in_one_piece(positions: Floats, group_of: Ids, rows: Rows) -> float:
+    """Return the share of these rows that are nearer to the median position of their own group than to any other's."""
     groups = np.unique(group_of, return_inverse=True)[1]
     middles = np.stack([np.median(positions[groups == group], axis=0) for group in range(groups.max() + 1)])
-    return float((cKDTree(middles).query(positions)[1] == groups).mean())
+    return float((cKDTree(middles).query(positions[rows])[1] == groups[rows]).mean())
 
 
 def opened(folder: Path) -> tuple[Floats, list[Ids]]:
@@ -110,9 +110,8 @@ def timed(work: Callable[[], Floats]) -> tuple[Floats, str]:
 def report(name: str, embeddings: Floats, positions: Floats, levels: list[Ids], rows: Rows, took: str) -> None:
     """Print one line of figures."""
     trust, continuity, kept = neighbourhood_scores(embeddings, positions, rows)
-    pieces = ", ".join(
-        f"own {level} {in_one_piece(positions, ids):.2f}" for level, ids in zip(("group", "leaf"), levels, strict=True)
-    )
+    own = [in_one_piece(positions, group_of, rows) for group_of in levels]
+    pieces = ", ".join(f"own {level} {share:.2f}" for level, share in zip(("group", "leaf"), own, strict=True))
     print(
         f"  {name:30} trustworthiness@15 {trust:.4f}, continuity@15 {continuity:.4f}, kept@15 {kept:.3f}, {pieces}; "
         f"{took}",

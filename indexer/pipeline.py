@@ -140,7 +140,8 @@ def build(
             confidence = calibrate(foreign_queries(), choice.encoder, dense, segments, lexical, background)
             confidence.save(staging.confidence)
         with progress.stage("clustering"):
-            write_clusters(cluster_products(embedded.embeddings, products, ClusterSettings(language=language)), staging)
+            grouping = ClusterSettings(language=language)
+            write_clusters(cluster_products(embedded.embeddings, products, grouping, progress.step), staging)
         store.finish()
 
         encoder = choice.record(embedded.embeddings.shape[1], embedded.precision, embedded.parity)

@@ -129,7 +129,7 @@ def _start(points: Floats, levels: Sequence[Ids]) -> tuple[Points, Phase]:
     if not groups or groups[-1].max() <= FEWEST:
         return _of_spread(plane, PLANE_SPREAD), FROM_PLANE
     finest, first_of = groups[-1], np.unique(groups[-1], return_index=True)[1]
-    centroids = unit_rows(sum(_means(points, group)[group[first_of]] for group in groups))
+    centroids = unit_rows(np.sum([_means(points, group)[group[first_of]] for group in groups], axis=0))
     islands = _laid_out(centroids, _of_spread(principal_plane(centroids), PLANE_SPREAD), FROM_PLANE)[finest]
     return _of_spread(islands, ISLANDS_SPREAD) + _of_spread(plane, ISLANDS_SPREAD / 100), FROM_ISLANDS
 
