@@ -24,7 +24,7 @@ from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.judgments import read_judgments, read_queries
 from indexer.grouping import fold_variants
 from indexer.learning import learn_ranker, with_ranker
-from indexer.positions import map_positions
+from indexer.positions import map_positions, placed
 from indexer.progress import Progress
 from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
 from indexer.report import write_query_report, write_report
@@ -142,14 +142,18 @@ def build(
             background = background_of(choice.encoder, home)
             confidence = calibrate(foreign_queries(), choice.encoder, dense, segments, lexical, background)
             confidence.save(staging.confidence)
-        with progress.stage("clustering"):
+        with progress.stage("clustering and mapping"):
             former = former_clusters(live, [product.id for product in products], hashes)
             clustering = cluster_products(
                 embedded.embeddings, products, lexical, ClusterSettings(language=language), former,
                 choice.encoder.fingerprint, choice.encoder.encode_queries,
             )  # fmt: skip
             clustering.save(staging.clusters)
-            np.save(staging.clusters / "positions.npy", map_positions(embedded.embeddings))
+            if former is not None and clustering.is_kept:
+                positions = placed(embedded.embeddings, former.positions)
+            else:
+                positions = map_positions(embedded.embeddings, clustering.levels(), progress.step)
+            np.save(staging.clusters / "positions.npy", positions)
         store.finish()
 
         encoder = choice.record(embedded.embeddings.shape[1], embedded.precision, embedded.parity)

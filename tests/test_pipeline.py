@@ -104,6 +104,28 @@ def test_building_twice_gives_the_same_files(shop: Shop) -> None:
     }
 
 
+def test_groups_and_places_on_the_map_outlive_a_rebuild_with_one_product_in_twenty_changed(shop: Shop) -> None:
+    kinds = ("mug", "gown", "lamp", "boot")
+    shop.rows = [[f"p{n}", f"{kinds[n % 4]} {n // 4}", "", "", "5", ""] for n in range(100)]
+    shop.build()
+    before = shop.engine().release
+    where = {one.id: (before.clusters.cluster_of[row], *before.clusters.positions[row])
+             for row, one in enumerate(before.products)}  # fmt: skip
+    shop.rows = (
+        [[f"new{n}", f"{kinds[n % 4]} new {n}", "", "", "5", ""] for n in range(5)]
+        + shop.rows[:94:-1]
+        + shop.rows[5:95]
+    )
+    shop.build()
+    after = shop.engine().release
+    for row, one in enumerate(after.products):
+        here = (after.clusters.cluster_of[row], *after.clusters.positions[row])
+        assert one.id.startswith("new") or here == where[one.id]
+    assert np.isfinite(after.clusters.positions).all() and np.abs(after.clusters.positions).max() <= 1
+    labels = {cluster.id: cluster.label for cluster in before.clusters.clusters.values()}
+    assert {cluster.id for cluster in after.clusters.clusters.values()} <= labels.keys()
+
+
 def test_rows_in_another_order_keep_every_product_with_its_own_vector(shop: Shop) -> None:
     shop.build()
     before = {p.id: shop.engine().release.dense.embeddings[row].copy() for row, p in enumerate(SHOP)}
