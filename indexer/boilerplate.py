@@ -18,7 +18,13 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|\s*[\n|•]\s*")
 
 
 def without_boilerplate(products: Sequence[Product]) -> list[Product]:
-    """Return the products, in order, with the sentences that too many of them share taken out of their descriptions.
+    """Return the products, in order, with the sentences that too many of them share taken out of their descriptions."""
+    dropped = set(repeated_sentences(products))
+    return [_without(product, dropped) for product in products] if dropped else list(products)
+
+
+def repeated_sentences(products: Sequence[Product]) -> Counter[str]:
+    """Return the sentences that too many products share, in lower case, with how many do.
 
     A group's variants count once: nine sizes of a boot share every sentence.
     """
@@ -31,8 +37,8 @@ def without_boilerplate(products: Sequence[Product]) -> list[Product]:
         }
     )  # fmt: skip
     groups = len({product.group_id or f"row {row}" for row, product in enumerate(products)})
-    dropped = {sentence for sentence, count in holders.items() if count >= max(LEAST, SHARE * groups)}
-    return [_without(product, dropped) for product in products] if dropped else list(products)
+    least = max(LEAST, SHARE * groups)
+    return Counter({sentence: holders[sentence] for sentence in sorted(holders) if holders[sentence] >= least})
 
 
 def _without(product: Product, dropped: set[str]) -> Product:

@@ -27,7 +27,7 @@ from indexer.learning import learn_ranker, with_ranker
 from indexer.passages import texts_of
 from indexer.progress import Progress
 from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
-from indexer.report import write_query_report, write_report
+from indexer.report import Subject, knowledge_of, write_query_report, write_report
 from indexer.settings import BuildSettings
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
@@ -110,7 +110,8 @@ def build(
             catalog = open_catalog(settings.catalog_path, settings.catalog)
             store = ProductStore(staging.products, writable=True)
             reading = read_products(catalog, store, staging, settings.max_rejected, progress)
-            products = without_boilerplate(list(store))
+            listed = list(store)
+            products = without_boilerplate(listed)
         texts = texts_of(products)
         hashes = text_hashes(texts)
         language = main_language(products)[0] or "en"
@@ -134,13 +135,15 @@ def build(
             Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
             write_suggestions(store, language)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
-            np.save(staging.groups, fold_variants(products))
+            group_of = fold_variants(products)
+            np.save(staging.groups, group_of)
         with progress.stage("asking what it cannot answer"):
             background = background_of(choice.encoder, home)
             confidence = calibrate(foreign_queries(), choice.encoder, dense, segments, lexical, background)
             confidence.save(staging.confidence)
         with progress.stage("clustering"):
-            write_clusters(cluster_products(embedded.embeddings, products, ClusterSettings(language=language)), staging)
+            clustering = cluster_products(embedded.embeddings, products, ClusterSettings(language=language))
+            write_clusters(clustering, staging)
         store.finish()
 
         encoder = choice.record(embedded.embeddings.shape[1], embedded.precision, embedded.parity)
@@ -158,7 +161,13 @@ def build(
                 measured, worse = measure(staging, manifest, judged, home, live, progress)
             manifest |= measured
             progress.say(f"  {manifest['ranker']['reason']}")
-        write_report(staging.report, manifest)
+        with progress.stage("writing the report"):
+            labels = {cluster.id: cluster.label for cluster in clustering.clusters}
+            subject = Subject.of(
+                listed, embedded.embeddings, group_of, clustering.cluster_of, labels,
+                choice.encoder, background, language,
+            )  # fmt: skip
+            write_report(staging.report, manifest, knowledge_of(subject, progress.step))
         newest = max((layout.name for layout in home.all_releases()), default="")
         manifest = seal(staging, {**manifest, "seconds": progress.seconds}, newest)
         return publish(staging, manifest, settings, home, live, worse)
