@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -118,7 +119,7 @@ def build(
         warnings = [warning] if (warning := warn_language(products, base)) else []
 
         with progress.stage("choosing the encoder"):
-            judged = _judged_queries(settings)
+            judged = read_judged(settings.queries_path, settings.judgments_path)
             choice = choose_encoder(settings, home, base, products, hashes, judged, live, progress.step)
             progress.say(f"  {choice.report['reason']}")
         warnings = list(dict.fromkeys([*warnings, *choice.report.get("warnings", [])]))
@@ -239,17 +240,17 @@ def write_clusters(clustering: Clustering, staging: Layout) -> None:
     np.save(staging.clusters / "positions.npy", clustering.positions)
 
 
-def _judged_queries(settings: BuildSettings) -> JudgedQueries | None:
-    """Return the judged queries a build was given.
+def read_judged(queries: Path | None, judgments: Path | None) -> JudgedQueries | None:
+    """Return the judged queries of two files, None without any.
 
     Raises:
         AisleError: only one of the two files was given.
     """
-    if settings.judgments_path is None and settings.queries_path is None:
+    if judgments is None and queries is None:
         return None
-    if settings.judgments_path is None or settings.queries_path is None:
+    if judgments is None or queries is None:
         raise AisleError("--judgments and --queries belong together; give both files")
-    return JudgedQueries(read_queries(settings.queries_path), read_judgments(settings.judgments_path))
+    return JudgedQueries(read_queries(queries), read_judgments(judgments))
 
 
 def measure(

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.report.neighbors import Neighbors
+from indexer.report.wording import counted, verb
 from search.arrays import Floats, best_rows, unit_rows
 from search.product import Product
 
 Path = tuple[str, ...]
 
-SHOWN_CATEGORIES = 24
+SHOWN_CATEGORIES = 16
 SHOWN_NEAREST = 3
 SHOWN_MISFILED = 30
 SHOWN_OVERLAPS = 12
@@ -103,14 +104,18 @@ class Categories:
         if not self.count:
             return "The catalog has no categories. With them, products with names that say little are found better."
         if not self.judged:
-            return f"Of {self.count:,} categories none has {LEAST_ITEMS} products, too few to compare products with."
-        told = f"The neighbours of {self.misfiled_found:,} of {self.judged:,} products are in another category"
+            return (
+                f"None of {counted(self.count, 'category', 'categories')} has {LEAST_ITEMS} products: too few to "
+                "compare products with."
+            )
+        told = f"The neighbours of {self.misfiled_found:,} of {self.judged:,} products agree on another category"
         said = f"{told}: look through the list." if self.misfiled_found else "No product looks misfiled."
         if not self.overlaps:
             return said
         one = self.overlaps[0]
         return (
-            f"{said} {self.overlaps_found:,} pairs of categories hold the same kinds of things, such as "
+            f"{said} {counted(self.overlaps_found, 'pair')} of categories "
+            f"{verb(self.overlaps_found, 'holds', 'hold')} the same kinds of things, such as "
             f"“{one.first[-1]}” and “{one.second[-1]}”: tell them apart more clearly, or make them one."
         )
 

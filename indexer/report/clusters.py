@@ -71,8 +71,8 @@ class Clusters:
         if not self.worst or self.worst[0].silhouette >= 0:
             return f"{said}, and every cluster holds together."
         return (
-            f"{said}. The loosest is “{self.worst[0].label}”: its products have little in common, and its label may "
-            "mislead."
+            f"{said}. The loosest is “{self.worst[0].label}”: on average its products lie nearer to another cluster, "
+            "and its label may mislead."
         )
 
 

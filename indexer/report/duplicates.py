@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from indexer.report.neighbors import Neighbors
+from indexer.report.wording import verb
 from search.analysis import Analyzer, is_identifier
 from search.arrays import Floats
 from search.product import Product
 
-SHOWN_GROUPS = 20
-SHOWN_MEMBERS = 6
-SAME_WORDS = 0.9  # cosine from which two products with the same title words are one; below it the texts differ
+SHOWN_GROUPS = 12
+SHOWN_MEMBERS = 4
+SAME_WORDS = 0.6  # cosine from which two products with the same title words are one; below, the texts tell of two
 SAME_CODE = 0.8  # the same, of two products whose titles share a rare part number
 CODE_HOLDERS = 3  # titles that may hold a part number; one held by more is a series
 VARIANT = 0.95  # cosine from which titles that differ in one place are of one product in two sizes or colours
@@ -76,17 +77,18 @@ class Duplicates:
         parts = []
         if self.twice.count:
             parts.append(
-                f"{self.twice.products:,} products seem to be {self.twice.count:,} listed more than once: keep one of "
-                "each."
+                f"{self.twice.products:,} products seem to be {self.twice.count:,} that "
+                f"{verb(self.twice.count, 'is', 'are')} listed more than once: keep one of each."
             )
         if self.same_title.count:
             parts.append(
-                f"{self.same_title.products:,} share their title with another that is not the same: say what differs."
+                f"{self.same_title.products:,} share their title with another that differs elsewhere: say in the title "
+                "how."
             )
         if self.variants.count:
             parts.append(
-                f"{self.variants.products:,} differ from another in one word or size: give such variants a common "
-                "group_id, and results show one of each instead of all."
+                f"{self.variants.products:,} differ from another in one word or size: variants, it seems. Give them a "
+                "common group_id, and results show one of each instead of all."
             )
         return " ".join(parts) or "No product seems to be listed twice, and no variants are undeclared."
 

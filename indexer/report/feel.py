@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.report.vocabulary import Vocabulary
+from indexer.report.wording import counted, verb
 from search.arrays import Floats, Rows, best_rows, unit_rows
 
 LEAST_COUNT = 5  # products; with fewer, one more or less found would move a word's share by a quarter
-SHOWN = 20
+SHOWN = 15
 GAP = 0.3  # of what its products allow, a word must fall short by this share to be called unknown
 KIN = 0.25  # of a word's holders are less like the others of them than any product that counts as their kin
 _BLOCK = 128  # words scored at a time
@@ -87,12 +88,15 @@ class Feel:
             return f"No word stands in {LEAST_COUNT} titles or more, so nothing can be said about single words."
         unknown = self.spelled_found + self.meant_found
         if not unknown:
-            return f"All {self.words:,} frequent words find the products that hold them about as well as they can."
+            return (
+                f"{counted(self.words, 'frequent word')} {verb(self.words, 'finds', 'find')} the products that hold "
+                "them about as well as these lie together."
+            )
         worst = max((*self.spelled[:1], *self.meant[:1]), key=lambda one: one.possible - one.found)
         return (
-            f"{unknown:,} of {self.words:,} frequent words do not find by meaning what they stand for here, such as "
-            f"“{worst.word}”: alone it finds {worst.found} of the {worst.count} products that hold it. Such words are "
-            "found by their letters; beside them, say in plain words what the thing is."
+            f"{unknown:,} of {counted(self.words, 'frequent word')} {verb(unknown, 'is', 'are')} hardly understood, "
+            f"such as “{worst.word}”: alone it finds {worst.found:,} of the {worst.count:,} products that hold it. Such "
+            "words are found by their letters; beside them, say in plain words what the thing is."
         )
 
 

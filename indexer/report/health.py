@@ -71,7 +71,8 @@ class Health:
         if not self.findings:
             return "Every product has a title, a description, a category, a brand, a price and a picture."
         worst = self.findings[0]
-        return f"{worst.count:,} of {self.products:,} rows are {worst.name}. {worst.advice}"
+        told = f"{worst.count:,} of {self.products:,}" if worst.share < 1 else f"All {worst.count:,}"
+        return f"{told} rows are {worst.name}. {worst.advice}"
 
 
 def health_of(products: Sequence[Product]) -> Health:

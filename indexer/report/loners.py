@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.report.neighbors import Neighbors
+from indexer.report.wording import verb
 from search.arrays import Rows
 from search.product import Product
 
 NEAREST = 10  # neighbours averaged
-SHOWN = 20
+SHOWN = 15
 SHOWN_ANYWAY = 5  # the farthest, when none is far
 BINS = 24
 FAR = 3.5  # robust standard deviations below the median from which a product stands alone
@@ -66,8 +67,8 @@ class Loners:
         if not self.found:
             return "Every product has others like it; none stands far from everything."
         return (
-            f"{self.found:,} of {self.products:,} products stand far from everything, such as "
-            f"“{self.loners[0].product.title[:80]}”. Each is either the only one of its kind or says too little about "
+            f"{self.found:,} of {self.products:,} products {verb(self.found, 'stands', 'stand')} far from everything, such "
+            f"as “{self.loners[0].product.title[:80]}”. Each is either the only one of its kind or says too little about "
             "itself: give the latter a title and a description that name what it is."
         )
 

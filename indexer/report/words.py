@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.report.vocabulary import Vocabulary
+from indexer.report.wording import counted, verb
 from search.arrays import Floats, best_rows, unit_rows
 
-SHOWN_WORDS = 24
+SHOWN_WORDS = 16
 SHOWN_NEIGHBORS = 5
-SHOWN_PAIRS = 16
+SHOWN_PAIRS = 12
 CLOSE = 0.7  # cosine of two single words from which a search for one finds the other's products
 MISTAKEN = 0.6  # and from which words that begin alike may be taken for one another
 SAME_LETTERS = 3  # at the beginning: encoders spell rare words from pieces, and those may be other words
@@ -84,19 +85,20 @@ class Words:
             return "The titles share too few words to say anything about what the encoder makes of them."
         if not self.synonyms_found and not self.false_friends_found:
             return "No two words of the titles are so near that the encoder would take one for the other."
-        met = "No pair of words finds each other's products"
+        met = "No pair of words finds each other’s products"
         if self.synonyms:
             best = self.synonyms[0]
             met = (
-                f"{self.synonyms_found} pairs of words find each other's products, "
-                f"such as “{best.first}” and “{best.second}”: shoppers may use either"
+                f"{counted(self.synonyms_found, 'pair')} of words {verb(self.synonyms_found, 'finds', 'find')} each "
+                f"other’s products, such as “{best.first}” and “{best.second}”: shoppers may use either"
             )
         if not self.false_friends:
             return f"{met}."
         worst = self.false_friends[0]
         return (
-            f"{met}. {self.false_friends_found} are taken for one another by their letters, such as “{worst.first}” "
-            f"and “{worst.second}”: say in the titles that hold them what the thing is."
+            f"{met}. {counted(self.false_friends_found, 'pair')} {verb(self.false_friends_found, 'is', 'are')} taken "
+            f"for one another by their letters, such as “{worst.first}” and “{worst.second}”: say in the titles that "
+            "hold them what the thing is."
         )
 
 
