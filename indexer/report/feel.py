@@ -95,8 +95,8 @@ class Feel:
         worst = max((*self.spelled[:1], *self.meant[:1]), key=lambda one: one.possible - one.found)
         return (
             f"{unknown:,} of {counted(self.words, 'frequent word')} {verb(unknown, 'is', 'are')} hardly understood, "
-            f"such as “{worst.word}”: alone it finds {worst.found:,} of the {worst.count:,} products that hold it. Such "
-            "words are found by their letters; beside them, say in plain words what the thing is."
+            f"such as “{worst.word}”: alone it finds {worst.found:,} of the {worst.count:,} products that hold it. "
+            "Such words are found by their letters; beside them, say in plain words what the thing is."
         )
 
 

@@ -16,6 +16,7 @@ NEAREST = 10  # neighbours averaged
 SHOWN = 15
 SHOWN_ANYWAY = 5  # the farthest, when none is far
 BINS = 24
+LEAST_DEVIATION = 0.02  # cosine; where all products are much alike, smaller differences say nothing
 FAR = 3.5  # robust standard deviations below the median from which a product stands alone
 
 
@@ -67,9 +68,9 @@ class Loners:
         if not self.found:
             return "Every product has others like it; none stands far from everything."
         return (
-            f"{self.found:,} of {self.products:,} products {verb(self.found, 'stands', 'stand')} far from everything, such "
-            f"as “{self.loners[0].product.title[:80]}”. Each is either the only one of its kind or says too little about "
-            "itself: give the latter a title and a description that name what it is."
+            f"{self.found:,} of {self.products:,} products {verb(self.found, 'stands', 'stand')} far from everything, "
+            f"such as “{self.loners[0].product.title[:80]}”. Each is either the only one of its kind or says too "
+            "little about itself: give the latter a title and a description that name what it is."
         )
 
 
@@ -84,7 +85,7 @@ def loners_of(items: Sequence[Product], neighbors: Neighbors) -> Loners:
         return Loners(0.0, 0.0, (), (), (), 0, len(items))
     means = neighbors.cosines[:, :k].mean(axis=1)
     median = float(np.median(means))
-    deviation = float(np.median(np.abs(means - median)))
+    deviation = max(float(np.median(np.abs(means - median))), LEAST_DEVIATION)
     limit = median - FAR * deviation / 0.6745
     order: Rows = np.argsort(means, kind="stable")
     far = [int(item) for item in order if means[item] < limit - 1e-6]
