@@ -239,15 +239,16 @@ def test_a_part_number_in_products_far_apart_joins_nothing() -> None:
 
 
 def test_equal_titles_with_another_price_attribute_or_category_say_what_differs() -> None:
-    one = Product("a", "Desk mount", price=10.0, attributes={"Width": ("40 cm",)}, category=("Mounts",))
+    one = Product("a", "Desk mount", brand="Norr", price=10.0, attributes={"Width": ("40 cm",)}, category=("Mounts",))
     others = [
         replace(one, id="b", price=20.0), replace(one, id="c", attributes={"Width": ("60 cm",)}),
         replace(one, id="d", price=20.5, attributes={"Width": ("60 cm",)}, category=("Other",)),
+        replace(one, id="e", brand="Hob"), replace(one, id="f", brand=""),
     ]  # fmt: skip
-    found = compared([one, *others], at(0, 1, 2, 3))
-    assert found.twice.count == 0
-    assert found.same_title.shown[0].size == 4
-    assert set(found.same_title.shown[0].told_apart) == {"price", "Width", "category"}
+    found = compared([one, *others], at(0, 1, 2, 3, 4, 5))
+    assert found.same_title.shown[0].size == 5
+    assert set(found.same_title.shown[0].told_apart) == {"price", "Width", "category", "brand"}
+    assert [product.id for product in found.twice.shown[0].products] == ["e", "f"]  # no brand tells nothing
 
 
 def test_titles_that_differ_in_one_word_or_size_are_variants_and_models_are_not() -> None:
@@ -266,7 +267,9 @@ def test_declared_variants_are_never_told_as_duplicates() -> None:
     assert (knowledge.rows, knowledge.items, knowledge.duplicates.twice.count) == (4, 2, 0)
 
 
-@pytest.mark.parametrize(("term", "is_one"), [("lds4821ww", True), ("12oz", False), ("2015", False), ("ps4", False)])
+@pytest.mark.parametrize(
+    ("term", "is_one"), [("lds4821ww", True), ("12oz", False), ("2015", False), ("ps4", False), ("14x72", False)]
+)
 def test_part_numbers_are_told_from_sizes_and_years(term: str, is_one: bool) -> None:
     assert is_code(term) is is_one
 

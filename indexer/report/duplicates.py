@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,13 +17,14 @@ from search.product import Product
 SHOWN_GROUPS = 12
 SHOWN_MEMBERS = 4
 SAME_WORDS = 0.6  # cosine from which two products with the same title words are one; below, the texts tell of two
-SAME_CODE = 0.8  # the same, of two products whose titles share a rare part number
+SAME_CODE = 0.7  # the same, of two whose titles share a rare part number; DESIGN.md, "What the embedding knows"
 CODE_HOLDERS = 3  # titles that may hold a part number; one held by more is a series
 VARIANT = 0.95  # cosine from which titles that differ in one place are of one product in two sizes or colours
 REWORDED = 3  # terms: titles of one part number that differ by fewer on each side are variants, not rewordings
 SAME_PRICE = 0.05  # share by which the prices of one thing may differ
 VARIANT_WORDS = 4  # title terms both must share: "mug, red" and "mug, blue" yes, "red" and "blue" no
 
+_SIDES = re.compile(r"\d+x\d+.*")  # 14x72, a size
 Terms = Counter[str]
 
 
@@ -165,7 +167,8 @@ def _is_reworded(first: Terms, second: Terms) -> bool:
 
 def is_code(term: str) -> bool:
     """Return whether a term is a part number: letters and at least two digits, long enough to be no accident."""
-    return len(term) >= 5 and is_identifier(term) and any(map(str.isalpha, term)) and sum(map(str.isdigit, term)) > 1
+    is_mixed = any(map(str.isalpha, term)) and sum(map(str.isdigit, term)) > 1
+    return len(term) >= 5 and is_mixed and is_identifier(term) and not _SIDES.fullmatch(term)
 
 
 def _close_pairs(neighbors: Neighbors) -> Iterable[tuple[int, int, float]]:
@@ -195,6 +198,8 @@ def _conflicts(first: Product, second: Product) -> tuple[str, ...]:
     told = [name for name in sorted(shared) if first.attributes[name] != second.attributes[name]]
     if first.category and second.category and first.category != second.category:
         told.append("category")
+    if first.brand and second.brand and first.brand.casefold() != second.brand.casefold():
+        told.append("brand")
     if first.price and second.price and abs(first.price - second.price) > SAME_PRICE * max(first.price, second.price):
         told.append("price")
     return tuple(told)
