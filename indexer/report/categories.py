@@ -21,7 +21,7 @@ SHOWN_MISFILED = 30
 SHOWN_OVERLAPS = 12
 LEAST_ITEMS = 5  # of a category that is judged or proposed; in smaller ones neighbours of the same kind are too few
 # Share of the neighbours' votes that must name one other category, and most that may still name the product's own:
-# of 200 planted errors these find .30, and .60 of all they name are planted (DESIGN.md, "What the embedding knows").
+# of 200 planted errors these find .28, and .67 of all they name are planted (DESIGN.md, "What the embedding knows").
 AGREE, OWN_MOST = 0.5, 0.1
 OVERLAP, LEAST_OVERLAP = 0.15, 3  # share and number of a category's products that most neighbours place in one other,
 # from which the two overlap and no product is to blame

@@ -15,7 +15,7 @@ from search.arrays import Floats, Mask, Rows, unit_rows
 from search.encoder import Encoder
 from search.product import Product
 
-MOST_WORDS = 1_500  # asked of the encoder, the most frequent ones: two or three seconds on two cores
+MOST_WORDS = 1_000  # asked of the encoder, the most frequent ones; most of their vectors are lent by the background
 LEAST_HOLDERS = 3  # titles; rarer words say more about one product than about the encoder
 LONGEST_WORD = 40  # letters; longer ones are not words
 

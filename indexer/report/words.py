@@ -90,7 +90,8 @@ class Words:
             best = self.synonyms[0]
             met = (
                 f"{counted(self.synonyms_found, 'pair')} of words {verb(self.synonyms_found, 'finds', 'find')} each "
-                f"other’s products, such as “{best.first}” and “{best.second}”: shoppers may use either"
+                f"other’s products, such as “{best.first}” and “{best.second}”: right where they mean the same, but "
+                "opposites meet too"
             )
         if not self.false_friends:
             return f"{met}."
