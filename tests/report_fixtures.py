@@ -7,7 +7,9 @@ from typing import Any
 
 from conftest import FakeEncoder
 
-from indexer.report import Subject, knowledge_of, write_report
+from indexer.evaluation.measures import evaluate_run
+from indexer.report import Subject, knowledge_of, write_query_report, write_report
+from indexer.training import JudgedQueries
 from search.home import Layout
 from search.product import Product
 from search.release import open_release
@@ -45,6 +47,10 @@ def add_report(layout: Layout, products: Sequence[Product]) -> None:
         products, release.dense.embeddings, release.group_of, release.clusters.cluster_of, labels, FakeEncoder(), None,
         "en",
     )  # fmt: skip
-    layout.query_report.write_text('<style>p{}</style><p><a href="report.html">Back</a></p>')
+    judgments = {"q": {products[0].id: 1.0}, "r": {products[1].id: 1.0}}
+    run = {query: [(product.id, 1.0 / rank) for rank, product in enumerate(products, 1)] for query in judgments}
+    judged = JudgedQueries({"q": "red mug", "r": "<b>blue</b> mug"}, judgments)
+    by_mode = dict.fromkeys(("lexical", "dense", "hybrid"), evaluate_run(run, judgments))
+    write_query_report(layout.query_report, manifest_of(len(products)), judged, by_mode)
     metrics = {"metrics": {"nDCG@10": {"mean": 0.7, "low": 0.6, "high": 0.8}}}
     write_report(layout.report, manifest_of(len(products), metrics=metrics), knowledge_of(subject))
