@@ -14,6 +14,7 @@ from search.product import Product
 SHOWN = 8  # best and worst each
 EXAMPLES = 3
 LEAST_ITEMS = 4  # of a cluster that is called good or bad
+LOOSE = -0.05  # mean silhouette below which a cluster is worth a look
 BINS = 16
 _BLOCK = 8_192
 
@@ -57,7 +58,7 @@ class Clusters:
     @property
     def needs_a_look(self) -> bool:
         """Whether there is something to do."""
-        return bool(self.worst) and self.worst[0].silhouette < 0
+        return bool(self.worst) and self.worst[0].silhouette < LOOSE
 
     @property
     def summary(self) -> str:
@@ -68,7 +69,7 @@ class Clusters:
             f"{self.count:,} clusters of about {self.median_size:,} products; {1 - self.between:.0%} of the products "
             "lie nearest to their own"
         )
-        if not self.worst or self.worst[0].silhouette >= 0:
+        if not self.needs_a_look:
             return f"{said}, and every cluster holds together."
         return (
             f"{said}. The loosest is “{self.worst[0].label}”: on average its products lie nearer to another cluster, "

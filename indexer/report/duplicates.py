@@ -104,7 +104,9 @@ def duplicates_of(items: Sequence[Product], vectors: Floats, neighbors: Neighbor
         neighbors: of the items.
         analyzer: makes terms of titles: 12 oz, 12oz and 12-ounce are one.
     """
-    terms = [Counter(analyzer.terms_of(product.title)) for product in items]
+    titles = [list(analyzer.words_and_terms(product.title)) for product in items]
+    terms = [Counter(term for _, term in title) for title in titles]
+    written = {term: word for title in titles for word, term in title}
     twice, same_title, variants = _Links(), _Links(), _Links()
     for first, second in _same_title(terms):
         cosine = float(vectors[first] @ vectors[second])
@@ -121,7 +123,7 @@ def duplicates_of(items: Sequence[Product], vectors: Floats, neighbors: Neighbor
     for first, second, cosine in _close_pairs(neighbors):
         told = _difference(terms[first], terms[second])
         if told:
-            variants.join(first, second, cosine, told)
+            variants.join(first, second, cosine, tuple(written[term] for term in told))
     return Duplicates(
         _listed(twice.groups(items), lambda group: -group.cosine),
         _listed(same_title.groups(items), lambda group: -group.size),
