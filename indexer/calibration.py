@@ -82,8 +82,13 @@ def background_of(encoder: Encoder, home: Home) -> Any:
                 return Confidence.load(layout.confidence).background
         except (ReleaseDamaged, KeyError):
             continue
-    words = [word for word in encoder.words() if len(word) >= LEAST_LETTERS and word.isalpha()][:BACKGROUND_WORDS]
+    words = background_words(encoder)
     return _indexed(encoder.encode_queries(words)) if words else None
+
+
+def background_words(encoder: Encoder) -> list[str]:
+    """Return the encoder's most common words; word i is vector i of `background_of`."""
+    return [word for word in encoder.words() if len(word) >= LEAST_LETTERS and word.isalpha()][:BACKGROUND_WORDS]
 
 
 def _indexed(vectors: Floats) -> Any:

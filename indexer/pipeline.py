@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ from indexer.learning import learn_ranker, with_ranker
 from indexer.positions import map_positions, placed
 from indexer.progress import Progress
 from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
-from indexer.report import write_query_report, write_report
+from indexer.report import Subject, knowledge_of, write_query_report, write_report
 from indexer.settings import BuildSettings
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
@@ -111,16 +112,16 @@ def build(
             catalog = open_catalog(settings.catalog_path, settings.catalog)
             store = ProductStore(staging.products, writable=True)
             reading = read_products(catalog, store, staging, settings.max_rejected, progress)
-            products = list(store)
-            boilerplate = boilerplate_of(products)
-            products = without_boilerplate(products, boilerplate)
+            listed = list(store)
+            boilerplate = boilerplate_of(listed)
+            products = without_boilerplate(listed, boilerplate)
         texts = texts_of(products)
         hashes = text_hashes(texts)
         language = main_language(products)[0] or "en"
         warnings = [warning] if (warning := warn_language(products, base)) else []
 
         with progress.stage("choosing the encoder"):
-            judged = _judged_queries(settings)
+            judged = read_judged(settings.queries_path, settings.judgments_path)
             choice = choose_encoder(settings, home, base, products, hashes, judged, live, progress.step)
             progress.say(f"  {choice.report['reason']}")
         warnings = list(dict.fromkeys([*warnings, *choice.report.get("warnings", [])]))
@@ -137,7 +138,8 @@ def build(
             Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
             write_suggestions(store, language)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
-            np.save(staging.groups, fold_variants(products))
+            group_of = fold_variants(products)
+            np.save(staging.groups, group_of)
         with progress.stage("asking what it cannot answer"):
             background = background_of(choice.encoder, home)
             confidence = calibrate(foreign_queries(), choice.encoder, dense, segments, lexical, background)
@@ -172,7 +174,13 @@ def build(
                 measured, worse = measure(staging, manifest, judged, home, live, progress)
             manifest |= measured
             progress.say(f"  {manifest['ranker']['reason']}")
-        write_report(staging.report, manifest)
+        with progress.stage("writing the report"):
+            labels = {cluster.id: cluster.label for cluster in clustering.clusters}
+            subject = Subject.of(
+                listed, embedded.embeddings, group_of, clustering.cluster_of, labels,
+                choice.encoder, background, language,
+            )  # fmt: skip
+            write_report(staging.report, manifest, knowledge_of(subject, progress.step))
         newest = max((layout.name for layout in home.all_releases()), default="")
         manifest = seal(staging, {**manifest, "seconds": progress.seconds}, newest)
         return publish(staging, manifest, settings, home, live, worse)
@@ -234,17 +242,17 @@ def write_vectors(
     segments.save(staging.segments)
 
 
-def _judged_queries(settings: BuildSettings) -> JudgedQueries | None:
-    """Return the judged queries a build was given.
+def read_judged(queries: Path | None, judgments: Path | None) -> JudgedQueries | None:
+    """Return the judged queries of two files, None without any.
 
     Raises:
         AisleError: only one of the two files was given.
     """
-    if settings.judgments_path is None and settings.queries_path is None:
+    if judgments is None and queries is None:
         return None
-    if settings.judgments_path is None or settings.queries_path is None:
+    if judgments is None or queries is None:
         raise AisleError("--judgments and --queries belong together; give both files")
-    return JudgedQueries(read_queries(settings.queries_path), read_judgments(settings.judgments_path))
+    return JudgedQueries(read_queries(queries), read_judgments(judgments))
 
 
 def measure(

@@ -172,5 +172,9 @@ def open_engine(layout: Layout, encoder: FakeEncoder | None = None, **options: b
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """An engine over SHOP. Read only."""
-    return open_engine(write_release(tmp_path_factory.mktemp("releases") / "shop", SHOP))
+    """An engine over SHOP, its report written. Read only."""
+    from report_fixtures import add_report
+
+    layout = write_release(tmp_path_factory.mktemp("releases") / "shop", SHOP)
+    add_report(layout, SHOP)
+    return open_engine(layout)

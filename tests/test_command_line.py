@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import os
 import re
@@ -93,6 +94,30 @@ def test_verify_finds_a_changed_file(built: tuple[Path, dict]) -> None:
     assert "report.html: its content has changed" in done.stdout
 
 
+def test_report_says_what_the_embedding_knows(built: tuple[Path, dict], tmp_path: Path) -> None:
+    done = aisle("report", home=built[0])
+    assert done.returncode == 0, done.stderr
+    assert "Is anything listed twice?" in done.stdout
+    assert done.stdout.endswith(f"The page: {Path(built[1]['folder']) / 'report.html'}\n")
+    page = tmp_path / "page.html"
+    result = json.loads(aisle("report", "--out", str(page), "--json", home=built[0]).stdout)
+    assert (result["rows"], result["page"], result["curve"]) == (40, str(page), None)
+    assert result["summary"]["duplicates"] == result["duplicates"]["summary"]
+    assert result["summary"]["words"] in html.unescape(page.read_text("utf-8"))
+
+
+def test_report_never_writes_into_a_release(built: tuple[Path, dict]) -> None:
+    done = aisle("report", "--out", f"{built[1]['folder']}/more.html", home=built[0])
+    assert (done.returncode, "a release never changes" in done.stderr) == (2, True)
+    assert aisle("verify", built[1]["release"], home=built[0]).returncode == 0
+
+
+def test_shares_need_enough_to_train_on(built: tuple[Path, dict]) -> None:
+    done = aisle("report", "--shares", "10,100", home=built[0])
+    assert done.returncode == 2
+    assert "the shares cannot be measured: 40 products are too few" in done.stderr
+
+
 def test_releases_lists_what_is_kept(built: tuple[Path, dict]) -> None:
     listing = json.loads(aisle("releases", "--json", home=built[0]).stdout)
     assert sum(entry["live"] for entry in listing) == 1
@@ -115,6 +140,8 @@ def test_if_none_and_if_changed_save_a_build(built: tuple[Path, dict], small_cat
     ("arguments", "code", "says"),
     [
         (["search", "mug"], 2, "python -m indexer build"),
+        (["report"], 2, "python -m indexer build"),
+        (["report", "--shares", "none"], 2, "10,30,100"),
         (["build", "missing.csv"], 2, "missing.csv"),
         (["check", "README.md"], 2, "README.md"),
         (["rollback"], 2, "no release"),
