@@ -83,9 +83,9 @@ def background_of(encoder: Encoder, home: Home) -> Any:
     if (lent := _lent(encoder.fingerprint, home)) is not None:
         return lent
     if isinstance(encoder, ReducedEncoder) and (lent := _lent(encoder.encoder.fingerprint, home)) is not None:
-        return _indexed(encoder.reduction.of(lent.reconstruct_n(0, lent.ntotal)))
+        return word_index(encoder.reduction.of(lent.reconstruct_n(0, lent.ntotal)))
     words = [word for word in encoder.words() if len(word) >= LEAST_LETTERS and word.isalpha()][:BACKGROUND_WORDS]
-    return _indexed(encoder.encode_queries(words)) if words else None
+    return word_index(encoder.encode_queries(words)) if words else None
 
 
 def _lent(space: str, home: Home) -> Any:
@@ -98,7 +98,8 @@ def _lent(space: str, home: Home) -> Any:
     return None
 
 
-def _indexed(vectors: Floats) -> Any:
+def word_index(vectors: Floats) -> Any:
+    """Return a FAISS index of (n, d) float32 unit rows, 8 bits a value."""
     import faiss
 
     index = faiss.IndexScalarQuantizer(vectors.shape[1], faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)

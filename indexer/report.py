@@ -19,7 +19,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 def write_report(path: Path, manifest: dict[str, Any]) -> None:
     """Write the build report from a manifest's entries."""
-    page = _template("report.html").render(
+    page = page_template("report.html").render(
         catalog=manifest["catalog"],
         training=manifest["training"],
         encoder=manifest["encoder"],
@@ -56,16 +56,17 @@ def write_query_report(path: Path, manifest: dict[str, Any], judged: JudgedQueri
         name: compare_evaluations(by_mode[mode], by_mode["hybrid"]).differences["nDCG@10"]
         for mode, name in (("lexical", "words"), ("dense", "meaning"))
     }
-    page = _template("queries.html").render(
+    page = page_template("queries.html").render(
         catalog=manifest["catalog"], columns=list(modes.values()), rows=rows, duels=duels
     )
     path.write_text(page, "utf-8")
 
 
-def _template(name: str) -> Template:
+def page_template(name: str) -> Template:
+    """Return one of the indexer's page templates."""
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
     environment.filters["sparkline"] = sparkline_points
-    return environment.get_template(name)
+    return environment.getpage_template(name)
 
 
 def sparkline_points(values: list[float], width: int = 600, height: int = 120) -> str:
