@@ -1,4 +1,5 @@
-"""The command line: python -m indexer check, build, dimensions, evaluate, compare, search, export, releases, rollback, verify.
+"""The command line: python -m indexer check, build, evaluate, compare, search, dimensions, export, releases, rollback,
+verify.
 
 Exit codes: 0 fine, 1 the answer is no (a refusal, errors found), 2 bad usage or input.
 """
@@ -21,8 +22,8 @@ def main() -> None:
 
 
 for command in (
-    catalog.check, catalog.build, dimensions.dimensions, quality.evaluate, quality.compare, quality.search, releases.export,
-    releases.releases, releases.rollback, releases.verify,
+    catalog.check, catalog.build, quality.evaluate, quality.compare, quality.search, dimensions.dimensions,
+    releases.export, releases.releases, releases.rollback, releases.verify,
 ):  # fmt: skip
     main.add_command(command)
 

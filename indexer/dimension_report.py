@@ -74,8 +74,9 @@ class DimensionReport:
         if choice is full:
             return f"Keep {full.dim} dimensions in float32: every smaller setting loses more than the rule allows."
         return (
-            f"{choice.dim} dimensions in {choice.precision}: {choice.bytes:,.0f} bytes a product in place of "
-            f"{full.bytes:,.0f}, nDCG@10 {choice.ndcg:.3f} in place of {full.ndcg:.3f} ({choice.change.low:+.3f} to "
+            f"{choice.dim} dimensions in {choice.precision}: {choice.stored:,.0f} bytes a product in place of "
+            f"{full.stored:,.0f}, of which {choice.bytes:,.0f} in place of {full.bytes:,.0f} are searched; nDCG@10 "
+            f"{choice.ndcg:.3f} in place of {full.ndcg:.3f} ({choice.change.low:+.3f} to "
             f"{choice.change.high:+.3f}), and {choice.recall:.1%} of the exact search's first hundred."
         )
 
@@ -92,26 +93,28 @@ class DimensionReport:
 
     def as_text(self) -> str:
         """Return the table, the recommendation and the rule for people."""
-        lines = [f"release {self.release}: {self.rows:,} products of {self.catalog}, {self.encoder}; {self.questions}", ""]
-        lines.append(
-            f"{'':<26}{'nDCG@10':>8}  {'change, 95 %':<17}{'Recall@100':>10}{'bytes':>8}{'+ sentences':>13}"
-            f"{'build s':>9}{'query ms':>10}  nDCG@10"
-        )
+        lines = [
+            f"release {self.release}: {self.rows:,} products of {self.catalog}, {self.encoder}",
+            f"{self.questions}; the leg by meaning alone",
+            "",
+            f"{'':<26}{'nDCG@10':>8}  {'change, 95 %':<17}{'Recall@100':>10}{'index B':>9}{'stored B':>9}"
+            f"{'build s':>9}{'query ms':>10}  nDCG@10",
+        ]
         best = max(one.ndcg for one in self.measured)
         for one in self.measured:
-            change = f"{one.change.low:+.3f} to {one.change.high:+.3f}"
-            sentences = f"{one.segment_bytes:,.0f}" if one.segment_bytes else ""
+            interval = f"{one.change.low:+.3f} to {one.change.high:+.3f}"
             bar = "█" * round(BAR * one.ndcg / best) if best > 0 else ""
             lines.append(
-                f"{'→ ' if one is self.choice else '  '}{name_of(one):<24}{one.ndcg:8.3f}  {change:<17}{one.recall:10.3f}"
-                f"{one.bytes:8,.0f}{sentences:>13}{one.build_seconds:9.1f}{one.query_ms:10.2f}  {bar}"
+                f"{'→ ' if one is self.choice else '  '}{name_of(one):<24}{one.ndcg:8.3f}  {interval:<17}"
+                f"{one.recall:10.3f}{one.bytes:9,.0f}{one.stored:9,.0f}"
+                f"{one.build_seconds:9.1f}{one.query_ms:10.2f}  {bar}"
             )
         lines += ["", f"Recommended: {self.advice}", *([f"  {self.command}"] if self.command else [])]
         if self.served is not None:
-            change = self.served.differences["nDCG@10"].change
+            found = self.served.differences["nDCG@10"]
             lines.append(
-                f"  As served, words and meaning together: nDCG@10 {self.served.differences['nDCG@10'].mean_a:.3f} -> "
-                f"{self.served.differences['nDCG@10'].mean_b:.3f} ({change.low:+.3f} to {change.high:+.3f})"
+                f"  As served, words and meaning together: nDCG@10 {found.mean_a:.3f} -> {found.mean_b:.3f} "
+                f"({found.change.low:+.3f} to {found.change.high:+.3f}, {len(self.served.query_ids)} queries)"
             )
         lines += ["", f"Rule: {RULE}", *(f"Note: {note}" for note in self.notes)]
         return "\n".join(lines)
@@ -160,11 +163,13 @@ def report_of(
     passages = [text.passage for text in texts_of(products)]
     measured = (*dense, *bench.sparse(passages))
     index = SparseIndex("tf-idf", passages)
-    hybrid = served(release, encoder, choice, questions, tell) if questions.is_judged and choice is not dense[0] else None
+    hybrid = None
+    if questions.is_judged and choice is not dense[0]:
+        hybrid = served(release, encoder, choice, questions, tell)
     notes = [
-        "bytes are those of the stored index and its rotation; \"+ sentences\" is what the sentences of the second look "
-        "take besides. A float32 release also keeps embeddings.npy, as many bytes again.",
-    ]  # fmt: skip
+        "Bytes are a product's share: 'index' of the file that is searched, 'stored' of all that a release keeps of "
+        "meaning: the index, the rotation, the sentences of the second look and, in float32, embeddings.npy."
+    ]
     if not bench.can_store(dense[0].dim, "pq"):
         notes.append(f"pq was left out: it is learnt from at least {PQ_CENTROIDS} products, and there are {len(ids)}.")
     return DimensionReport(
@@ -185,8 +190,8 @@ def expect_full(release: Release) -> None:
         return
     record = release.manifest["vectors"]
     raise AisleError(
-        f"release {release.name} holds {record['dim']} of {record['of']} dimensions in {record['precision']}, and what was "
-        "left out cannot be measured; build one beside it, which encodes nothing again, and measure that: python -m "
+        f"release {release.name} holds {record['dim']} of {record['of']} dimensions in {record['precision']}; what was "
+        "left out cannot be measured. Build one beside it, which encodes nothing again, and measure that: python -m "
         f"indexer build {release.manifest['catalog'].get('name', 'CATALOG')} --out whole, then dimensions --index whole"
     )
 

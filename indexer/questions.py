@@ -1,4 +1,4 @@
-"""What a catalog is asked when settings are compared: people's judged queries, or pseudo-queries of its own products."""
+"""What a catalog is asked when settings are compared: people's judged queries, or pseudo-queries of its products."""
 
 from __future__ import annotations
 

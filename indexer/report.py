@@ -66,7 +66,7 @@ def page_template(name: str) -> Template:
     """Return one of the indexer's page templates."""
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
     environment.filters["sparkline"] = sparkline_points
-    return environment.getpage_template(name)
+    return environment.get_template(name)
 
 
 def sparkline_points(values: list[float], width: int = 600, height: int = 120) -> str:
