@@ -39,8 +39,8 @@ MOST_SERVED = 300  # queries asked of the whole engine, which takes far longer t
 RULE = (
     f"Of the settings that lose, with 95 % confidence, less than {MOST_LOST} of nDCG@10 (the lower end of a paired "
     f"bootstrap over the queries) and find at least {LEAST_RECALL:.0%} of the {RECALL_K} products that the exact "
-    "search over the encoder's own vectors finds, the one of which a release stores the fewest bytes a product; of equal "
-    "ones the simplest."
+    "search over the encoder's own vectors finds, the one of which a release stores the fewest bytes a product; of "
+    "equal ones the simplest."
 )
 
 Search = Callable[[Any, int], tuple[Rows, Floats]]
@@ -59,7 +59,6 @@ class Measured:
         recall: share of the exact search's RECALL_K products found.
         bytes: a product, of the index's file; stored: of all that a release keeps of meaning: index, rotation, segments
             and, in float32, the embeddings.
-
         build_seconds: to turn, cut, learn and store all vectors.
         query_ms: median of one search, the query's vector given.
     """
