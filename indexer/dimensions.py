@@ -27,7 +27,7 @@ from search.confidence import Confidence
 from search.dense import PQ_CENTROIDS, PQ_DIMENSIONS, PRECISIONS, DenseIndex
 from search.encoder import Encoder
 from search.engine import Engine
-from search.reduction import Reduction
+from search.reduction import Reduction, directions_of
 from search.release import Release
 from search.segments import SegmentIndex
 
@@ -127,14 +127,18 @@ class Bench:
         full = self.embeddings.shape[1]
         dims = [full, *(dim for dim in DIMS if dim < full)]
         measured = []
+        started = time.perf_counter()
+        directions = directions_of(self.embeddings)
+        finding = time.perf_counter() - started
         for place, dim in enumerate(dims):
             tell("measuring dimensions", place, len(dims))
             started = time.perf_counter()
-            reduction = Reduction.fit(self.embeddings, dim) if dim < full else None
+            reduction = Reduction.along(directions, dim) if dim < full else None
             rows, queries = self.embeddings, self.vectors
             if reduction is not None:
                 rows, queries = reduction.of(rows), reduction.of(queries)
-            turning, turned = time.perf_counter() - started, 0 if reduction is None else reduction.rotation.nbytes
+            turning = 0.0 if reduction is None else finding + time.perf_counter() - started
+            turned = 0 if reduction is None else reduction.rotation.nbytes
             for precision in PRECISIONS:
                 if self.can_store(dim, precision):
                     measured.append(self._indexed("dense", rows, queries, precision, turned, turning))

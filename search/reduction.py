@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.arrays import Floats, expect, unit_rows
 from search.encoder import Encoder
@@ -63,12 +64,13 @@ class Reduction:
             embeddings: (n, full) float32 unit rows.
             dim: 1..full.
         """
-        blocks = (embeddings[start : start + BLOCK].astype(np.float64) for start in range(0, len(embeddings), BLOCK))
-        _, directions = np.linalg.eigh(sum(block.T @ block for block in blocks))  # ascending
-        best = directions[:, ::-1][:, :dim]
-        best = best * np.where(best[np.abs(best).argmax(axis=0), np.arange(dim)] < 0, -1, 1)  # signs are else by chance
+        return cls.along(directions_of(embeddings), dim)
+
+    @classmethod
+    def along(cls, directions: NDArray[np.float64], dim: int) -> Reduction:
+        """Return the reduction to the first `dim` of these directions; see `directions_of`."""
         turn, _ = np.linalg.qr(np.random.default_rng(SEED).normal(size=(dim, dim)))
-        return cls(np.ascontiguousarray(best @ turn, np.float32))
+        return cls(np.ascontiguousarray(directions[:, :dim] @ turn, np.float32))
 
     def of(self, vectors: Floats) -> Floats:
         """Return (n, dim) float32 unit rows of (n, full) float32 ones."""
@@ -102,6 +104,16 @@ class Reduction:
         except (OSError, ValueError, EOFError, ReleaseDamaged) as error:
             raise ReleaseDamaged(f"{path} cannot be used ({error}); build the release again") from error
         return reduction
+
+
+def directions_of(embeddings: Floats) -> NDArray[np.float64]:
+    """Return (full, full) float64 orthonormal columns, the right singular vectors of (n, full) rows, largest first."""
+    blocks = (embeddings[start : start + BLOCK].astype(np.float64) for start in range(0, len(embeddings), BLOCK))
+    _, ascending = np.linalg.eigh(sum(block.T @ block for block in blocks))
+    directions = ascending[:, ::-1]
+    loudest = np.abs(directions).argmax(axis=0)
+    signs = np.where(directions[loudest, np.arange(len(loudest))] < 0, -1, 1)  # the decomposition leaves them to chance
+    return directions * signs
 
 
 class ReducedEncoder:

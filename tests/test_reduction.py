@@ -79,7 +79,7 @@ def test_segments_turn_with_the_products(vectors: np.ndarray) -> None:
 
 
 def test_an_encoder_of_another_length_is_refused_with_both_lengths() -> None:
-    with pytest.raises(EncoderMismatch, match="cuts vectors of 12 dimensions.*gives 13"):
+    with pytest.raises(EncoderMismatch, match=r"cuts vectors of 12 dimensions.*gives 13"):
         ReducedEncoder(FakeEncoder(), Reduction(np.eye(12, 4, dtype=np.float32)))
 
 
@@ -136,7 +136,9 @@ def test_an_index_of_another_precision_than_the_manifest_says_is_refused(vectors
 
 
 @pytest.mark.parametrize("precision", COARSE)
-def test_a_truncated_index_is_an_error_that_names_its_folder(vectors: np.ndarray, tmp_path: Path, precision: str) -> None:
+def test_a_truncated_index_is_an_error_that_names_its_folder(
+    vectors: np.ndarray, tmp_path: Path, precision: str
+) -> None:
     path = tmp_path / "dense.faiss"
     DenseIndex.build(vectors, precision).save(tmp_path / "embeddings.npy", path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -246,7 +248,7 @@ def test_an_encoder_of_other_dimensions_than_the_release_is_refused_with_both(sh
             return self._encode(texts)[:, :9]
 
     engine = Engine(open_release(shop.home.live()), Shorter)
-    with pytest.raises(EncoderMismatch, match="vectors of 13 dimensions.*gives 9"):
+    with pytest.raises(EncoderMismatch, match=r"vectors of 13 dimensions.*gives 9"):
         engine.encoder.vectors(["mug"])
 
 
@@ -258,7 +260,7 @@ def test_dimensions_that_the_encoder_does_not_have_are_an_error_that_says_which_
 
 
 def test_a_product_quantiser_wants_products_and_dimensions_that_divide(shop: Shop) -> None:
-    with pytest.raises(AisleError, match="at least 256 products and the catalog has 8.*int8"):
+    with pytest.raises(AisleError, match=r"at least 256 products and the catalog has 8.*int8"):
         shop.build(dim=8, precision="pq")
     with pytest.raises(AisleError, match="4 dimensions as a byte; 13"):
         shop.build(precision="pq")
@@ -284,7 +286,7 @@ def test_an_index_without_its_vectors_is_refused(vectors: np.ndarray) -> None:
 def test_a_release_is_cut_only_if_its_parts_all_are(shop: Shop) -> None:
     layout, whole = shop.build(dim=6).layout, shop.build().layout
     (layout.segments / "codes.npy").write_bytes((whole.segments / "codes.npy").read_bytes())
-    with pytest.raises(ReleaseDamaged, match="differ in dimensions.*segments 13"):
+    with pytest.raises(ReleaseDamaged, match=r"differ in dimensions.*segments 13"):
         open_release(Layout(layout.folder))
 
 
