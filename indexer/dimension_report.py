@@ -76,8 +76,8 @@ class DimensionReport:
         return (
             f"{choice.dim} dimensions in {choice.precision}: {choice.stored:,.0f} bytes a product in place of "
             f"{full.stored:,.0f}, of which {choice.bytes:,.0f} in place of {full.bytes:,.0f} are searched; nDCG@10 "
-            f"{choice.ndcg:.3f} in place of {full.ndcg:.3f} ({choice.change.low:+.3f} to "
-            f"{choice.change.high:+.3f}), and {choice.recall:.1%} of the exact search's first hundred."
+            f"{told(choice)} in place of {told(full)} ({change_of(choice)}), and "
+            f"{choice.recall:.1%} of the exact search's first hundred."
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -100,12 +100,11 @@ class DimensionReport:
             f"{'':<26}{'nDCG@10':>8}  {'change, 95 %':<17}{'Recall@100':>10}{'index B':>9}{'stored B':>9}"
             f"{'build s':>9}{'query ms':>10}  nDCG@10",
         ]
-        best = max(one.ndcg for one in self.measured)
+        best = max(one.ndcg or 0.0 for one in self.measured)
         for one in self.measured:
-            interval = f"{one.change.low:+.3f} to {one.change.high:+.3f}"
-            bar = "█" * round(BAR * one.ndcg / best) if best > 0 else ""
+            bar = "█" * round(BAR * (one.ndcg or 0.0) / best) if best > 0 else ""
             lines.append(
-                f"{'→ ' if one is self.choice else '  '}{name_of(one):<24}{one.ndcg:8.3f}  {interval:<17}"
+                f"{'→ ' if one is self.choice else '  '}{name_of(one):<24}{told(one):>8}  {change_of(one):<17}"
                 f"{one.recall:10.3f}{one.bytes:9,.0f}{one.stored:9,.0f}"
                 f"{one.build_seconds:9.1f}{one.query_ms:10.2f}  {bar}"
             )
@@ -122,9 +121,24 @@ class DimensionReport:
     def write_page(self, path: Path) -> None:
         """Write everything as one page that needs nothing else."""
         page = page_template("dimensions.html").render(
-            report=self, rule=RULE, name_of=name_of, plot=plot_of(self.measured, self.choice)
+            report=self,
+            rule=RULE,
+            name_of=name_of,
+            told=told,
+            change_of=change_of,
+            plot=plot_of(self.measured, self.choice),
         )
         path.write_text(page, "utf-8")
+
+
+def told(one: Measured) -> str:
+    """Return a setting's nDCG@10, as people read it."""
+    return "–" if one.ndcg is None else f"{one.ndcg:.3f}"
+
+
+def change_of(one: Measured) -> str:
+    """Return the interval of its change."""
+    return "–" if one.change is None else f"{one.change.low:+.3f} to {one.change.high:+.3f}"
 
 
 def name_of(one: Measured) -> str:
@@ -170,6 +184,11 @@ def report_of(
         "Bytes are a product's share: 'index' of the file that is searched, 'stored' of all that a release keeps of "
         "meaning: the index, the rotation, the sentences of the second look and, in float32, embeddings.npy."
     ]
+    if not questions.is_judged:
+        notes.append(
+            "The queries are words of the passages themselves, which TF-IDF and one-hot find by construction: their "
+            "nDCG@10 is told only with judged queries (--queries and --judgments)."
+        )
     if not bench.can_store(dense[0].dim, "pq"):
         notes.append(f"pq was left out: it is learnt from at least {PQ_CENTROIDS} products, and there are {len(ids)}.")
     return DimensionReport(
@@ -210,9 +229,10 @@ def plot_of(measured: Sequence[Measured], choice: Measured) -> dict[str, Any]:
 
     One line a precision, one for what was cut without a turn, and a mark for each sparse index.
     """
-    lows = [one.bytes for one in measured]
-    octaves = (math.floor(math.log2(min(lows))), math.ceil(math.log2(max(lows))))
-    tenths = (math.floor(min(one.ndcg for one in measured) * 20), math.ceil(max(one.ndcg for one in measured) * 20))
+    measured = [one for one in measured if one.ndcg is not None]
+    sizes, values = [one.bytes for one in measured], [one.ndcg or 0.0 for one in measured]
+    octaves = (math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes))))
+    tenths = (math.floor(min(values) * 20), math.ceil(max(values) * 20))
     tenths = (tenths[0], max(tenths[1], tenths[0] + 1))
 
     def x(size: float) -> float:
@@ -223,8 +243,8 @@ def plot_of(measured: Sequence[Measured], choice: Measured) -> dict[str, Any]:
         return round(PLOT_HEIGHT - MARGIN - share * (PLOT_HEIGHT - 2 * MARGIN), 1)
 
     def point(one: Measured) -> dict[str, Any]:
-        told = f"{name_of(one)}: {one.bytes:,.0f} bytes, nDCG@10 {one.ndcg:.3f}, Recall@100 {one.recall:.3f}"
-        return {"x": x(one.bytes), "y": y(one.ndcg), "dim": one.dim, "told": told, "is_choice": one is choice}
+        says = f"{name_of(one)}: {one.bytes:,.0f} bytes, nDCG@10 {told(one)}, Recall@100 {one.recall:.3f}"
+        return {"x": x(one.bytes), "y": y(one.ndcg or 0.0), "dim": one.dim, "says": says, "is_choice": one is choice}
 
     lines = [(name, [one for one in measured if (one.kind, one.precision) == ("dense", name)]) for name in PRECISIONS]
     lines.append(("not turned", [one for one in measured if one.kind == "truncated"]))

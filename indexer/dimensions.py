@@ -55,7 +55,8 @@ class Measured:
         kind: "dense", "truncated" (the encoder's first dimensions, not turned) or one of `sparse.KINDS`.
         dim: dimensions; of a sparse index its columns.
         precision: how each is stored.
-        ndcg: nDCG@10, and change: that of the full setting taken off, with its 95 % interval.
+        ndcg: nDCG@10, and change: that of the full setting taken off, with its 95 % interval; None where the queries
+            cannot tell (see `Bench.sparse`).
         recall: share of the exact search's RECALL_K products found.
         bytes: a product, of the index's file; stored: of all that a release keeps of meaning: index, rotation, segments
             and, in float32, the embeddings.
@@ -66,8 +67,8 @@ class Measured:
     kind: str
     dim: int
     precision: str
-    ndcg: float
-    change: Interval
+    ndcg: float | None
+    change: Interval | None
     recall: float
     bytes: float
     stored: float
@@ -77,13 +78,16 @@ class Measured:
     @property
     def is_good_enough(self) -> bool:
         """Whether RULE may choose it."""
-        return self.kind == "dense" and self.change.low > -MOST_LOST and self.recall >= LEAST_RECALL
+        is_unharmed = self.change is not None and self.change.low > -MOST_LOST
+        return self.kind == "dense" and is_unharmed and self.recall >= LEAST_RECALL
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON-ready data."""
         return {
-            "kind": self.kind, "dim": self.dim, "precision": self.precision, "nDCG@10": round(self.ndcg, 6),
-            "change": self.change.as_json(), "recall@100": round(self.recall, 6),
+            "kind": self.kind, "dim": self.dim, "precision": self.precision,
+            "nDCG@10": None if self.ndcg is None else round(self.ndcg, 6),
+            "change": None if self.change is None else self.change.as_json(),
+            "recall@100": round(self.recall, 6),
             "bytes_per_product": round(self.bytes, 1), "stored_bytes_per_product": round(self.stored, 1),
             "build_seconds": round(self.build_seconds, 2), "query_ms": round(self.query_ms, 3),
             "good_enough": self.is_good_enough,
@@ -148,16 +152,20 @@ class Bench:
         return measured
 
     def sparse(self, passages: Sequence[str]) -> list[Measured]:
-        """Return the sparse settings measured, over the same passages; after `dense`."""
+        """Return the sparse settings measured, over the same passages; after `dense`.
+
+        Pseudo-queries are words of these very passages, which a sparse index finds by construction: of its quality they
+        say nothing, and it is told only where people judged.
+        """
         measured = []
         for kind in KINDS:
             started = time.perf_counter()
             index = SparseIndex(kind, passages)
             took = time.perf_counter() - started
             queries = [index.vector(text) for text in self.questions.texts.values()]
-            measured.append(
-                self._measured((kind, index.columns, "sparse"), index.search, queries, (index.bytes, index.bytes), took)
-            )
+            setting, sizes = (kind, index.columns, "sparse"), (index.bytes, index.bytes)
+            found = self._measured(setting, index.search, queries, sizes, took)
+            measured.append(found if self.questions.is_judged else replace(found, ndcg=None, change=None))
         return measured
 
     def can_store(self, dim: int, precision: str) -> bool:

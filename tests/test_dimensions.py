@@ -149,6 +149,16 @@ def test_a_cut_release_cannot_be_measured_and_says_how_to_get_a_whole_one(tmp_pa
         expect_full(release)
 
 
+def test_pseudo_queries_say_nothing_of_words_that_they_are_made_of(tmp_path: Path) -> None:
+    release = open_release(write_release(tmp_path / "release", CATALOG[:40]))
+    asked = Questions("made up", False, {"q": "red mug", "r": "hot lamp"}, {"q": {"p0": 1.0}, "r": {"p11": 1.0}})
+    report = report_of(release, FakeEncoder(), CATALOG[:40], asked, lambda *told: None)
+    assert [one.ndcg is None for one in report.measured[-3:]] == [False, True, True]
+    assert report.served is None and any("by construction" in note for note in report.notes)
+    report.write_page(tmp_path / "page.html")
+    json.dumps(report.as_json(), allow_nan=False)
+
+
 def test_too_few_products_for_a_quantiser_are_told(tmp_path: Path) -> None:
     few = CATALOG[:60]
     release = open_release(write_release(tmp_path / "release", few))
