@@ -251,6 +251,7 @@ def plot_of(measured: Sequence[Measured], choice: Measured) -> dict[str, Any]:
     lines += [(KINDS[one.kind], [one]) for one in measured if one.kind in KINDS]
     return {
         "width": PLOT_WIDTH, "height": PLOT_HEIGHT, "left": MARGIN, "bottom": PLOT_HEIGHT - MARGIN,
+        "labelled": next((name for name in reversed(PRECISIONS) if dict(lines)[name]), ""),
         "series": [{"name": name, "points": [point(one) for one in members]} for name, members in lines if members],
         "across": [{"at": x(2**power), "label": f"{2**power:,}"} for power in range(octaves[0], octaves[1] + 1)],
         "up": [{"at": y(step / 20), "label": f"{step / 20:.2f}"} for step in range(tenths[0], tenths[1] + 1)],
