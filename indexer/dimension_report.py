@@ -231,7 +231,7 @@ def plot_of(measured: Sequence[Measured], choice: Measured) -> dict[str, Any]:
     """
     measured = [one for one in measured if one.ndcg is not None]
     sizes, values = [one.bytes for one in measured], [one.ndcg or 0.0 for one in measured]
-    octaves = (math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes))))
+    octaves = (math.floor(math.log2(min(sizes))), math.floor(math.log2(max(sizes))) + 1)
     tenths = (math.floor(min(values) * 20), math.ceil(max(values) * 20))
     tenths = (tenths[0], max(tenths[1], tenths[0] + 1))
 
@@ -252,7 +252,11 @@ def plot_of(measured: Sequence[Measured], choice: Measured) -> dict[str, Any]:
     return {
         "width": PLOT_WIDTH, "height": PLOT_HEIGHT, "left": MARGIN, "bottom": PLOT_HEIGHT - MARGIN,
         "labelled": next((name for name in reversed(PRECISIONS) if dict(lines)[name]), ""),
-        "series": [{"name": name, "points": [point(one) for one in members]} for name, members in lines if members],
+        "series": [
+            {"name": name, "place": place, "points": [point(one) for one in members]}
+            for place, (name, members) in enumerate(lines)
+            if members
+        ],
         "across": [{"at": x(2**power), "label": f"{2**power:,}"} for power in range(octaves[0], octaves[1] + 1)],
         "up": [{"at": y(step / 20), "label": f"{step / 20:.2f}"} for step in range(tenths[0], tenths[1] + 1)],
     }  # fmt: skip
