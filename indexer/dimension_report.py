@@ -184,6 +184,10 @@ def report_of(
         "Bytes are a product's share: 'index' of the file that is searched, 'stored' of all that a release keeps of "
         "meaning: the index, the rotation, the sentences of the second look and, in float32, embeddings.npy."
     ]
+    notes.append(
+        f"Of its {index.columns:,} columns a sparse index stores those that a passage has a word for. Stored whole, in "
+        f"float32, they would take {4 * index.columns:,} bytes a product."
+    )
     if not questions.is_judged:
         notes.append(
             "The queries are words of the passages themselves, which TF-IDF and one-hot find by construction: their "
