@@ -128,9 +128,8 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     texts = texts_of(products)
     embeddings, segments = encode_products(texts, encoder)
     SegmentIndex.build(segments).save(layout.segments)
-    np.save(layout.embeddings, embeddings)
     np.save(layout.groups, fold_variants(products))
-    DenseIndex.build(embeddings).save(layout.dense_index)
+    DenseIndex.build(embeddings).save(layout.embeddings, layout.dense_index)
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
     facets = FacetIndex.build(products)
     lexical.save(layout.lexical)
@@ -158,6 +157,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     manifest = {
         "format": FORMAT, "release": folder.name, "rows": len(products), "files": {},
         "encoder": {"name": "fake", "fingerprint": "fake", "source": "base"},
+        "vectors": {"dim": encoder.dim, "of": encoder.dim, "precision": "float32", "rotation": None, "space": "fake"},
         "settings": {"ranking": ranking or {}}, "catalog": {"currency": "USD"},
         "passages": {"categories_are_kinds": categories_are_kinds(products), "boilerplate": []},
     }  # fmt: skip

@@ -304,7 +304,7 @@ build(settings, Home(Path({home!r})), Killer(quiet=True), lambda model: FakeEnco
 
 STAGES = (
     "reading the catalog", "choosing the encoder", "embedding", "half the encoding", "indexing words and facets",
-    "clustering", "seal", "place", "switch",
+    "clustering and mapping", "seal", "place", "switch",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from conftest import FakeEncoder
 from sklearn.metrics import silhouette_samples
 
 from indexer import neighbors
-from indexer.calibration import _indexed, background_words
+from indexer.calibration import background_words, word_index
 from indexer.embeddings import encode_products
 from indexer.grouping import fold_variants
 from indexer.neighbors import Neighbors, nearest_neighbors
@@ -106,7 +106,7 @@ def test_the_words_of_the_titles_are_counted_by_stem_and_by_product() -> None:
 
 def test_words_of_the_background_are_not_encoded_again() -> None:
     encoder = FakeEncoder()
-    background = _indexed(encoder.encode_queries(background_words(encoder)))
+    background = word_index(encoder.encode_queries(background_words(encoder)))
     encoder.encoded.clear()
     vectors = word_vectors(["coffee", "qwertz", "lamp"], encoder, background)
     assert encoder.encoded == ["qwertz"]

@@ -59,7 +59,7 @@ def report_page(
         curve: quality against the share of training pairs, where it was measured.
         has_query_report: whether queries.html lies beside the page.
     """
-    return _template("report.html").render(
+    return page_template("report.html").render(
         catalog=manifest["catalog"],
         encoder=manifest["encoder"],
         sections=sections_of(manifest, knowledge, curve),
@@ -119,13 +119,14 @@ def write_query_report(path: Path, manifest: dict[str, Any], judged: JudgedQueri
         name: compare_evaluations(by_mode[mode], by_mode["hybrid"]).differences["nDCG@10"]
         for mode, name in (("lexical", "words"), ("dense", "meaning"))
     }
-    page = _template("queries.html").render(
+    page = page_template("queries.html").render(
         catalog=manifest["catalog"], columns=list(modes.values()), rows=rows, duels=duels
     )
     path.write_text(page, "utf-8")
 
 
-def _template(name: str) -> Template:
+def page_template(name: str) -> Template:
+    """Return one of the indexer's page templates."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
