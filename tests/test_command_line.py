@@ -95,12 +95,13 @@ def test_verify_finds_a_changed_file(built: tuple[Path, dict]) -> None:
 
 
 def test_report_says_what_the_embedding_knows(built: tuple[Path, dict], tmp_path: Path) -> None:
-    done = aisle("report", home=built[0])
+    own = ("--index", built[1]["folder"])  # other tests build into this home, too
+    done = aisle("report", *own, home=built[0])
     assert done.returncode == 0, done.stderr
     assert "Is anything listed twice?" in done.stdout
     assert done.stdout.endswith(f"The page: {Path(built[1]['folder']) / 'report.html'}\n")
     page = tmp_path / "page.html"
-    result = json.loads(aisle("report", "--out", str(page), "--json", home=built[0]).stdout)
+    result = json.loads(aisle("report", *own, "--out", str(page), "--json", home=built[0]).stdout)
     assert (result["rows"], result["page"], result["curve"]) == (40, str(page), None)
     assert result["summary"]["duplicates"] == result["duplicates"]["summary"]
     assert result["summary"]["words"] in html.unescape(page.read_text("utf-8"))
