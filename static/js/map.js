@@ -191,7 +191,7 @@ class CatalogMap {
     this.canvas.dataset.lit = found ? found.total : "";
     this.#mean(-1);
     this.#shine();
-    if (found) this.#say(`${found.total.toLocaleString("en-US")} of ${this.dots.count.toLocaleString("en-US")} dots are lit`);
+    if (found) this.#say(`${found.points.length.toLocaleString("en-US")} of ${this.dots.count.toLocaleString("en-US")} dots are lit`);
     if (frames && found?.total) this.#show("framed" in answer.dataset);
   }
 
