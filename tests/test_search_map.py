@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import SHOP, open_engine, write_release
 
+from search.clusters import Cluster
 from search.engine import Engine
 from search.map import map_of, quantized
 from search.product import Product
@@ -127,10 +128,8 @@ def test_a_tiny_catalog_has_a_map(tmp_path: Path, count: int) -> None:
 def test_groups_without_parents_are_groups_of_the_top(tmp_path: Path) -> None:
     layout = write_release(tmp_path / "flat", SHOP)
     half = len(SHOP) // 2
-    clusters = [
-        {"id": one, "parent": None, "label": f"Half {one}", "size": half, "top_rows": [0]} for one in (1, 2)
-    ]  # fmt: skip
-    (layout.clusters / "clusters.json").write_text(json.dumps({"clusters": clusters}))
+    clusters = [Cluster(one, None, f"Half {one}", half, (0,)).as_json() for one in (1, 2)]
+    (layout.clusters / "clusters.json").write_text(json.dumps({"clusters": clusters, "moved": []}))
     color = map_of(open_engine(layout).release).colors["cluster"]
     assert [(entry.cluster, entry.count) for entry in color.legend] == [(1, half), (2, half)]
     assert color.codes.tolist() == [1] * half + [2] * half

@@ -200,9 +200,10 @@ def _request(single: Mapping[str, Any], filters: Mapping[str, list[str]], engine
             facets.facet(name, f"{prefix}{name}")
     if parameters.cluster is not None:
         try:
-            parameters.cluster = engine.release.clusters.cluster(parameters.cluster).id
+            current = engine.release.clusters.cluster(parameters.cluster).id
         except NotFound as error:
             raise QueryError("cluster", str(error)) from error
+        parameters = parameters.model_copy(update={"cluster": current})
     return SearchRequest(
         filters={name: tuple(dict.fromkeys(values)) for name, values in filters.items() if values},
         find={name: text.strip() for name, text in find.items() if text.strip()},
