@@ -66,15 +66,21 @@ class ValuesFacet:
         return mask
 
     def counts(self, rows: Rows, folding: Folding | None = None) -> NDArray[np.int64]:
-        """Return (len(values),) how many of the rows, or of their products, carry each value."""
+        """Return (len(values),) how many of the rows, each given once, or of their products carry each value."""
+        entries = self._entries(rows)
+        if folding is not None:
+            return folding.pairs(f"f.{self.name}", self.codes, self.offsets).counts(entries, len(self.values))
+        return np.bincount(self.codes[entries], minlength=len(self.values))
+
+    def _entries(self, rows: Rows) -> Rows | slice:
+        """Return where in `codes` the values of these rows are."""
+        if len(rows) == len(self.offsets) - 1:  # the whole catalog, browsed
+            return slice(None)
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
         # Positions of all codes of all rows, without a Python loop: a start repeated, plus 0..length-1.
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        entries = np.repeat(starts, lengths) + within
-        if folding is not None:
-            return folding.pairs(f"f.{self.name}", self.codes, self.offsets).counts(entries, len(self.values))
-        return np.bincount(self.codes[entries], minlength=len(self.values))
+        return np.repeat(starts, lengths) + within
 
     def carried(self, rows: Rows) -> int:
         """Return how many of the rows carry any value."""

@@ -29,8 +29,10 @@ class Pairs:
     pair_of: Codes
     code_of: Codes
 
-    def counts(self, entries: Rows, values: int) -> Rows:
-        """Return (values,) int64: how many products have each value among these entries of the column."""
+    def counts(self, entries: Rows | slice, values: int) -> Rows:
+        """Return (values,) int64: how many products have each value among these entries, or a slice: all of them."""
+        if isinstance(entries, slice):
+            return np.bincount(self.code_of, minlength=values)
         seen = np.zeros(len(self.code_of), bool)
         seen[self.pair_of[entries]] = True
         return np.bincount(self.code_of[seen], minlength=values)

@@ -69,9 +69,10 @@ def alone(product: Product) -> Variants:
 def _ends(release: Release, rows: Rows) -> tuple[int, int] | None:
     """Return the cheapest and the dearest row; None when no price is known."""
     prices = release.facets.numbers.get("price")
-    if prices is None or np.isnan(prices[rows]).all():
+    known = rows[:0] if prices is None else rows[~np.isnan(prices[rows])]
+    if prices is None or len(known) == 0:
         return None
-    return int(rows[np.nanargmin(prices[rows])]), int(rows[np.nanargmax(prices[rows])])
+    return int(known[prices[known].argmin()]), int(known[prices[known].argmax()])
 
 
 def _available(release: Release, rows: Rows) -> int:

@@ -162,7 +162,14 @@ def _digest(content: bytes) -> str:
 
 
 def _color(color: MapColor, engine: Engine) -> dict[str, Any]:
-    legend = [{**asdict(entry), "label": legend_label(color, entry, engine.release.currency)} for entry in color.legend]
+    folding, currency = engine.release.folding, engine.release.currency
+    products = {entry.code: entry.count for entry in color.legend}
+    if folding is not None:
+        products = dict(enumerate(folding.pairs(f"map.{color.name}", color.codes).counts(slice(None), 256).tolist()))
+    legend = [
+        {**asdict(entry), "products": products[entry.code], "label": legend_label(color, entry, currency)}
+        for entry in color.legend
+    ]
     codes = _column(engine.release.name, f"colors/{color.name}", color.codes)
     return {"name": color.name, "label": color.label, "kind": color.kind, **codes, "legend": legend}
 
@@ -266,7 +273,8 @@ def _point(row: int, product: Product, engine: Engine) -> dict[str, Any]:
 def lit() -> Response:
     """Say which dots a search lights: every row of the relevant set of the same search, best first.
 
-    With `fold` the numbers are of products; the dots of all their variants that answer are lit.
+    With `fold` the numbers are of products; the dots of all their variants that answer are lit, and `products` numbers
+    the product of each.
     """
     engine = current_engine()
     asked = search_request(request.args, engine)
@@ -278,6 +286,7 @@ def lit() -> Response:
     response = jsonify(
         release=results.release, query=results.query, total=results.total, total_relation=results.total_relation,
         confidence=results.confidence, degraded=results.degraded, points=results.rows.tolist(),
+        products=None if folding is None else folding.product_of[results.rows].tolist(),
         clusters=[cluster_json(*counted) for counted in engine.release.clusters.counts(results.rows, folding)],
         links={"page": address("/map", asked), "list": address("/search", asked)},
     )  # fmt: skip
