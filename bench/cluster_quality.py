@@ -33,7 +33,6 @@ from sklearn.metrics import v_measure_score
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from indexer.passages import texts_of
 from indexer.pipeline import build
 from indexer.progress import Progress
 from indexer.settings import BuildSettings
@@ -41,6 +40,7 @@ from search.arrays import Floats
 from search.encoder import open_encoder
 from search.engine import Engine
 from search.home import Home
+from search.passages import texts_of
 
 CATEGORIES = {  # catalog -> its category columns, the widest first
     "aws_retail_demo_store": ("category", "sub_category"),

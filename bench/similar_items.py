@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from indexer.passages import passage_of
 from indexer.pipeline import build
 from indexer.progress import Progress
 from indexer.settings import BuildSettings
@@ -36,6 +35,7 @@ from search.encoder import open_encoder
 from search.engine import Engine
 from search.home import Home
 from search.likeness import likeness
+from search.passages import passage_of
 from search.product import Product
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,20 +5,18 @@ They tell no product from another, and at the start of a description they push o
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 
+from search.passages import SENTENCE_END, sentence_key, without_sentences
 from search.product import Product
 
 SHARE, LEAST = 0.05, 20  # products that must hold a sentence for it to be boilerplate: this share, and this number
 LEAST_WORDS = 4  # shorter pieces, "100 % cotton.", are facts
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\s*[\n|•]\s*")
 
 
-def without_boilerplate(products: Sequence[Product]) -> list[Product]:
-    """Return the products, in order, with the sentences that too many of them share taken out of their descriptions.
+def boilerplate_of(products: Sequence[Product]) -> set[str]:
+    """Return the sentences, as `sentence_key` gives them, that too many of the products share.
 
     A group's variants count once: nine sizes of a boot share every sentence.
     """
@@ -26,20 +24,14 @@ def without_boilerplate(products: Sequence[Product]) -> list[Product]:
         sentence for sentence, _ in {
             (sentence, product.group_id or f"row {row}")
             for row, product in enumerate(products)
-            for sentence in map(_key, _SENTENCE.split(product.description))
+            for sentence in map(sentence_key, SENTENCE_END.split(product.description))
             if sentence.count(" ") + 1 >= LEAST_WORDS
         }
     )  # fmt: skip
     groups = len({product.group_id or f"row {row}" for row, product in enumerate(products)})
-    dropped = {sentence for sentence, count in holders.items() if count >= max(LEAST, SHARE * groups)}
-    return [_without(product, dropped) for product in products] if dropped else list(products)
+    return {sentence for sentence, count in holders.items() if count >= max(LEAST, SHARE * groups)}
 
 
-def _without(product: Product, dropped: set[str]) -> Product:
-    sentences = _SENTENCE.split(product.description)
-    kept = [sentence for sentence in sentences if _key(sentence) not in dropped]
-    return product if len(kept) == len(sentences) else replace(product, description=" ".join(kept))
-
-
-def _key(sentence: str) -> str:
-    return " ".join(sentence.split()).casefold()
+def without_boilerplate(products: Sequence[Product], boilerplate: Collection[str]) -> list[Product]:
+    """Return the products, in order, without those sentences in their descriptions."""
+    return [without_sentences(product, boilerplate) for product in products] if boilerplate else list(products)

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.passages import Texts
-from search.arrays import Floats, unit_rows
+from search.arrays import Floats
 from search.encoder import Encoder, SentenceTransformerEncoder
 from search.errors import ReleaseDamaged
 from search.home import Home
+from search.passages import Texts, blended
 from search.release import read_manifest
 from search.segments import SegmentIndex, Segments, quantized
 
@@ -107,17 +107,6 @@ def encode_products(
         kinds = [kind for kind in dict.fromkeys(text.kind for text in texts) if kind not in known]
         known |= dict(zip(kinds, encoder.encode_passages(kinds), strict=True)) if kinds else {}
     return blended(np.stack([known[text.kind] for text in texts]), vectors, texts), list(map(quantized, segments))
-
-
-def blended(kinds: Floats, passages: Floats, texts: Sequence[Texts]) -> Floats:
-    """Return (n, d) float32 unit rows: its share of the kind's vector, the rest of the passage's, normalised.
-
-    Args:
-        kinds, passages: (n, d) float32 unit rows.
-        texts: that they are of, which say the shares.
-    """
-    shares = np.array([text.kind_share for text in texts], np.float32)[:, None]
-    return unit_rows(shares * kinds + (1 - shares) * passages)
 
 
 def choose_precision(encoder: Encoder, sample: Sequence[str]) -> tuple[str, float | None]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from indexer.boilerplate import without_boilerplate
+from indexer.boilerplate import boilerplate_of, without_boilerplate
 from indexer.calibration import background_of, calibrate, foreign_queries
 from indexer.catalog import Catalog, Notes, Rejection, open_catalog, write_rejected
 from indexer.clustering import ClusterSettings, cluster_products, former_clusters
@@ -24,8 +24,7 @@ from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.judgments import read_judgments, read_queries
 from indexer.grouping import fold_variants
 from indexer.learning import learn_ranker, with_ranker
-from indexer.passages import texts_of
-from indexer.positions import map_positions
+from indexer.positions import map_positions, placed
 from indexer.progress import Progress
 from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
 from indexer.report import write_query_report, write_report
@@ -42,6 +41,7 @@ from search.errors import AisleError, BuildRefused, CatalogError, EvaluationErro
 from search.facets import FacetIndex
 from search.home import Home, Layout
 from search.lexical import LexicalIndex, LexicalSettings
+from search.passages import categories_are_kinds, texts_of
 from search.product import Product, lexical_fields
 from search.release import FORMAT, read_manifest
 from search.segments import SegmentIndex
@@ -111,7 +111,9 @@ def build(
             catalog = open_catalog(settings.catalog_path, settings.catalog)
             store = ProductStore(staging.products, writable=True)
             reading = read_products(catalog, store, staging, settings.max_rejected, progress)
-            products = without_boilerplate(list(store))
+            products = list(store)
+            boilerplate = boilerplate_of(products)
+            products = without_boilerplate(products, boilerplate)
         texts = texts_of(products)
         hashes = text_hashes(texts)
         language = main_language(products)[0] or "en"
@@ -140,14 +142,18 @@ def build(
             background = background_of(choice.encoder, home)
             confidence = calibrate(foreign_queries(), choice.encoder, dense, segments, lexical, background)
             confidence.save(staging.confidence)
-        with progress.stage("clustering"):
+        with progress.stage("clustering and mapping"):
             former = former_clusters(live, [product.id for product in products], hashes)
             clustering = cluster_products(
                 embedded.embeddings, products, lexical, ClusterSettings(language=language), former,
                 choice.encoder.fingerprint, choice.encoder.encode_queries,
             )  # fmt: skip
             clustering.save(staging.clusters)
-            np.save(staging.clusters / "positions.npy", map_positions(embedded.embeddings))
+            if former is not None and clustering.is_kept:
+                positions = placed(embedded.embeddings, former.positions)
+            else:
+                positions = map_positions(embedded.embeddings, clustering.levels(), progress.step)
+            np.save(staging.clusters / "positions.npy", positions)
         store.finish()
 
         encoder = choice.record(embedded.embeddings.shape[1], embedded.precision, embedded.parity)
@@ -155,6 +161,7 @@ def build(
             "format": FORMAT, "rows": len(texts), "dim": embedded.embeddings.shape[1], "language": language,
             "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},
             "encoder": encoder, "encoded": embedded.encoded,
+            "passages": {"categories_are_kinds": categories_are_kinds(products), "boilerplate": sorted(boilerplate)},
             "training": choice.report, "settings": settings.as_json(), "warnings": warnings,
             "confidence": asdict(confidence.calibration), "metrics": None, "ranker": None,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}},

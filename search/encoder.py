@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from search.arrays import Floats, unit_rows
+from search.arrays import Floats, Rows, unit_rows
 from search.errors import EncoderError
 from search.segments import segment_spans
 
@@ -24,6 +25,18 @@ _DECIDING_FILES = (
     "*.safetensors", "*.bin", "vocab.txt", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.json",
     "tokenizer_config.json", "special_tokens_map.json", "config.json", "modules.json", "sentence_bert_config.json",
 )  # fmt: skip
+
+
+class Tokens(NamedTuple):
+    """The tokens of a text, special ones included, as the encoder gave them meaning.
+
+    Attributes:
+        vectors: (t, d) float32; their sum points where the text's own vector does.
+        places: (t, 2) int64, the characters (from, to) that each stands for; special tokens end at 0.
+    """
+
+    vectors: Floats
+    places: Rows
 
 
 class Encoder(Protocol):
@@ -51,6 +64,15 @@ class Encoder(Protocol):
 
     def encode_segmented(self, passages: Sequence[str]) -> tuple[Floats, list[Floats]]:
         """Return what `encode_passages` does, and for each passage (s, dim) float32 unit rows of its segments."""
+        ...
+
+    @property
+    def pools_by_mean(self) -> bool:
+        """Whether a text's vector is the mean of its tokens', so that `encode_tokens` can be asked."""
+        ...
+
+    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """Return the tokens of each text, query or passage, as far as the encoder reads it."""
         ...
 
 
@@ -176,23 +198,41 @@ class SentenceTransformerEncoder:
         those of fewer than LEAST_TOKENS say nothing and are left out. A passage without any, or whose encoder does not
         pool by the mean, has one segment: the whole.
         """
-        if not passages or not self._pools_by_mean:
+        if not passages or not self.pools_by_mean:
             vectors = self.encode_passages(passages)
             return vectors, [vector[None, :] for vector in vectors]
-        outputs = self.model.encode_document(list(passages), batch_size=64, show_progress_bar=False, output_value=None)
-        vectors = unit_rows(np.stack([output["sentence_embedding"].float().cpu().numpy() for output in outputs]))
-        offsets = self.model.tokenizer(
-            list(passages), truncation=True, max_length=self.model.max_seq_length, return_offsets_mapping=True
-        )["offset_mapping"]
+        vectors, tokens = self._with_tokens(passages)
         segments = []
-        for passage, vector, output, places in zip(passages, vectors, outputs, offsets, strict=True):
-            tokens = output["token_embeddings"][output["attention_mask"].bool()].float().cpu().numpy()
-            means = _segment_means(passage, tokens, np.asarray(places))
+        for passage, vector, (token_vectors, places) in zip(passages, vectors, tokens, strict=True):
+            means = _segment_means(passage, token_vectors, places)
             segments.append(unit_rows(np.stack(means)) if means else vector[None, :])
         return vectors, segments
 
-    @property
-    def _pools_by_mean(self) -> bool:
+    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """Return the tokens of each text, query or passage (no prompt tells them apart), as far as it is read.
+
+        Raises:
+            EncoderError: it does not pool by the mean.
+        """
+        if not self.pools_by_mean:
+            raise EncoderError(f'encoder "{self.name}" does not pool by the mean: a word has no share in its vectors')
+        return self._with_tokens(texts)[1] if texts else []
+
+    def _with_tokens(self, texts: Sequence[str]) -> tuple[Floats, list[Tokens]]:
+        """Return (n, dim) float32 unit rows and the tokens that each is the mean of."""
+        outputs = self.model.encode_document(list(texts), batch_size=64, show_progress_bar=False, output_value=None)
+        vectors = unit_rows(np.stack([output["sentence_embedding"].float().cpu().numpy() for output in outputs]))
+        places = self.model.tokenizer(
+            list(texts), truncation=True, max_length=self.model.max_seq_length, return_offsets_mapping=True
+        )["offset_mapping"]
+        tokens = [output["token_embeddings"][output["attention_mask"].bool()] for output in outputs]
+        return vectors, [
+            Tokens(one.float().cpu().numpy(), np.asarray(spans, np.int64))
+            for one, spans in zip(tokens, places, strict=True)
+        ]
+
+    @cached_property
+    def pools_by_mean(self) -> bool:
         """Whether token vectors may be averaged over a part of the text: mean pooling, nothing before nor after."""
         from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 

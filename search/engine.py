@@ -25,6 +25,7 @@ from search.facets import facet_json, range_json
 from search.folding import Folding
 from search.home import Home, default_home, layout_of
 from search.likeness import likeness
+from search.match import Match, Matcher
 from search.product import Product
 from search.query_encoder import QueryEncoder
 from search.recommend import recommended
@@ -75,6 +76,7 @@ class Engine:
         fingerprint = release.manifest["encoder"]["fingerprint"]
         self.encoder = encoder if isinstance(encoder, QueryEncoder) else QueryEncoder(encoder, fingerprint)
         self.waits = waits
+        self.matcher = Matcher(release, self.encoder)
         self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -369,6 +371,22 @@ class Engine:
         groups = self.release.group_of
         alike[groups == groups[row]] = -np.inf
         return self._scored_products(*best_of_each(alike, groups, limit))
+
+    def match(self, product_id: str, q: str) -> Match:
+        """Return which words of a query and of a product make them close; by words alone while the encoder loads.
+
+        Raises:
+            NotFound: no product has the id.
+            QueryError: the query is empty or too long.
+            EncoderError: an encoder that the engine waits for cannot be loaded.
+        """
+        row, request = self.release.products.row_of(product_id), SearchRequest(q=q)
+        if not request.q:
+            raise QueryError("q", "q is empty; give the words that the product is to be compared with")
+        text = self.understood(request).search_text
+        _, degraded = self._usable_mode("dense", text)
+        is_by_words = degraded or not text
+        return self.matcher.by_words(row, text, degraded) if is_by_words else self.matcher.match(row, text)
 
     def recommend(
         self,

@@ -1,4 +1,4 @@
-"""The encoder on the query side: loaded in the background, one text at a time through it, vectors remembered."""
+"""The encoder on the query side: loaded in the background, one caller at a time through it, vectors remembered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from search.arrays import Floats
-from search.encoder import Encoder
+from search.encoder import Encoder, Tokens
 from search.errors import AisleError, EncoderError, EncoderMismatch
 
 CACHED_QUERIES = 4096  # vectors kept; 6 MB at 384 float32
@@ -84,3 +84,28 @@ class QueryEncoder:
             while len(self._vectors) > CACHED_QUERIES:
                 self._vectors.popitem(last=False)
         return np.stack(rows)
+
+    @property
+    def pools_by_mean(self) -> bool:
+        """Whether `tokens` can be asked; waits for the encoder when it is not loaded yet."""
+        return (self._encoder or self._load()).pools_by_mean
+
+    def tokens(self, text: str) -> Tokens:
+        """Return the tokens of a query or a passage; waits for the encoder when it is not loaded yet.
+
+        Raises:
+            EncoderError: it cannot be loaded, is not the release's, or does not pool by the mean.
+        """
+        encoder = self._encoder or self._load()
+        with self._encoding:
+            return encoder.encode_tokens([text])[0]
+
+    def passages(self, texts: Sequence[str]) -> Floats:
+        """Return (len(texts), d) float32 unit rows of passages, not remembered.
+
+        Raises:
+            EncoderError: it cannot be loaded, or is not the release's.
+        """
+        encoder = self._encoder or self._load()
+        with self._encoding:
+            return encoder.encode_passages(texts)

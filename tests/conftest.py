@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import pytest
 
 from indexer.embeddings import encode_products
 from indexer.grouping import fold_variants
-from indexer.passages import texts_of
 from indexer.suggestions import write_suggestions
 from search.analysis import words_of
 from search.arrays import Floats, unit_rows
@@ -20,10 +20,12 @@ from search.clusters import Cluster
 from search.codes import codes_of
 from search.confidence import Calibration, Confidence
 from search.dense import DenseIndex
+from search.encoder import Tokens
 from search.engine import Engine
 from search.facets import FacetIndex
 from search.home import Layout
 from search.lexical import LexicalIndex, LexicalSettings
+from search.passages import categories_are_kinds, texts_of
 from search.product import Product, lexical_fields
 from search.release import FORMAT, open_release
 from search.segments import SegmentIndex, segment_spans
@@ -68,6 +70,22 @@ class FakeEncoder:
 
     encode_queries = _encode
     encode_passages = _encode
+
+    pools_by_mean = True
+
+    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """One token a word, and a special one that holds the last axis."""
+        self.encoded += texts
+        return [self._tokens_of(text) for text in texts]
+
+    def _tokens_of(self, text: str) -> Tokens:
+        found = list(re.finditer(r"\w+", text))
+        vectors = np.zeros((1 + len(found), self.dim), np.float32)
+        vectors[0, -1] = 0.1
+        for token, word in enumerate(found, start=1):
+            if word[0].lower() in DIRECTION:
+                vectors[token, DIRECTION[word[0].lower()]] = 1
+        return Tokens(vectors, np.array([(0, 0), *(word.span() for word in found)], np.int64))
 
     def encode_segmented(self, passages: Sequence[str]) -> tuple[Floats, list[Floats]]:
         """Sentences without a known word are too short to have a vector, as in the real encoder."""
@@ -141,6 +159,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
         "format": FORMAT, "release": folder.name, "rows": len(products), "files": {},
         "encoder": {"name": "fake", "fingerprint": "fake", "source": "base"},
         "settings": {"ranking": ranking or {}}, "catalog": {"currency": "USD"},
+        "passages": {"categories_are_kinds": categories_are_kinds(products), "boilerplate": []},
     }  # fmt: skip
     layout.manifest.write_text(json.dumps(manifest))
     return layout

@@ -39,6 +39,7 @@ def seen_from(
         leaf_of=np.where(rows >= 0, before.cluster_of[rows], -1).astype(np.int64),
         is_unchanged=same,
         is_decided=same & before.is_decided[rows],
+        positions=np.full((len(new), 2), np.nan, np.float32),
         parent_of={leaf: parents[leaf] for leaf in sorted(set(before.cluster_of.tolist()))},
         decided=before.decision["decided"],
         next_id=before.decision["next_id"],

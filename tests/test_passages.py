@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from conftest import FakeEncoder
 
-from indexer.embeddings import blended, encode_products, text_hashes
-from indexer.passages import CATEGORY_SHARE, TITLE_SHARE, texts_of
+from indexer.embeddings import encode_products, text_hashes
 from search.arrays import unit_rows
+from search.passages import CATEGORY_SHARE, TITLE_SHARE, blended, texts_of
 from search.product import Product
 
 BOOT = Product(

@@ -16,7 +16,9 @@ from conftest import SHOP, FakeEncoder
 from markupsafe import escape
 
 from indexer import pipeline
+from indexer.boilerplate import LEAST
 from indexer.calibration import foreign_queries
+from indexer.embeddings import text_hashes
 from indexer.pipeline import BuildResult, build
 from indexer.progress import Progress
 from indexer.releases import build_lock, rollback
@@ -77,6 +79,16 @@ def test_an_unchanged_rebuild_encodes_nothing_and_one_changed_row_encodes_one(sh
     ]  # fmt: skip
 
 
+def test_the_texts_that_explain_a_match_are_those_that_were_embedded(shop: Shop) -> None:
+    sentence = "Free delivery on all orders over 40."
+    shop.rows += [[f"lamp-{n}", f"Lamp {n}", f"{sentence} Shines {n}.", "", "5", "Home > Lamps"] for n in range(LEAST)]
+    result = shop.build()
+    matcher = shop.engine().matcher
+    texts = [matcher.texts(row) for row in range(result.manifest["rows"])]
+    assert np.array_equal(text_hashes(texts), np.load(result.layout.text_hashes))
+    assert texts[-1].passage == f"Lamp {LEAST - 1}. Lamps. Home. Shines {LEAST - 1}"
+
+
 def test_a_price_change_encodes_nothing(shop: Shop) -> None:
     shop.build()
     shop.rows[0][4] = "18.00"
@@ -90,6 +102,28 @@ def test_building_twice_gives_the_same_files(shop: Shop) -> None:
     assert {name: digest for name, digest in first.items() if name not in changing} == {
         name: digest for name, digest in second.items() if name not in changing
     }
+
+
+def test_groups_and_places_on_the_map_outlive_a_rebuild_with_one_product_in_twenty_changed(shop: Shop) -> None:
+    kinds = ("mug", "gown", "lamp", "boot")
+    shop.rows = [[f"p{n}", f"{kinds[n % 4]} {n // 4}", "", "", "5", ""] for n in range(100)]
+    shop.build()
+    before = shop.engine().release
+    where = {one.id: (before.clusters.cluster_of[row], *before.clusters.positions[row])
+             for row, one in enumerate(before.products)}  # fmt: skip
+    shop.rows = (
+        [[f"new{n}", f"{kinds[n % 4]} new {n}", "", "", "5", ""] for n in range(5)]
+        + shop.rows[:94:-1]
+        + shop.rows[5:95]
+    )
+    shop.build()
+    after = shop.engine().release
+    for row, one in enumerate(after.products):
+        here = (after.clusters.cluster_of[row], *after.clusters.positions[row])
+        assert one.id.startswith("new") or here == where[one.id]
+    assert np.isfinite(after.clusters.positions).all() and np.abs(after.clusters.positions).max() <= 1
+    labels = {cluster.id: cluster.label for cluster in before.clusters.clusters.values()}
+    assert {cluster.id for cluster in after.clusters.clusters.values()} <= labels.keys()
 
 
 def test_rows_in_another_order_keep_every_product_with_its_own_vector(shop: Shop) -> None:

@@ -118,7 +118,7 @@ def test_a_card_says_which_variant_it_shows_when_a_filter_leaves_one(client: Fla
     words = " ".join(document.words.split())
     assert "$22.00" in words and "$20.00" not in words
     assert "blue1 of 2 options" in words  # two items of a list
-    assert document.all("a", href="/products/0002")
+    assert document.all("a", href="/products/0002?q=mug")
 
 
 def test_a_product_is_out_of_stock_when_every_variant_is(client: FlaskClient) -> None:

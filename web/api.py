@@ -16,6 +16,7 @@ from search.request import SearchRequest, SearchResults
 from web import __version__
 from web.live import current_engine
 from web.schemas import (
+    MatchParameters,
     NoParameters,
     RecommendParameters,
     SimilarParameters,
@@ -52,9 +53,9 @@ def search_by_body() -> Response:
     return search_response(engine.search(search_request_of_json(request.get_json(), engine)))
 
 
-def etag(engine: Engine, asked: SearchRequest) -> str:
-    """Return the tag of an answer: it changes with the release, the search and this program's version."""
-    text = f"{__version__} {engine.release.name} {urlencode(query_pairs(asked))}"
+def etag(engine: Engine, asked: SearchRequest, subject: str = "") -> str:
+    """Return the tag of an answer: it changes with the release, the search, what of it, and this program's version."""
+    text = f"{__version__} {engine.release.name} {subject} {urlencode(query_pairs(asked))}"
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -138,6 +139,21 @@ def similar(product_id: str) -> Response:
     return jsonify(id=product_id, release=engine.release.name, hits=hits)
 
 
+@api.get("/products/<path:product_id>/match")
+def match(product_id: str) -> Response:
+    """Say which words of a search and of a product make them close; by words alone while the encoder loads."""
+    asked = parsed(MatchParameters, request.args.to_dict())
+    engine = current_engine()
+    search_for = SearchRequest(q=asked.q)
+    tag = etag(engine, search_for, f"match {product_id}")
+    if is_complete(engine, search_for) and request.if_none_match.contains_weak(tag):
+        return tagged(Response(status=304), tag)
+    found = engine.match(product_id, asked.q)
+    response = jsonify(id=product_id, release=engine.release.name, q=search_for.q, **found.as_json())
+    response.headers["Cache-Control"] = "no-store"
+    return tagged(response, tag) if found.degraded in (None, "no_token_vectors") else response
+
+
 @api.post("/recommend")
 def recommend() -> Response:
     """Give products like those liked and unlike those disliked."""
@@ -156,7 +172,7 @@ def recommend() -> Response:
 def product_links(found: Product) -> dict[str, str]:
     """Return the addresses that belong to a product."""
     own = f"/api/v1/products/{quote(found.id, safe='')}"
-    return {"self": own, "similar": f"{own}/similar", "page": product_path(found.id)}
+    return {"self": own, "similar": f"{own}/similar", "match": f"{own}/match", "page": product_path(found.id)}
 
 
 @api.get("/clusters")

@@ -102,12 +102,12 @@ def traits_of(product: Product) -> list[Trait]:
     return sorted(found, key=lambda one: _VARYING.index(one.label.casefold()))
 
 
-def card_of_hit(hit: Hit) -> Card:
-    """Return the card of a search hit."""
+def card_of_hit(hit: Hit, q: str) -> Card:
+    """Return the card of a hit of a search."""
     # The engine's highlights are escaped HTML whose only tag is <mark>.
     title = Markup(hit.highlights["title"])  # noqa: S704
     why = [reason for reason in hit.why if not reason.startswith("title:")]
-    return _card(hit.product, hit.variants or alone(hit.product), title, hit.cluster, why)
+    return _card(hit.product, hit.variants or alone(hit.product), title, hit.cluster, why, q)
 
 
 def cards_of(engine: Engine, products: Sequence[Product]) -> list[Card]:
@@ -121,12 +121,12 @@ def cards_of(engine: Engine, products: Sequence[Product]) -> list[Card]:
     ]
 
 
-def _card(product: Product, variants: Variants, title: Markup, cluster: int, why: list[str]) -> Card:
+def _card(product: Product, variants: Variants, title: Markup, cluster: int, why: list[str], q: str = "") -> Card:
     is_one = variants.matching == 1
     is_elsewhere = product.availability == "out_of_stock" and variants.available > 0  # in another variant
     return Card(
         product,
-        product_path(product.id),
+        product_path(product.id, q),
         title,
         picture_of(product, cluster),
         _span(variants, product.currency),

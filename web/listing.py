@@ -156,7 +156,7 @@ def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") ->
         path=path,
         request=request,
         results=results,
-        cards=[card_of_hit(hit) for hit in results.hits],
+        cards=[card_of_hit(hit, results.request.q) for hit in results.hits],
         groups=[
             _group(name, facet, request, path)
             for name, facet in results.facets.items()

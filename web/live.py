@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from flask import current_app, g
 
 from search.arrays import Floats
-from search.encoder import Encoder
+from search.encoder import Encoder, Tokens
 from search.encoders import find_encoder
 from search.engine import Engine
 from search.errors import AisleError, ReleaseMissing
@@ -185,6 +185,16 @@ class OneAtATime:
         """Return (n, dim) float32 unit rows, and those of each passage's segments."""
         with self._lock:
             return self._encoder.encode_segmented(passages)
+
+    @property
+    def pools_by_mean(self) -> bool:
+        """Whether a text's vector is the mean of its tokens'."""
+        return self._encoder.pools_by_mean
+
+    def encode_tokens(self, texts: Any) -> list[Tokens]:
+        """Return the tokens of each text."""
+        with self._lock:
+            return self._encoder.encode_tokens(texts)
 
     def words(self) -> list[str]:
         """Return the words it knows as a whole."""

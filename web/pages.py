@@ -13,10 +13,12 @@ from web.api import server_timing
 from web.cards import availability_text, cards_of, choices_of, picture_of
 from web.listing import Listing, listing_of
 from web.live import current_engine
+from web.matching import matching_of
 from web.schemas import search_request
 from web.start import children_of, neighborhoods_of, samples_of, start_of, with_products
 from web.structured import product_data, script_json
-from web.urls import address
+from web.taste import taste_of, taste_path
+from web.urls import address, product_path
 
 pages = Blueprint("pages", __name__)
 SIMILAR = 10
@@ -40,15 +42,19 @@ def search() -> Response:
 
 
 @pages.get("/products/<path:product_id>")
-def product(product_id: str) -> str:
-    """Show one product, its variants and what is like it."""
+def product(product_id: str) -> Response:
+    """Show one product, its variants and what is like it; after a search (`q`), why it matches."""
     engine = current_engine()
     found = engine.product(product_id)
     row = engine.release.products.row_of(product_id)
     cluster = engine.release.clusters.cluster(int(engine.release.clusters.cluster_of[row]))
-    return render_template(
+    match = matching_of(engine, product_id, request.args.get("q", ""))
+    shown = render_template(
         "product.html",
         product=found,
+        match=match,
+        taste_path=taste_path,
+        canonical=request.url_root.rstrip("/") + product_path(found.id),
         picture=picture_of(found, cluster.id),
         availability=availability_text(found.availability),
         cluster=cluster,
@@ -58,6 +64,17 @@ def product(product_id: str) -> str:
         trail=product_trail(found),
         data=script_json(product_data(found, request.url_root)),
     )
+    response = Response(shown)
+    if match and not match.is_complete:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@pages.get("/similar")
+def similar() -> str:
+    """Show products like some and unlike others."""
+    liked, disliked = request.args.getlist("liked"), request.args.getlist("disliked")
+    return render_template("similar.html", taste=taste_of(current_engine(), liked, disliked))
 
 
 @pages.get("/clusters")

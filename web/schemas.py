@@ -89,6 +89,12 @@ class SimilarParameters(Parameters):
     limit: int = Field(12, description="How many, 1 to 100.")
 
 
+class MatchParameters(Parameters):
+    """The parameters of why a product matches a search."""
+
+    q: str = Field(max_length=MAX_RAW_QUERY, description="The search; not empty, 512 characters.")
+
+
 class RecommendParameters(Parameters):
     """The body of a recommendation; names of filters are decided by the catalog."""
 

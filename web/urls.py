@@ -62,9 +62,10 @@ def with_value(request: SearchRequest, field: str, value: str) -> SearchRequest:
     return replace(request, filters={**request.filters, field: tuple(dict.fromkeys(values))}, page=1)
 
 
-def product_path(product_id: str) -> str:
-    """Return the path of a product's page; ids may hold any character."""
-    return f"/products/{quote(product_id, safe='')}"
+def product_path(product_id: str, q: str = "") -> str:
+    """Return the path of a product's page; ids may hold any character. With a search it says why it matches."""
+    path = f"/products/{quote(product_id, safe='')}"
+    return f"{path}?{urlencode({'q': q})}" if q else path
 
 
 def reachable_pages(pages: int, per_page: int) -> int:

@@ -25,7 +25,6 @@ from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.judgments import Judgments, Queries, read_judgments, read_kinds, read_queries
 from indexer.evaluation.measures import Evaluation, by_kind, evaluate_run
-from indexer.passages import passage_of
 from indexer.pipeline import build
 from indexer.progress import Progress
 from indexer.settings import BuildSettings
@@ -35,6 +34,7 @@ from search.encoders import find_encoder
 from search.engine import Engine
 from search.fusion import DEPTH, Scale
 from search.home import Home
+from search.passages import passage_of
 from search.request import SearchRequest
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -35,6 +35,7 @@ class Former:
         leaf_of: (n,) int64, the leaf that the same product (by id) was in; -1 for a new product.
         is_unchanged: (n,) bool, whether its texts are what they were then.
         is_decided: (n,) bool, whether they are what they were when the clusters were decided.
+        positions: (n, 2) float32, where each unchanged product lay on the map; NaN for the others.
         parent_of: leaf id -> parent id, as in `Tree`.
         decided: what the decision was made on: `encoder`, `settings` and the number of `products`.
         next_id: the first id never used.
@@ -44,6 +45,7 @@ class Former:
     leaf_of: Rows
     is_unchanged: Mask
     is_decided: Mask
+    positions: Floats
     parent_of: dict[int, int | None]
     decided: dict[str, Any]
     next_id: int
@@ -93,6 +95,7 @@ def former_clusters(live: Layout | None, product_ids: Sequence[str], hashes: Any
             leaf_of=np.where(rows >= 0, index.cluster_of[rows], -1).astype(np.int64),
             is_unchanged=is_unchanged,
             is_decided=is_unchanged & was_decided[rows],
+            positions=np.where(is_unchanged[:, None], index.positions[rows], np.nan).astype(np.float32),
             parent_of={leaf: index.clusters[leaf].parent for leaf in sorted(leaves)},
             decided=record["decided"],
             next_id=int(record["next_id"]),

@@ -11,7 +11,7 @@ from itertools import takewhile
 import numpy as np
 
 from indexer.clustering.terms import ClusterTerms, Rows, TitleTerms, strongest_terms
-from indexer.clustering.themes import Encode, closer_words
+from indexer.clustering.themes import Encode, closest_words
 from search.analysis import words_of
 from search.arrays import Floats
 from search.product import Product
@@ -71,7 +71,7 @@ def describe_clusters(
     if encode is not None:
         unnamed = {leaf: members[leaf] for leaf in leaves if not labeller.leaf_category(leaf)}
         names = {leaf: labeller.title_words(leaf) for leaf in unnamed}
-        labeller.themes = closer_words(products, embeddings, unnamed, names, language, encode)
+        labeller.themes = closest_words(products, embeddings, unnamed, names, language, encode)
     labels = labeller.labels()
     overall = _value_counts(products, range(len(products)))
     return [
@@ -121,7 +121,7 @@ class _Labeller:
         self._leaf_depth = 2 if max(map(len, self._paths)) > 1 else 1
         self._fallbacks = [products[int(rows[0])].title.split()[:TITLE_WORDS] for rows in members]
         self._names: dict[int, _Name] = {}
-        self.themes: dict[int, list[str]] = {}  # leaf -> words that tell it better than its titles do
+        self.themes: dict[int, str] = {}  # leaf -> the word that tells it better than its titles do
 
     def labels(self) -> list[str]:
         """Return one label per cluster; larger clusters choose first, leaves before the groups named after them."""
@@ -167,8 +167,8 @@ class _Labeller:
             # One word alone ("tablets") may be anything; a phrase says what it is.
             bare = " " in "".join(words) or len(words) > 1 or self._repeats(words, " ".join(category))
             yield _Name(words) if bare else _Name(category, words[0])
-        if not category:
-            yield from (_Name((word,)) for word in self.themes.get(leaf, ()))
+        if not category and leaf in self.themes:
+            yield _Name((self.themes[leaf],))
         if words and not category:
             yield self._with_kind(leaf, words)
         yield from self._told_apart(leaf, category or words or (" ".join(self._fallbacks[leaf]),))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
@@ -11,10 +10,9 @@ from sknetwork.clustering import Louvain
 
 from indexer.clustering.settings import ClusterSettings
 from indexer.grouping import sums_of
+from indexer.neighbors import neighbors_of
 from search.arrays import Floats, Rows, unit_rows
 
-EXACT_UP_TO = 20_000  # points among which neighbours are searched exactly; more are searched cell by cell
-CELLS, PROBED = 4, 24  # cells = CELLS * sqrt(n), of which each search looks into PROBED
 RESOLUTIONS = 0.05, 5_000.0  # between which the one is sought that gives the wanted number of communities
 CLOSE_ENOUGH = 0.05  # share by which the number of communities may differ from what is wanted
 BLOCK = 8_192  # rows compared at once
@@ -73,7 +71,7 @@ def neighbor_graph(points: Floats, settings: ClusterSettings) -> csr_array:
     ties of points that everything is near to (as in PhenoGraph, Levine et al. 2015).
     """
     count = len(points)
-    near = neighbors_of(points, min(settings.neighbors, count - 1))
+    near, _ = neighbors_of(points, min(settings.neighbors, count - 1))
     rows = np.repeat(np.arange(count), near.shape[1])
     hoods = csr_array((np.ones(near.size, np.float32), (rows, near.ravel())), (count, count))
     ties = hoods.maximum(hoods.T).tocoo()
@@ -87,23 +85,6 @@ def neighbor_graph(points: Floats, settings: ClusterSettings) -> csr_array:
     )
     weights = common / (sizes[ties.row] + sizes[ties.col] - common)
     return csr_array((weights, (ties.row, ties.col)), (count, count))
-
-
-def neighbors_of(points: Floats, count: int) -> Rows:
-    """Return (g, count) int64: the nearest other points of each, nearest first."""
-    rows = len(points)
-    index = faiss.IndexFlatIP(points.shape[1])
-    if rows > EXACT_UP_TO:
-        index = faiss.IndexIVFFlat(index, points.shape[1], int(CELLS * rows**0.5), faiss.METRIC_INNER_PRODUCT)
-        index.train(points)
-        index.nprobe = PROBED
-    index.add(points)
-    found = np.asarray(index.search(points, count + 1)[1], np.int64)
-    # A point need not be its own nearest: equal ones tie, and FAISS pads with -1 what its cells do not hold.
-    is_other = (found != np.arange(rows)[:, None]) & (found >= 0)
-    order = np.argsort(~is_other, axis=1, kind="stable")[:, :count]
-    near = np.take_along_axis(found, order, axis=1)
-    return np.where(near < 0, np.arange(rows)[:, None], near)
 
 
 def parents_of(points: Floats, leaf_of: Rows, settings: ClusterSettings) -> Rows:

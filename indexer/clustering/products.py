@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +18,7 @@ from indexer.clustering.settings import ClusterSettings
 from indexer.clustering.themes import Encode
 from indexer.clustering.tree import Tree, fresh_tree
 from indexer.grouping import fold_variants, folded_vectors
+from indexer.neighbors import one_thread
 from search.arrays import Floats, Mask, Rows, unit_rows
 from search.clusters import Cluster
 from search.lexical import LexicalIndex
@@ -37,6 +36,7 @@ class Clustering:
         cluster_of: (n,) int32 leaf id.
         clusters: parents first, then leaves, each larger first.
         centroids: (k, d) float32 unit rows, the mean embedding of each cluster's products, in the order of `clusters`.
+        is_kept: whether they are those of the live release.
         is_decided: (n,) bool, whether the clusters were decided with this row as it is.
         decision: what later builds read: `decided` (encoder, settings, number of products) and `next_id`.
         moved: ids that are gone -> where their products went.
@@ -45,9 +45,16 @@ class Clustering:
     cluster_of: NDArray[np.int32]
     clusters: tuple[Cluster, ...]
     centroids: Floats
+    is_kept: bool
     is_decided: Mask
     decision: dict[str, Any]
     moved: dict[int, int]
+
+    def levels(self) -> list[Rows]:
+        """Return (n,) int64 cluster ids by level, the widest first."""
+        above = {cluster.id: cluster.id if cluster.parent is None else cluster.parent for cluster in self.clusters}
+        leaves = self.cluster_of.astype(np.int64)
+        return [np.array([above[leaf] for leaf in leaves.tolist()], np.int64), leaves]
 
     def save(self, folder: Path) -> None:
         """Write clusters.json, decision.json and the arrays."""
@@ -87,7 +94,7 @@ def cluster_products(
     if len(embeddings) != len(products) or not len(products):
         raise ValueError(f"{len(embeddings)} vectors for {len(products)} products; one for each, at least one")
     group_of = fold_variants(products)
-    with _one_thread():
+    with one_thread():
         points = points_of(np.ascontiguousarray(embeddings, np.float32), products, lexical, group_of, settings)
         is_kept = former is not None and former.holds(encoder, asdict(settings))
         if former is not None and is_kept:
@@ -101,6 +108,7 @@ def cluster_products(
         cluster_of=tree.leaf_of[group_of].astype(np.int32),
         clusters=(described := _described(tree, points, embeddings, products, group_of, settings.language, encode)),
         centroids=_mean_embeddings(tree, described, embeddings, group_of),
+        is_kept=is_kept,
         is_decided=former.is_decided if former is not None and is_kept else np.ones(len(products), bool),
         decision={
             "decided": former.decided if former is not None and is_kept else decided,
@@ -164,14 +172,3 @@ def _mean_embeddings(tree: Tree, clusters: Sequence[Cluster], embeddings: Floats
 def _nearest_first(groups: Rows, points: Floats, centroid: Floats) -> Rows:
     """Return the points by falling cosine to the centroid, equal ones in row order."""
     return groups[np.argsort(-(points[groups] @ centroid), kind="stable")]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let FAISS use one thread: sums in another order would round to other clusters."""
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)

@@ -19,21 +19,22 @@ from search.product import Product
 SHARED = 0.3  # least share of a leaf's products that hold the word
 LIFT = 5.0  # least ratio of that share to the share of all products
 LEAST_LETTERS = 3
+LEAST_NEARNESS = 0.45  # of a word to the products' mean; what is further off names nothing
 CANDIDATES = 12  # words of a leaf that are compared, those that tell most of it
 DESCRIPTION_WORDS = 60  # read of each description, as many as a passage holds
 
 Encode = Callable[[Sequence[str]], Floats]
 
 
-def closer_words(
+def closest_words(
     products: Sequence[Product],
     embeddings: Floats,
     members: Mapping[int, Rows],
     names: Mapping[int, tuple[str, ...]],
     language: str,
     encode: Encode,
-) -> dict[int, list[str]]:
-    """Return, by leaf, the words that come closer to its products than each part of its name, the closest first.
+) -> dict[int, str]:
+    """Return, by leaf, the word that comes closest to its products, where that is closer than each part of its name.
 
     Args:
         products: by row.
@@ -53,8 +54,9 @@ def closer_words(
         mean = unit_rows(embeddings[rows].mean(axis=0)[None, :])[0]
         nearness = {text: float(vectors[text] @ mean) for text in (*names[leaf], *candidates[leaf])}
         named = max(nearness[part] for part in names[leaf])
-        closer = [word for word in candidates[leaf] if nearness[word] > named]
-        found[leaf] = sorted(closer, key=lambda word: (-nearness[word], word))
+        best = max(candidates[leaf], key=lambda word: (nearness[word], word), default="")
+        if best and nearness[best] > max(named, LEAST_NEARNESS):
+            found[leaf] = best
     return found
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from indexer.passages import DESCRIPTION_WORDS
 from indexer.training.chance import chance
 from indexer.training.pairs import words
 from indexer.training.settings import TrainingSettings
 from search.analysis import Analyzer
+from search.passages import DESCRIPTION_WORDS
 from search.product import Product, lexical_fields
 
 PHRASES_PER_PRODUCT = 2

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from indexer.passages import passage_of
 from indexer.training.pairs import Pair
 from indexer.training.settings import TrainingSettings
 from indexer.training.vectors import query_vectors, text_vectors, token_limit
 from search.analysis import words_of
 from search.arrays import Floats, Mask
+from search.passages import passage_of
 from search.product import Product
 
 LEAST_CLOZE_WORDS = 5

@@ -12,10 +12,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from indexer.passages import ATTRIBUTE_CHARACTERS
 from indexer.training.chance import chance
 from indexer.training.settings import TrainingSettings
 from search.analysis import words_of
+from search.passages import ATTRIBUTE_CHARACTERS
 from search.product import Product
 
 QueryKind = Callable[[Product, random.Random, frozenset[str]], list[str]]

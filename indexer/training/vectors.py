@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from indexer.embeddings import blended
-from indexer.passages import texts_of
 from search.arrays import Floats, unit_rows
+from search.passages import blended, texts_of
 from search.product import Product
 
 

@@ -25,7 +25,8 @@ ARGUMENTS = [
 ]  # fmt: skip
 ADDRESSES = (
     "/", "/search?q=red+gown", "/search?q=insurance", "/search?q=gown&f.brand=Norr", "/search?q=red+gown+under+%24130",
-    "/search?find.brand=brand+1", "/products/0001", "/clusters", "/clusters/0", "/search?page=0",
+    "/search?find.brand=brand+1", "/products/0001", "/products/0001?q=hot+red+mug", "/similar?liked=0001&disliked=0003",
+    "/products/p0?q=" + "a" * 300, "/clusters", "/clusters/0", "/search?page=0",
 )  # fmt: skip
 BROKEN = Product("broken", "Broken Picture Frame", "", ("Home", "Frames"), image_url="/illustrations/none/none.svg")
 
@@ -225,6 +226,42 @@ def test_a_picture_that_fails_gives_way_to_its_letter(page: Any) -> None:
     page.goto("/products/broken")
     sync_api.expect(page.locator(".product-picture img")).to_have_count(0)
     assert page.inner_text(".product-picture .letter") == "F"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_result_says_why_it_matches_with_marks_that_are_seen_without_color(
+    browser: Any, root: str, scheme: str
+) -> None:
+    context = browser.new_context(base_url=root, color_scheme=scheme, java_script_enabled=False)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.goto("/search?q=hot+red+mug")
+    page.locator(".card-title a", has_text="Travel Mug").first.click()
+    page.wait_for_url("**/products/000*?q=hot+red+mug")
+    why = page.get_by_role("region", name="Why this matches")
+    sync_api.expect(why).to_contain_text("Closest by meaning through")
+    widths = {
+        level: page.locator(f".legend .pull-{level}").evaluate("mark => getComputedStyle(mark).borderBottomWidth")
+        for level in (1, 4)
+    }
+    assert float(widths[1].removesuffix("px")) < float(widths[4].removesuffix("px"))
+    strongest = why.locator("dl .pull-4").first
+    assert int(strongest.evaluate("mark => getComputedStyle(mark).fontWeight")) >= 600
+    assert page.input_value("#q") == "hot red mug"
+    context.close()
+
+
+def test_more_like_this_and_less_like_that_is_a_walk_of_links(page: Any) -> None:
+    page.goto("/products/p0")
+    page.locator("#similar .card-taste a").first.click()
+    page.wait_for_url("**/similar?liked=p0&disliked=**")
+    less = page.url
+    page.get_by_role("link", name="More like this").first.click()
+    page.wait_for_url("**/similar?liked=p0&liked=**")
+    page.get_by_role("link", name="Leave out").first.click()
+    page.wait_for_url("**/similar?liked=**")
+    assert page.url != less
+    assert page.locator(".card").count() > 0
 
 
 def test_without_javascript_everything_still_works(browser: Any, root: str) -> None:
