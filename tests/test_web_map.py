@@ -95,6 +95,22 @@ def test_a_color_is_what_each_product_says_of_itself(client: FlaskClient, meta: 
     assert [labels[code] for code in column(client, color)] == told
 
 
+def test_a_legend_counts_products_once(client: FlaskClient, meta: dict[str, Any], engine: Engine) -> None:
+    groups = [product.group_id or product.id for product in (*SHOP, *POTS)]
+    for color in meta["colors"]:
+        codes = column(client, color)
+        for entry in color["legend"]:
+            having = {group for group, code in zip(groups, codes.tolist(), strict=True) if code == entry["code"]}
+            assert entry["products"] == len(having), (color["name"], entry)
+    red, mugs = client.get("/api/v1/map/lit?f.color=red&fold=1").get_json(), {"0001", "0002"}
+    assert len(red["products"]) == len(red["points"])
+    every = client.get("/api/v1/map/lit?f.brand=Norr&fold=1").get_json()
+    found = engine.release.products.products(every["points"])
+    assert len({number for number, one in zip(every["products"], found, strict=True) if one.id in mugs}) == 1
+    assert len(set(every["products"])) == every["total"] == len(every["points"]) - 1
+    assert client.get("/api/v1/map/lit?f.brand=Norr").get_json()["products"] is None
+
+
 def test_prices_are_written_as_people_write_them(meta: dict[str, Any]) -> None:
     labels = [entry["label"] for entry in meta["colors"][1]["legend"]]
     assert re.fullmatch(r"under \$\d+", labels[0])
