@@ -22,6 +22,7 @@ from web.live import EngineProvider, LiveEngine
 from web.logs import start_logging
 from web.map import catalog_map
 from web.pages import pages
+from web.report import report
 from web.settings import Settings
 
 ENVIRONMENT = """\
@@ -52,7 +53,7 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for part in (security, assets, problems):
         part.install(app)
-    for blueprint in (pages, api, catalog_map, health, illustrations):
+    for blueprint in (pages, api, catalog_map, health, illustrations, report):
         app.register_blueprint(blueprint)
     return app
 

@@ -15,8 +15,8 @@ SHARE, LEAST = 0.05, 20  # products that must hold a sentence for it to be boile
 LEAST_WORDS = 4  # shorter pieces, "100 % cotton.", are facts
 
 
-def boilerplate_of(products: Sequence[Product]) -> set[str]:
-    """Return the sentences, as `sentence_key` gives them, that too many of the products share.
+def boilerplate_of(products: Sequence[Product]) -> Counter[str]:
+    """Return the sentences, as `sentence_key` gives them, that too many products share, with how many do.
 
     A group's variants count once: nine sizes of a boot share every sentence.
     """
@@ -29,7 +29,8 @@ def boilerplate_of(products: Sequence[Product]) -> set[str]:
         }
     )  # fmt: skip
     groups = len({product.group_id or f"row {row}" for row, product in enumerate(products)})
-    return {sentence for sentence, count in holders.items() if count >= max(LEAST, SHARE * groups)}
+    least = max(LEAST, SHARE * groups)
+    return Counter({sentence: holders[sentence] for sentence in sorted(holders) if holders[sentence] >= least})
 
 
 def without_boilerplate(products: Sequence[Product], boilerplate: Collection[str]) -> list[Product]:

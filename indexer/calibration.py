@@ -17,6 +17,7 @@ from search.errors import ReleaseDamaged
 from search.fusion import DEPTH
 from search.home import Home
 from search.lexical import LexicalIndex
+from search.reduction import ReducedEncoder, space_of
 from search.release import read_manifest
 from search.segments import SegmentIndex
 
@@ -75,18 +76,35 @@ def calibrate(
 
 
 def background_of(encoder: Encoder, home: Home) -> Any:
-    """Return a FAISS index of the encoder's most common words, 8 bits a value; a kept release lends it."""
+    """Return a FAISS index of the encoder's most common words, 8 bits a value; a kept release lends it.
+
+    To an encoder whose vectors are cut, a release that takes them whole lends its words to be cut.
+    """
+    if (lent := _lent(encoder.fingerprint, home)) is not None:
+        return lent
+    if isinstance(encoder, ReducedEncoder) and (lent := _lent(encoder.encoder.fingerprint, home)) is not None:
+        return word_index(encoder.reduction.of(lent.reconstruct_n(0, lent.ntotal)))
+    words = background_words(encoder)
+    return word_index(encoder.encode_queries(words)) if words else None
+
+
+def _lent(space: str, home: Home) -> Any:
     for layout in home.all_releases():
         try:
-            if read_manifest(layout)["encoder"]["fingerprint"] == encoder.fingerprint:
+            if space_of(read_manifest(layout)) == space:
                 return Confidence.load(layout.confidence).background
         except (ReleaseDamaged, KeyError):
             continue
-    words = [word for word in encoder.words() if len(word) >= LEAST_LETTERS and word.isalpha()][:BACKGROUND_WORDS]
-    return _indexed(encoder.encode_queries(words)) if words else None
+    return None
 
 
-def _indexed(vectors: Floats) -> Any:
+def background_words(encoder: Encoder) -> list[str]:
+    """Return the encoder's most common words; word i is vector i of `background_of`."""
+    return [word for word in encoder.words() if len(word) >= LEAST_LETTERS and word.isalpha()][:BACKGROUND_WORDS]
+
+
+def word_index(vectors: Floats) -> Any:
+    """Return a FAISS index of (n, d) float32 unit rows, 8 bits a value."""
     import faiss
 
     index = faiss.IndexScalarQuantizer(vectors.shape[1], faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)

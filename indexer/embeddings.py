@@ -2,7 +2,8 @@
 
 A product's vector is that of its passage, leaning towards that of its kind, which is free at query time (DESIGN.md,
 "Two texts, one vector"). It is keyed by a hash of both texts and their shares, and reused from any kept
-release with the same encoder and precision, or from the chunks an interrupted build left behind.
+release that holds whole ones of the same encoder and precision, from those the home keeps beside a release of shorter
+or coarser ones, or from the chunks an interrupted build left behind.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from search.encoder import Encoder, SentenceTransformerEncoder
 from search.errors import ReleaseDamaged
 from search.home import Home
 from search.passages import Texts, blended
+from search.reduction import has_full_vectors
 from search.release import read_manifest
 from search.segments import SegmentIndex, Segments, quantized
 
@@ -52,6 +54,13 @@ class Embedded:
     encoded: int
     precision: str
     parity: float | None
+
+    def save(self, folder: Path) -> None:
+        """Write vectors, segments and, last, the hashes that they are found by."""
+        folder.mkdir(parents=True)
+        np.save(folder / "vectors.npy", self.embeddings)
+        SegmentIndex.build(self.segments).save(folder / "segments")
+        np.save(folder / "hashes.npy", self.hashes)
 
 
 def text_hashes(texts: Iterable[Texts]) -> Hashes:
@@ -140,17 +149,27 @@ def _precision(name: str) -> Any:
 
 
 def _known_vectors(home: Home, cache: Path, fingerprint: str, precision: str) -> dict[bytes, tuple[Floats, Segments]]:
-    """Return text hash -> vector and segments, from kept releases of the encoder and interrupted builds' chunks."""
+    """Return text hash -> vector and segments, from kept releases, the home and interrupted builds' chunks."""
     known: dict[bytes, tuple[Floats, Segments]] = {}
     for layout in home.all_releases():
         try:
-            record = read_manifest(layout)["encoder"]
+            manifest = read_manifest(layout)
+            record = manifest["encoder"]
             if (record["fingerprint"], record["precision"]) != (fingerprint, precision):
+                continue
+            if not has_full_vectors(manifest):
                 continue
             hashes, index = np.load(layout.text_hashes), SegmentIndex.load(layout.segments)
             _add_known(known, hashes, np.load(layout.embeddings, mmap_mode="r"), index)
         except (ReleaseDamaged, OSError, ValueError):
             continue  # a damaged release has nothing to give; its products are encoded again
+    kept = home.vectors / f"{fingerprint}-{precision}"
+    try:
+        if kept.is_dir():
+            index = SegmentIndex.load(kept / "segments")
+            _add_known(known, np.load(kept / "hashes.npy"), np.load(kept / "vectors.npy", mmap_mode="r"), index)
+    except (ReleaseDamaged, OSError, ValueError):
+        pass  # as with a damaged release
     for path in sorted(cache.glob("*.hashes.npy")):
         name = path.name.removesuffix(".hashes.npy")
         index = SegmentIndex.load(cache / f"{name}.segments")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from indexer.boilerplate import boilerplate_of, without_boilerplate
 from indexer.calibration import background_of, calibrate, foreign_queries
 from indexer.catalog import Catalog, Notes, Rejection, open_catalog, write_rejected
 from indexer.clustering import ClusterSettings, cluster_products, former_clusters
-from indexer.decision import EncoderChoice, choose_encoder
+from indexer.decision import choose_encoder
 from indexer.embeddings import Embedded, embed, forget_chunks, text_hashes
 from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
@@ -27,14 +28,14 @@ from indexer.learning import learn_ranker, with_ranker
 from indexer.positions import map_positions, placed
 from indexer.progress import Progress
 from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
-from indexer.report import write_query_report, write_report
+from indexer.report import Subject, knowledge_of, write_query_report, write_report
 from indexer.settings import BuildSettings
+from indexer.storage import expect_storable, keep_whole, stored
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
 from indexer.training.language import main_language, warn_language
 from search.categories import CategoryIndex
 from search.codes import codes_of
-from search.dense import DenseIndex
 from search.encoder import SentenceTransformerEncoder, file_sha256, open_encoder
 from search.engine import Engine
 from search.errors import AisleError, BuildRefused, CatalogError, EvaluationError, TooManyRejected
@@ -44,7 +45,6 @@ from search.lexical import LexicalIndex, LexicalSettings
 from search.passages import categories_are_kinds, texts_of
 from search.product import Product, lexical_fields
 from search.release import FORMAT, read_manifest
-from search.segments import SegmentIndex
 from search.store import ProductStore
 from search.understanding import Interpreter
 
@@ -76,6 +76,7 @@ class BuildResult:
             "refused": self.refused or None, "rows": catalog["rows"], "accepted": catalog["accepted"],
             "rejected": catalog["rejected"], "mapping": catalog["mapping"], "encoded": self.manifest["encoded"],
             "seconds": self.manifest["seconds"], "encoder": self.manifest["encoder"],
+            "vectors": self.manifest["vectors"],
             "training": {key: training.get(key) for key in ("adopted", "merge_weight", "reason", "kept")},
             "metrics": self.manifest["metrics"], "ranker": self.manifest["ranker"],
             "warnings": self.manifest["warnings"],
@@ -111,56 +112,63 @@ def build(
             catalog = open_catalog(settings.catalog_path, settings.catalog)
             store = ProductStore(staging.products, writable=True)
             reading = read_products(catalog, store, staging, settings.max_rejected, progress)
-            products = list(store)
-            boilerplate = boilerplate_of(products)
-            products = without_boilerplate(products, boilerplate)
+            listed = list(store)
+            boilerplate = boilerplate_of(listed)
+            products = without_boilerplate(listed, boilerplate)
+        if (settings.dim, settings.precision) != (None, "float32"):
+            expect_storable(settings.dim, settings.precision, base.dim, len(products))
         texts = texts_of(products)
         hashes = text_hashes(texts)
         language = main_language(products)[0] or "en"
         warnings = [warning] if (warning := warn_language(products, base)) else []
 
         with progress.stage("choosing the encoder"):
-            judged = _judged_queries(settings)
+            judged = read_judged(settings.queries_path, settings.judgments_path)
             choice = choose_encoder(settings, home, base, products, hashes, judged, live, progress.step)
             progress.say(f"  {choice.report['reason']}")
         warnings = list(dict.fromkeys([*warnings, *choice.report.get("warnings", [])]))
         with progress.stage("embedding"):
             embedded = embed(texts, choice.encoder, home, progress.step)
-            dense, segments = DenseIndex.build(embedded.embeddings), SegmentIndex.build(embedded.segments)
-            write_vectors(embedded, dense, segments, choice, staging)
+            vectors = stored(embedded, choice.encoder, settings.dim, settings.precision, live)
+            vectors.save(staging)
+            np.save(staging.text_hashes, embedded.hashes)
+            np.save(staging.decided_on, choice.decided_on)
         with progress.stage("indexing words and facets"):
             lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings(language=language))
             facets = FacetIndex.build(products)
             lexical.save(staging.lexical)
             facets.save(staging.facets)
-            CategoryIndex.build(embedded.embeddings, facets).save(staging.categories)
+            CategoryIndex.build(vectors.embeddings, facets).save(staging.categories)
             Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
             write_suggestions(store, language)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
-            np.save(staging.groups, fold_variants(products))
+            group_of = fold_variants(products)
+            np.save(staging.groups, group_of)
         with progress.stage("asking what it cannot answer"):
-            background = background_of(choice.encoder, home)
-            confidence = calibrate(foreign_queries(), choice.encoder, dense, segments, lexical, background)
+            background = background_of(vectors.encoder, home)
+            confidence = calibrate(
+                foreign_queries(), vectors.encoder, vectors.dense, vectors.segments, lexical, background
+            )
             confidence.save(staging.confidence)
         with progress.stage("clustering and mapping"):
             former = former_clusters(live, [product.id for product in products], hashes)
             clustering = cluster_products(
-                embedded.embeddings, products, lexical, ClusterSettings(language=language), former,
-                choice.encoder.fingerprint, choice.encoder.encode_queries,
+                vectors.embeddings, products, lexical, ClusterSettings(language=language), former,
+                choice.encoder.fingerprint, vectors.encoder.encode_queries,
             )  # fmt: skip
             clustering.save(staging.clusters)
             if former is not None and clustering.is_kept:
-                positions = placed(embedded.embeddings, former.positions)
+                positions = placed(vectors.embeddings, former.positions)
             else:
-                positions = map_positions(embedded.embeddings, clustering.levels(), progress.step)
+                positions = map_positions(vectors.embeddings, clustering.levels(), progress.step)
             np.save(staging.clusters / "positions.npy", positions)
         store.finish()
 
         encoder = choice.record(embedded.embeddings.shape[1], embedded.precision, embedded.parity)
-        manifest = {
-            "format": FORMAT, "rows": len(texts), "dim": embedded.embeddings.shape[1], "language": language,
+        manifest: dict[str, Any] = {
+            "format": FORMAT, "rows": len(texts), "dim": vectors.dense.dim, "language": language,
             "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},
-            "encoder": encoder, "encoded": embedded.encoded,
+            "encoder": encoder, "vectors": vectors.record, "encoded": embedded.encoded,
             "passages": {"categories_are_kinds": categories_are_kinds(products), "boilerplate": sorted(boilerplate)},
             "training": choice.report, "settings": settings.as_json(), "warnings": warnings,
             "confidence": asdict(confidence.calibration), "metrics": None, "ranker": None,
@@ -172,10 +180,16 @@ def build(
                 measured, worse = measure(staging, manifest, judged, home, live, progress)
             manifest |= measured
             progress.say(f"  {manifest['ranker']['reason']}")
-        write_report(staging.report, manifest)
+        with progress.stage("writing the report"):
+            labels = {cluster.id: cluster.label for cluster in clustering.clusters}
+            subject = Subject.of(
+                listed, vectors.embeddings, group_of, clustering.cluster_of, labels,
+                vectors.encoder, background, language,
+            )  # fmt: skip
+            write_report(staging.report, manifest, knowledge_of(subject, progress.step))
         newest = max((layout.name for layout in home.all_releases()), default="")
         manifest = seal(staging, {**manifest, "seconds": progress.seconds}, newest)
-        return publish(staging, manifest, settings, home, live, worse)
+        return publish(staging, manifest, embedded, settings, home, live, worse)
 
 
 def read_products(
@@ -223,28 +237,17 @@ def read_products(
     }  # fmt: skip
 
 
-def write_vectors(
-    embedded: Embedded, dense: DenseIndex, segments: SegmentIndex, choice: EncoderChoice, staging: Layout
-) -> None:
-    """Write embeddings, their text hashes, what the encoder was decided on, the FAISS index and the segments."""
-    np.save(staging.embeddings, embedded.embeddings)
-    np.save(staging.text_hashes, embedded.hashes)
-    np.save(staging.decided_on, choice.decided_on)
-    dense.save(staging.dense_index)
-    segments.save(staging.segments)
-
-
-def _judged_queries(settings: BuildSettings) -> JudgedQueries | None:
-    """Return the judged queries a build was given.
+def read_judged(queries: Path | None, judgments: Path | None) -> JudgedQueries | None:
+    """Return the judged queries of two files, None without any.
 
     Raises:
         AisleError: only one of the two files was given.
     """
-    if settings.judgments_path is None and settings.queries_path is None:
+    if judgments is None and queries is None:
         return None
-    if settings.judgments_path is None or settings.queries_path is None:
+    if judgments is None or queries is None:
         raise AisleError("--judgments and --queries belong together; give both files")
-    return JudgedQueries(read_queries(settings.queries_path), read_judgments(settings.judgments_path))
+    return JudgedQueries(read_queries(queries), read_judgments(judgments))
 
 
 def measure(
@@ -293,7 +296,13 @@ def measure(
 
 
 def publish(
-    staging: Layout, manifest: dict[str, Any], settings: BuildSettings, home: Home, live: Layout | None, worse: str
+    staging: Layout,
+    manifest: dict[str, Any],
+    embedded: Embedded,
+    settings: BuildSettings,
+    home: Home,
+    live: Layout | None,
+    worse: str,
 ) -> BuildResult:
     """Place the sealed release and make it live, unless that looks like a mistake.
 
@@ -310,6 +319,7 @@ def publish(
             f"the same: python -m indexer rollback {layout.name}, or build with --force"
         )
     if settings.publish:
+        keep_whole(home, embedded, manifest)
         switch(home, layout.name)
         prune(home)
         forget_chunks(home)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.neighbors import OnProgress, index_of, neighbors_of, one_thread
+from indexer.neighbors import OnProgress, index_of, nearest_neighbors, threads
 from search.arrays import Floats, Rows, unit_rows
 
 ROWS_PER_NEIGHBOUR = 100  # a product is tied to its nearest n / 100,
@@ -51,7 +51,7 @@ def map_positions(
     """
     first_of, which = _distinct(embeddings)
     points = np.ascontiguousarray(embeddings[first_of], np.float32)
-    with one_thread():
+    with threads(1):
         start, gathering = _start(points, [level[first_of] for level in levels])
         flat = _laid_out(points, start, gathering, on_progress)
     fitted = _fitted(flat)
@@ -82,7 +82,7 @@ def placed(embeddings: Floats, known: Floats) -> Floats:
     positions = known.astype(np.float32)
     if len(new):
         queries = np.ascontiguousarray(embeddings[new], np.float32)
-        with one_thread():
+        with threads(1):
             scores, nearest = index_of(embeddings[old]).search(queries, min(PLACED_AMONG, len(old)))
         nearest = np.where(nearest < 0, nearest[:, :1], nearest)  # FAISS pads where the cells held too few
         there = known[old[nearest]]  # (new, 10, 2)
@@ -170,9 +170,10 @@ def _neighbour_graph(points: Floats, on_progress: OnProgress | None) -> Any:
 
     count = len(points)
     each = min(max(FEWEST, count // ROWS_PER_NEIGHBOUR), MOST)
-    near, cosines = neighbors_of(points, each, on_progress)
-    ties = np.clip(cosines, LEAST_TIE, 1)
-    graph = csr_matrix((ties.ravel(), near.ravel(), np.arange(0, near.size + 1, each)), shape=(count, count))
+    near = nearest_neighbors(points, each, on_progress)
+    ties = np.clip(near.cosines, LEAST_TIE, 1)
+    pointers = np.arange(0, near.items.size + 1, each)
+    graph = csr_matrix((ties.ravel(), near.items.ravel(), pointers), shape=(count, count))
     return (graph + graph.T) / 2
 
 

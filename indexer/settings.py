@@ -26,6 +26,8 @@ class BuildSettings:
         max_rejected: largest share of rows that may be rejected, 0..1.
         out: a folder for the release outside the home; None to publish in the home.
         publish: whether to make the release live.
+        dim: dimensions of the release's vectors; None for the encoder's own.
+        precision: in which they are stored, one of `search.dense.PRECISIONS`; that of the encoding is another matter.
         force: whether to go live in spite of a refusal.
     """
 
@@ -40,6 +42,8 @@ class BuildSettings:
     max_rejected: float = 0.05
     out: Path | None = None
     publish: bool = True
+    dim: int | None = None
+    precision: str = "float32"
     force: bool = False
 
     def as_json(self) -> dict[str, Any]:

@@ -73,8 +73,10 @@ class Engine:
 
     def __init__(self, release: Release, encoder: Callable[[], Encoder] | QueryEncoder, *, waits: bool = True):
         self.release = release
-        fingerprint = release.manifest["encoder"]["fingerprint"]
-        self.encoder = encoder if isinstance(encoder, QueryEncoder) else QueryEncoder(encoder, fingerprint)
+        if not isinstance(encoder, QueryEncoder):
+            fingerprint = release.manifest["encoder"]["fingerprint"]
+            encoder = QueryEncoder(encoder, fingerprint, release.dense.dim, release.reduction)
+        self.encoder = encoder
         self.waits = waits
         self.matcher = Matcher(release, self.encoder)
         self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()

@@ -7,8 +7,6 @@ import string
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from search.analysis import Analyzer, words_of
 from search.arrays import Rows
 from search.product import Product
@@ -86,7 +84,7 @@ def explanations(release: Release, rows: Rows, read: Understood, scored: ScoredQ
     """Return what each row's place is made of: both legs with whole-catalog ranks, boosts, constraints it keeps."""
     dense, fused = dense_scores(release, scored, rows), fused_scores(release, scored, rows)
     close = closeness(release, scored, rows)
-    all_dense = None if scored.vector is None else np.asarray(release.dense.embeddings @ scored.vector)
+    all_dense = None if scored.vector is None else release.dense.scores(scored.vector)
     kept = {one.text: release.interpreter.kept_by(one) for one in read.constraints}
     explained = []
     for place, row in enumerate(rows):

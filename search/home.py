@@ -30,7 +30,13 @@ class Layout:
 
     @property
     def embeddings(self) -> Path:
+        """Only there in float32; a coarser precision is decoded from the index."""
         return self.folder / "embeddings.npy"
+
+    @property
+    def rotation(self) -> Path:
+        """Only there where the vectors were cut to fewer dimensions than the encoder's."""
+        return self.folder / "rotation.npy"
 
     @property
     def text_hashes(self) -> Path:
@@ -121,6 +127,11 @@ class Home:
     @property
     def cache(self) -> Path:
         return self.root / "cache"
+
+    @property
+    def vectors(self) -> Path:
+        """The encoder's own vectors of the live products, where the release holds only shorter or coarser ones."""
+        return self.root / "vectors"
 
     @property
     def state(self) -> Path:

@@ -20,7 +20,6 @@ def likeness(release: Release, row: int) -> Floats:
 
     The mean of the cosine of the vectors and of `LexicalIndex.mutual_coverage`; likeness(a)[b] = likeness(b)[a].
     """
-    embeddings = release.dense.embeddings
-    cosines = embeddings @ np.asarray(embeddings[row])
+    cosines = release.dense.scores(release.dense.gathered(np.array([row]))[0])
     shared = release.lexical.mutual_coverage(*lexical_fields(release.products.products([row])[0]))
     return np.asarray((1 - WORDS_SHARE) * cosines + WORDS_SHARE * shared, np.float32)

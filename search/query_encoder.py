@@ -11,6 +11,7 @@ import numpy as np
 from search.arrays import Floats
 from search.encoder import Encoder, Tokens
 from search.errors import AisleError, EncoderError, EncoderMismatch
+from search.reduction import Reduction, reduced
 
 CACHED_QUERIES = 4096  # vectors kept; 6 MB at 384 float32
 
@@ -20,11 +21,13 @@ class QueryEncoder:
 
     Args:
         open_encoder: returns the encoder; called once, in the background after `start` or at the first text.
-        fingerprint: the release's; another encoder is refused.
+        fingerprint: of the release's encoder; another is refused.
+        dim: length of the release's vectors; an encoder that gives another is refused.
+        reduction: the release's, which every vector goes through; None for none.
     """
 
-    def __init__(self, open_encoder: Callable[[], Encoder], fingerprint: str):
-        self.fingerprint = fingerprint
+    def __init__(self, open_encoder: Callable[[], Encoder], fingerprint: str, dim: int, reduction: Reduction | None):
+        self.fingerprint, self.dim, self.reduction = fingerprint, dim, reduction
         self._open = open_encoder
         self._encoder: Encoder | None = None
         self._failure: AisleError | None = None
@@ -63,7 +66,13 @@ class QueryEncoder:
                         f'this release was built with encoder {self.fingerprint}, but "{encoder.name}" is '
                         f"{encoder.fingerprint}; build the release again, or put the right encoder back"
                     )
-                encoder.encode_queries(["warm-up"])
+                encoder = reduced(encoder, self.reduction)
+                given = encoder.encode_queries(["warm-up"]).shape[1]
+                if given != self.dim:
+                    raise EncoderMismatch(
+                        f'this release has vectors of {self.dim} dimensions, but encoder "{encoder.name}" gives '
+                        f"{given}; build the release again, or put the right encoder back"
+                    )
                 self._encoder = encoder
             return self._encoder
 

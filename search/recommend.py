@@ -23,11 +23,11 @@ def recommended(release: Release, liked: Rows, disliked: Rows, allowed: Mask | N
         allowed: (n,) bool; None allows every row.
         limit: most rows.
     """
-    embeddings, groups = release.dense.embeddings, release.group_of
-    wanted = embeddings[liked].mean(axis=0)
+    dense, groups = release.dense, release.group_of
+    wanted = dense.gathered(liked).mean(axis=0)
     if len(disliked):
-        wanted = wanted - DISLIKE_WEIGHT * embeddings[disliked].mean(axis=0)
-    scores = np.asarray(embeddings @ unit_rows(wanted[None, :])[0], np.float32)
+        wanted = wanted - DISLIKE_WEIGHT * dense.gathered(disliked).mean(axis=0)
+    scores = dense.scores(unit_rows(wanted[None, :])[0])
     scores[np.isin(groups, groups[np.concatenate([liked, disliked])])] = -np.inf
     if allowed is not None:
         scores[~allowed] = -np.inf

@@ -21,6 +21,7 @@ from search.folding import Folding
 from search.home import Layout
 from search.lexical import LexicalIndex
 from search.ranker import Ranker
+from search.reduction import Reduction
 from search.segments import SegmentIndex
 from search.settings import RankingSettings
 from search.store import ProductStore
@@ -34,6 +35,7 @@ class Release:
     """One release, open for reading. Row r of every part is the same product.
 
     Attributes:
+        reduction: how the encoder's vectors become this release's; None where they are taken as they are.
         interpreter: reads queries with the words of this catalog.
         confidence: knows what unanswerable queries look like here.
         group_of: (n,) int64, equal for the variants of one product.
@@ -44,6 +46,7 @@ class Release:
     manifest: dict[str, Any]
     products: ProductStore
     dense: DenseIndex
+    reduction: Reduction | None
     segments: SegmentIndex
     lexical: LexicalIndex
     facets: FacetIndex
@@ -127,29 +130,36 @@ def open_release(layout: Layout) -> Release:
     manifest = expect_readable(layout)
     products = ProductStore(layout.products)
     lexical, facets = LexicalIndex.load(layout.lexical), FacetIndex.load(layout.facets)
-    dense = DenseIndex.load(layout.embeddings, layout.dense_index)
+    record = manifest["vectors"]
+    dense = DenseIndex.load(layout.embeddings, layout.dense_index, record["precision"])
+    reduction = Reduction.load(layout.rotation, record)
     release = Release(
         layout,
         manifest,
         products,
         dense,
+        reduction,
         SegmentIndex.load(layout.segments),
         lexical,
         facets,
         ClusterIndex.load(layout.clusters, products.count),
-        CategoryIndex.load(layout.categories, dense.embeddings.shape[1]),
+        CategoryIndex.load(layout.categories, dense.dim),
         Interpreter.load(layout.understanding, facets, lexical),
         Confidence.load(layout.confidence),
         _load_groups(layout, products.count),
         Ranker.load(layout.ranker),
     )
     rows = {
-        "manifest": manifest["rows"], "products": products.count, "embeddings": len(release.dense.embeddings),
+        "manifest": manifest["rows"], "products": products.count, "embeddings": dense.rows,
         "segments": release.segments.rows, "lexical": release.lexical.rows, "facets": release.facets.rows,
     }  # fmt: skip
     if len(set(rows.values())) != 1:
         counted = ", ".join(f"{part} {count}" for part, count in rows.items())
         raise ReleaseDamaged(f"the parts of {layout.folder} differ in rows ({counted}); build the release again")
+    dims = {"manifest": record["dim"], "embeddings": dense.dim, "segments": release.segments.dim}
+    if len(set(dims.values())) != 1:
+        counted = ", ".join(f"{part} {count}" for part, count in dims.items())
+        raise ReleaseDamaged(f"the parts of {layout.folder} differ in dimensions ({counted}); build the release again")
     return release
 
 

@@ -116,7 +116,7 @@ def score_query(
     near, near_segments, closest = no_rows, no_scores, dense_top[::-1]
     if mode == "hybrid" and vector is not None:
         near = union_of(dense_pool[:DEPTH], lexical_rows, release.rows)
-        vectors, segments = np.asarray(release.dense.embeddings[near]), release.segments.gathered(near)
+        vectors, segments = release.dense.gathered(near), release.segments.gathered(near)
         near_segments = segments.closest(vector)
         closest = np.sort(np.maximum(vectors @ vector, near_segments)) if len(near) else closest
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from search.errors import ReleaseDamaged
 
 Segments = tuple[NDArray[np.int8], Floats]  # of one product: (s, d) codes and (s,) scales
 _END = re.compile(r"(?<=[.!?;])\s+")
+BLOCK = 65_536  # segments decoded at a time
 LEVELS = 127  # of an 8-bit integer; the cosines that come out are within .005 of the exact ones (bench: LOG.md, 19)
 
 
@@ -76,6 +77,11 @@ class SegmentIndex:
         """How many products."""
         return len(self.starts) - 1
 
+    @property
+    def dim(self) -> int:
+        """Length of every segment's vector."""
+        return int(self.codes.shape[1])
+
     @classmethod
     def build(cls, products: Sequence[Segments]) -> SegmentIndex:
         """Index the segments of n products, each with at least one."""
@@ -83,6 +89,18 @@ class SegmentIndex:
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         codes = np.concatenate([codes for codes, _ in products])
         return cls(codes, np.concatenate([scales for _, scales in products]), starts)
+
+    def mapped(self, change: Callable[[Floats], Floats]) -> SegmentIndex:
+        """Return the same segments with other vectors.
+
+        Args:
+            change: (m, d) float32 to (m, e) float32 unit rows.
+        """
+        starts = range(0, len(self.codes), BLOCK)
+        parts = [(self.codes[at : at + BLOCK], self.scales[at : at + BLOCK, None]) for at in starts]
+        changed = [quantized(change(codes * scales)) for codes, scales in parts]
+        codes, scales = (np.concatenate(arrays) for arrays in zip(*changed, strict=True))
+        return SegmentIndex(codes, scales, self.starts)
 
     def of(self, row: int) -> Segments:
         """Return the segments of one product."""

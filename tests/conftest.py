@@ -128,9 +128,8 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     texts = texts_of(products)
     embeddings, segments = encode_products(texts, encoder)
     SegmentIndex.build(segments).save(layout.segments)
-    np.save(layout.embeddings, embeddings)
     np.save(layout.groups, fold_variants(products))
-    DenseIndex.build(embeddings).save(layout.dense_index)
+    DenseIndex.build(embeddings).save(layout.embeddings, layout.dense_index)
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
     facets = FacetIndex.build(products)
     lexical.save(layout.lexical)
@@ -158,6 +157,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     manifest = {
         "format": FORMAT, "release": folder.name, "rows": len(products), "files": {},
         "encoder": {"name": "fake", "fingerprint": "fake", "source": "base"},
+        "vectors": {"dim": encoder.dim, "of": encoder.dim, "precision": "float32", "rotation": None, "space": "fake"},
         "settings": {"ranking": ranking or {}}, "catalog": {"currency": "USD"},
         "passages": {"categories_are_kinds": categories_are_kinds(products), "boilerplate": []},
     }  # fmt: skip
@@ -172,5 +172,9 @@ def open_engine(layout: Layout, encoder: FakeEncoder | None = None, **options: b
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """An engine over SHOP. Read only."""
-    return open_engine(write_release(tmp_path_factory.mktemp("releases") / "shop", SHOP))
+    """An engine over SHOP, its report written. Read only."""
+    from report_fixtures import add_report
+
+    layout = write_release(tmp_path_factory.mktemp("releases") / "shop", SHOP)
+    add_report(layout, SHOP)
+    return open_engine(layout)

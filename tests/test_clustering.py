@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from indexer.clustering import Clustering, ClusterSettings, cluster_products
 from indexer.clustering.leaves import leaves_of
 from indexer.clustering.points import drawn_to_categories, word_vectors
-from indexer.neighbors import neighbors_of
+from indexer.neighbors import nearest_neighbors
 from search.arrays import unit_rows
 from search.clusters import ClusterIndex
 from search.lexical import LexicalIndex, LexicalSettings
@@ -221,13 +221,14 @@ def test_catalogs_whose_words_say_nothing_have_no_word_vectors(titles):
 def test_cell_by_cell_most_nearest_neighbors_are_found(monkeypatch):
     random = np.random.default_rng(1)
     points = unit_rows(np.eye(24)[random.integers(0, 24, 3000)] + 0.2 * random.standard_normal((3000, 24)))
-    exact, exact_scores = neighbors_of(points, 10)
+    found = nearest_neighbors(points, 10)
+    exact, exact_scores = found.items, found.cosines
     scores = points @ points.T
     np.fill_diagonal(scores, -2)
     np.testing.assert_allclose(exact_scores, -np.sort(-scores, axis=1)[:, :10], atol=1e-6)  # by brute force
     np.testing.assert_allclose(np.take_along_axis(scores, exact, 1), exact_scores, atol=1e-6)
     monkeypatch.setattr("indexer.neighbors.EXACT_BELOW", 100)
-    fast, _ = neighbors_of(points, 10)
+    fast = nearest_neighbors(points, 10).items
     assert (fast != np.arange(3000)[:, None]).all()
     assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, fast, strict=True)]) > 0.95
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import os
 import re
@@ -93,6 +94,30 @@ def test_verify_finds_a_changed_file(built: tuple[Path, dict]) -> None:
     assert "report.html: its content has changed" in done.stdout
 
 
+def test_report_says_what_the_embedding_knows(built: tuple[Path, dict], tmp_path: Path) -> None:
+    done = aisle("report", home=built[0])
+    assert done.returncode == 0, done.stderr
+    assert "Is anything listed twice?" in done.stdout
+    assert done.stdout.endswith(f"The page: {Path(built[1]['folder']) / 'report.html'}\n")
+    page = tmp_path / "page.html"
+    result = json.loads(aisle("report", "--out", str(page), "--json", home=built[0]).stdout)
+    assert (result["rows"], result["page"], result["curve"]) == (40, str(page), None)
+    assert result["summary"]["duplicates"] == result["duplicates"]["summary"]
+    assert result["summary"]["words"] in html.unescape(page.read_text("utf-8"))
+
+
+def test_report_never_writes_into_a_release(built: tuple[Path, dict]) -> None:
+    done = aisle("report", "--out", f"{built[1]['folder']}/more.html", home=built[0])
+    assert (done.returncode, "a release never changes" in done.stderr) == (2, True)
+    assert aisle("verify", built[1]["release"], home=built[0]).returncode == 0
+
+
+def test_shares_need_enough_to_train_on(built: tuple[Path, dict]) -> None:
+    done = aisle("report", "--shares", "10,100", home=built[0])
+    assert done.returncode == 2
+    assert "the shares cannot be measured: 40 products are too few" in done.stderr
+
+
 def test_releases_lists_what_is_kept(built: tuple[Path, dict]) -> None:
     listing = json.loads(aisle("releases", "--json", home=built[0]).stdout)
     assert sum(entry["live"] for entry in listing) == 1
@@ -106,6 +131,36 @@ def test_embeddings_and_ids_are_exported_together(built: tuple[Path, dict], tmp_
     assert ids[0] == "KIT-0104-08"
 
 
+def test_dimensions_are_measured_and_the_build_it_names_follows(
+    built: tuple[Path, dict], small_catalog: Path, tmp_path: Path
+) -> None:
+    with small_catalog.open(encoding="utf-8", newline="") as file:
+        products = list(csv.DictReader(file))[:12]
+    (tmp_path / "q.csv").write_text(
+        "query_id,query\n" + "".join(f'{n},"{p["title"]}"\n' for n, p in enumerate(products))
+    )
+    (tmp_path / "j.csv").write_text(
+        "query_id,product_id,grade\n" + "".join(f"{n},{p['id']},1\n" for n, p in enumerate(products))
+    )
+    asked = ["--queries", str(tmp_path / "q.csv"), "--judgments", str(tmp_path / "j.csv")]
+    done = aisle("dimensions", *asked, "--out", str(tmp_path / "page.html"), "--json", home=built[0])
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert {(row["kind"], row["dim"]) for row in told["settings"]} >= {("dense", 384), ("dense", 32), ("truncated", 32)}
+    assert told["settings"][0]["bytes_per_product"] == pytest.approx(1536, abs=2)
+    assert "</svg>" in (tmp_path / "page.html").read_text("utf-8")
+
+    options = ["--dim", "64", "--precision", "int8", "--train", "never", "--out", str(tmp_path / "cut"), "--json"]
+    done = aisle("build", str(small_catalog), *options, home=built[0])
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["encoded"], result["vectors"]["dim"], result["vectors"]["precision"]) == (0, 64, "int8")
+    vectors = [path.stat().st_size for path in (tmp_path / "cut").glob("dense.faiss")]
+    assert vectors[0] < 40 * 64 + 1024 and not (tmp_path / "cut" / "embeddings.npy").exists()
+    done = aisle("dimensions", *asked, "--index", str(tmp_path / "cut"), home=built[0])
+    assert done.returncode == 2 and "64 of 384 dimensions in int8" in done.stderr
+
+
 def test_if_none_and_if_changed_save_a_build(built: tuple[Path, dict], small_catalog: Path) -> None:
     for flag in ("--if-none", "--if-changed"):
         assert "nothing to build" in aisle("build", str(small_catalog), flag, home=built[0]).stdout
@@ -115,6 +170,8 @@ def test_if_none_and_if_changed_save_a_build(built: tuple[Path, dict], small_cat
     ("arguments", "code", "says"),
     [
         (["search", "mug"], 2, "python -m indexer build"),
+        (["report"], 2, "python -m indexer build"),
+        (["report", "--shares", "none"], 2, "10,30,100"),
         (["build", "missing.csv"], 2, "missing.csv"),
         (["check", "README.md"], 2, "README.md"),
         (["rollback"], 2, "no release"),
@@ -122,6 +179,12 @@ def test_if_none_and_if_changed_save_a_build(built: tuple[Path, dict], small_cat
         (["build", "catalog/products.csv", "--map", "title"], 2, "field=Header"),
         (["build", "catalog/products.csv", "--map", "title=Nmae"], 2, "Nmae"),
         (["build", "catalog/products.csv", "--train", "never", "--model", "no/such-model"], 2, "no/such-model"),
+        (["build", "catalog/products.csv", "--dim", "0"], 2, "0 is not in the range"),
+        (["build", "catalog/products.csv", "--dim", "-1"], 2, "-1 is not in the range"),
+        (["build", "catalog/products.csv", "--dim", "1000"], 2, "the encoder gives 384 dimensions; ask for 1 to 384"),
+        (["build", "catalog/products.csv", "--precision", "int4"], 2, "'float32', 'float16', 'int8', 'pq'"),
+        (["dimensions"], 2, "no release"),
+        (["dimensions", "--queries", "catalog/queries.csv"], 2, "belong together"),
         (["nonsense"], 2, "No such command"),
     ],
 )

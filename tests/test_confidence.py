@@ -35,7 +35,7 @@ def test_one_unanswerable_query_in_ten_is_called_good(engine: Engine) -> None:
     for text, vector in zip(queries, FakeEncoder().encode_queries(queries), strict=True):
         terms = tuple(engine.release.lexical.query_terms(text))
         best = max(
-            float((engine.release.dense.embeddings @ vector).max()),
+            float(engine.release.dense.scores(vector).max()),
             float(engine.release.segments.closest(vector, np.arange(engine.release.rows)).max()),
         )
         coverage = float(engine.release.lexical.coverage(text).max())

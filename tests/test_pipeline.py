@@ -67,6 +67,14 @@ def test_a_csv_becomes_a_live_release_that_answers(shop: Shop) -> None:
     assert result.manifest["encoded"] == 7  # the two mugs share one text
 
 
+def test_a_build_writes_what_its_embedding_knows(shop: Shop) -> None:
+    shop.rows += [["0009", "Leather Boot", "Another one.", "Hob", "140.0", "Clothing > Boots"]]
+    result = shop.build()
+    page = result.layout.report.read_text("utf-8")
+    assert "2 products seem to be 1 that is listed more than once" in page
+    assert "writing the report" in result.manifest["seconds"]
+
+
 def test_an_unchanged_rebuild_encodes_nothing_and_one_changed_row_encodes_one(shop: Shop) -> None:
     shop.build()
     assert shop.build().manifest["encoded"] == 0
@@ -296,7 +304,7 @@ build(settings, Home(Path({home!r})), Killer(quiet=True), lambda model: FakeEnco
 
 STAGES = (
     "reading the catalog", "choosing the encoder", "embedding", "half the encoding", "indexing words and facets",
-    "clustering", "seal", "place", "switch",
+    "clustering and mapping", "seal", "place", "switch",
 )  # fmt: skip
 
 

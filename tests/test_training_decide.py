@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.training import JudgedQueries, TrainingSettings, decide, train_and_decide
+from indexer.training import JudgedQueries, TrainingSettings, decide, plan, train_and_decide
 from indexer.training.gate import served_hybrid
 from indexer.training.pairs import Pair
 from search.encoder import SentenceTransformerEncoder, open_encoder
@@ -95,7 +95,7 @@ def test_a_catalog_with_words_the_base_cannot_know_wins(base: SentenceTransforme
 def test_pairs_of_queries_and_random_products_are_refused(
     base: SentenceTransformerEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = decide.training_pairs
+    real = plan.training_pairs
 
     def shuffled(*args: object, **kwargs: object) -> tuple[list[Pair], int]:
         pairs, leaked = real(*args, **kwargs)
@@ -103,7 +103,7 @@ def test_pairs_of_queries_and_random_products_are_refused(
         random.Random(2).shuffle(rows)
         return [replace(pair, row=row) for pair, row in zip(pairs, rows, strict=True)], leaked
 
-    monkeypatch.setattr(decide, "training_pairs", shuffled)
+    monkeypatch.setattr(plan, "training_pairs", shuffled)
     decision = train_and_decide(invented_shop(), base, tmp_path, replace(QUICK, pairs_per_product=1.2))
     assert not decision.adopted and decision.folder is None and decision.merge_weight == 0.0
     assert decision.report["training"]["steps"] > 0, "it must have trained to be refused for what it learnt"

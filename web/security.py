@@ -49,6 +49,19 @@ def content_security_policy(image_origins: list[str], nonce: str = "") -> str:
     )
 
 
+def page_policy(styles: list[str]) -> str:
+    """Return the policy of a page that is complete in itself: these inline styles and nothing else, no script at all.
+
+    Args:
+        styles: CSP sources, the hashes of its style blocks.
+    """
+    allowed = " ".join(styles) or "'none'"
+    return (
+        f"default-src 'none'; style-src {allowed}; img-src data:; form-action 'none'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
 def _is_origin(text: str) -> bool:
     parts = urlsplit(text)
     is_bare = not (parts.path or parts.query or parts.fragment)
@@ -68,7 +81,7 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     origins = g.engine.release.manifest["catalog"].get("image_origins", []) if "engine" in g else []
     response.headers["X-Request-ID"] = g.request_id
-    response.headers["Content-Security-Policy"] = content_security_policy(origins, g.get("csp_nonce", ""))
+    response.headers.setdefault("Content-Security-Policy", content_security_policy(origins, g.get("csp_nonce", "")))
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers.setdefault("Cache-Control", "no-cache")

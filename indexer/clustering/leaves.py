@@ -10,7 +10,7 @@ from sknetwork.clustering import Louvain
 
 from indexer.clustering.settings import ClusterSettings
 from indexer.grouping import sums_of
-from indexer.neighbors import neighbors_of
+from indexer.neighbors import nearest_neighbors
 from search.arrays import Floats, Rows, unit_rows
 
 RESOLUTIONS = 0.05, 5_000.0  # between which the one is sought that gives the wanted number of communities
@@ -71,7 +71,7 @@ def neighbor_graph(points: Floats, settings: ClusterSettings) -> csr_array:
     ties of points that everything is near to (as in PhenoGraph, Levine et al. 2015).
     """
     count = len(points)
-    near, _ = neighbors_of(points, min(settings.neighbors, count - 1))
+    near = nearest_neighbors(points, settings.neighbors).items
     rows = np.repeat(np.arange(count), near.shape[1])
     hoods = csr_array((np.ones(near.size, np.float32), (rows, near.ravel())), (count, count))
     ties = hoods.maximum(hoods.T).tocoo()

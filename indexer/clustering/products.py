@@ -18,7 +18,7 @@ from indexer.clustering.settings import ClusterSettings
 from indexer.clustering.themes import Encode
 from indexer.clustering.tree import Tree, fresh_tree
 from indexer.grouping import fold_variants, folded_vectors
-from indexer.neighbors import one_thread
+from indexer.neighbors import threads
 from search.arrays import Floats, Mask, Rows, unit_rows
 from search.clusters import Cluster
 from search.lexical import LexicalIndex
@@ -94,7 +94,7 @@ def cluster_products(
     if len(embeddings) != len(products) or not len(products):
         raise ValueError(f"{len(embeddings)} vectors for {len(products)} products; one for each, at least one")
     group_of = fold_variants(products)
-    with one_thread():
+    with threads(1):
         points = points_of(np.ascontiguousarray(embeddings, np.float32), products, lexical, group_of, settings)
         is_kept = former is not None and former.holds(encoder, asdict(settings))
         if former is not None and is_kept:

@@ -61,6 +61,9 @@ def _is_built(catalog: Path | None) -> bool:
 @click.option("--max-rejected", default="5%", show_default=True)
 @click.option("--map", "mapping", multiple=True, metavar="FIELD=HEADER,...")
 @click.option("--currency", default="")
+@click.option("--dim", type=click.IntRange(min=1), help="Dimensions of the stored vectors; default: the encoder's own.")
+@click.option("--precision", type=click.Choice(["float32", "float16", "int8", "pq"]), default="float32",
+              show_default=True, help="What they are stored in; see: python -m indexer dimensions.")  # fmt: skip
 @click.option("--publish/--no-publish", default=True, help="Make the release live.")
 @click.option("--force", is_flag=True, help="Make it live in spite of a refusal.")
 @click.option("--if-none", is_flag=True, help="Do nothing when any release is live.")
@@ -90,6 +93,8 @@ def build(catalog: Path, as_json: bool, mapping: tuple[str, ...], **options: Any
         max_rejected=share_of(options["max_rejected"]),
         out=options["out"],
         publish=options["publish"],
+        dim=options["dim"],
+        precision=options["precision"],
         force=options["force"],
     )
     result = build_release(settings, default_home(), Progress()).as_json()
@@ -102,6 +107,8 @@ def build(catalog: Path, as_json: bool, mapping: tuple[str, ...], **options: Any
         f"  {result['accepted']:,} products, {result['rejected']:,} rows rejected, {result['encoded']:,} encoded"
     )
     click.echo(f"  encoder: {result['encoder']['name']} ({result['encoder']['fingerprint']})")
+    if (vectors := result["vectors"])["rotation"] or vectors["precision"] != "float32":
+        click.echo(f"  vectors: {vectors['dim']} of {vectors['of']} dimensions, {vectors['precision']}")
     click.echo(f"  {result['training']['reason']}")
     for warning in result["warnings"]:
         click.echo(f"  warning: {warning}")

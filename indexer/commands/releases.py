@@ -95,8 +95,7 @@ def export(embeddings: Path, ids: Path, index: Path | None, as_json: bool) -> No
     with embeddings.open("wb") as file:
         np.save(file, np.asarray(release.dense.embeddings))
     ids.write_text("".join(f"{product.id}\n" for product in release.products), "utf-8")
-    dim = release.dense.embeddings.shape[1]
     if as_json:
-        print_json({"release": release.name, "rows": release.rows, "dim": dim})
+        print_json({"release": release.name, "rows": release.rows, "dim": release.dense.dim})
     else:
-        click.echo(f"{release.rows:,} x {dim} of release {release.name}")
+        click.echo(f"{release.rows:,} x {release.dense.dim} of release {release.name}")

@@ -10,6 +10,7 @@ finetune.py   the loss, the training, the merge with the base
 guard.py      general English the model must not forget
 gate.py       scores, paired bootstrap, yes or no
 decide.py     the story: train_and_decide
+curve.py      quality against the share of the pairs
 """
 
 from indexer.training.decide import Decision, train_and_decide

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from indexer.training.gate import (
     served_hybrid,
 )
 from indexer.training.language import main_language, warn_language
-from indexer.training.pairs import Pair, in_batches, kinds_of, training_pairs
+from indexer.training.pairs import Pair, kinds_of
 from indexer.training.plan import Plan, Planner, Refused
 from indexer.training.settings import TrainingSettings
 from search.analysis import Analyzer
@@ -138,28 +138,17 @@ class _Attempt:
         )
 
     def _planned(self, judgments: JudgedQueries | None) -> Plan:
-        planner = Planner(self.products, self.base.model, self.settings, self.analyzer, self.progress)
+        self.planner = Planner(self.products, self.base.model, self.settings, self.analyzer, self.progress)
         try:
-            return planner.plan(judgments)
+            return self.planner.plan(judgments)
         finally:
-            self.report["warnings"] += planner.warnings
+            self.report["warnings"] += self.planner.warnings
 
     # -- training ---------------------------------------------------------------------------------------------------
 
     def _pairs(self, plan: Plan) -> list[Pair]:
         """Return the training pairs in batches, whole steps only."""
-        settings = self.settings
-        pairs, leaked = list(plan.taught), 0
-        if not plan.taught:
-            wanted = settings.steps_for(len(plan.split.training)) * settings.batch
-            pairs, leaked = training_pairs(
-                self.products, plan.split.training, plan.leaks, wanted, settings,
-                stop_words=self.analyzer.stop_words, title_kind=plan.title_kind,
-            )  # fmt: skip
-        asked = {query.casefold() for evidence in (plan.selection, plan.gate) for query in evidence.queries}
-        unasked = [pair for pair in pairs if pair.query.casefold() not in asked]
-        batches = in_batches(unasked, plan.group_of, settings.batch)
-        batches = batches[: settings.taught_steps * settings.batch] if plan.taught else batches
+        batches, leaked = self.planner.batches(plan)
         self.report["pairs"] = {
             "used": len(batches),
             "by_kind": kinds_of(batches),
@@ -167,7 +156,7 @@ class _Attempt:
             "training_products": len(plan.split.training),
             "examples": _examples(batches, self.products),
         }
-        if len(batches) < settings.batch:
+        if len(batches) < self.settings.batch:
             raise Refused("the catalog's titles and fields give too few distinct pseudo-queries to fill one batch")
         return batches
 
@@ -176,12 +165,10 @@ class _Attempt:
         pairs = self._pairs(plan)
         self._model = load_sentence_transformer(self.base.folder, self.base.max_tokens)
         base_state = state_of(self._model)
-        settings = self.settings
-        if plan.taught:
-            settings = replace(settings, anchor_weight=settings.taught_anchor_weight)
         run = train(
-            self._model, self.base.model, self.products, pairs, plan.group_of, self.workdir, settings, self.progress
-        )
+            self._model, self.base.model, self.products, pairs, plan.group_of, self.workdir,
+            plan.adapted(self.settings), self.progress,
+        )  # fmt: skip
         if run.stopped_early:
             self.report["warnings"].append(
                 f"The time ceiling of {self.settings.time_ceiling_minutes:g} minutes stopped the training after "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from indexer.evaluation.measures import relevant_from_of
@@ -19,7 +19,15 @@ from indexer.training.evidence import (
     turned_title_pair,
 )
 from indexer.training.gate import JudgedQueries
-from indexer.training.pairs import Pair, QueryKind, VerbatimTexts, title_run, title_words
+from indexer.training.pairs import (
+    Pair,
+    QueryKind,
+    VerbatimTexts,
+    in_batches,
+    title_run,
+    title_words,
+    training_pairs,
+)
 from indexer.training.settings import TrainingSettings
 from indexer.training.split import Split, groups_of, split_by_group
 from indexer.training.vectors import text_vectors
@@ -56,6 +64,10 @@ class Plan:
     method: str
     taught: tuple[Pair, ...] = ()
 
+    def adapted(self, settings: TrainingSettings) -> TrainingSettings:
+        """Return the settings to train with: real queries may move the encoder further than pseudo-queries."""
+        return replace(settings, anchor_weight=settings.taught_anchor_weight) if self.taught else settings
+
 
 class Planner:
     """Makes the plan; `warnings` collects what people should know about it."""
@@ -90,6 +102,21 @@ class Planner:
                 f"{self.settings.least_judged} are needed, so the gate used pseudo-queries instead."
             )
         return self._pseudo_plan(pool, group_of)
+
+    def batches(self, plan: Plan) -> tuple[list[Pair], int]:
+        """Return (the training pairs in batches, whole steps only; how many were dropped because they leak)."""
+        settings = self.settings
+        pairs, leaked = list(plan.taught), 0
+        if not plan.taught:
+            wanted = settings.steps_for(len(plan.split.training)) * settings.batch
+            pairs, leaked = training_pairs(
+                self.products, plan.split.training, plan.leaks, wanted, settings,
+                stop_words=self.analyzer.stop_words, title_kind=plan.title_kind,
+            )  # fmt: skip
+        asked = {query.casefold() for evidence in (plan.selection, plan.gate) for query in evidence.queries}
+        unasked = [pair for pair in pairs if pair.query.casefold() not in asked]
+        found = in_batches(unasked, plan.group_of, settings.batch)
+        return (found[: settings.taught_steps * settings.batch] if plan.taught else found), leaked
 
     def _pool(self) -> tuple[list[int], dict[int, int]]:
         """Return the rows that take part and their groups; a large catalog takes part with a random sample."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import SHOP, open_engine, write_release
+from report_fixtures import add_report
 from werkzeug.serving import make_server
 
 from app import create_app
@@ -27,6 +28,7 @@ ADDRESSES = (
     "/", "/search?q=red+gown", "/search?q=insurance", "/search?q=gown&f.brand=Norr", "/search?q=red+gown+under+%24130",
     "/search?find.brand=brand+1", "/products/0001", "/products/0001?q=hot+red+mug", "/similar?liked=0001&disliked=0003",
     "/products/p0?q=" + "a" * 300, "/clusters", "/clusters/0", "/search?page=0",
+    "/report", "/report/queries.html",
 )  # fmt: skip
 BROKEN = Product("broken", "Broken Picture Frame", "", ("Home", "Frames"), image_url="/illustrations/none/none.svg")
 
@@ -60,7 +62,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 availability="in_stock", attributes={"Color": (color,)})
         for number, color in enumerate(("red", "navy", "sage", "black", "white", "clear") * 5)
     ]  # fmt: skip
-    engine = open_engine(write_release(tmp_path_factory.mktemp("web") / "shop", (*SHOP, BROKEN, *pictured)))
+    products = (*SHOP, BROKEN, *pictured)
+    layout = write_release(tmp_path_factory.mktemp("web") / "shop", products)
+    add_report(layout, products)
+    engine = open_engine(layout)
     engine.encoder.vectors(["ready"])
     server = make_server("127.0.0.1", 0, create_app(engine=Fixed(engine)), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,0 +1,133 @@
+"""How a release stores its vectors: how many dimensions, in what precision, and where the whole ones stay."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+from indexer.embeddings import Embedded
+from search.arrays import Floats
+from search.dense import PQ_CENTROIDS, PQ_DIMENSIONS, DenseIndex
+from search.encoder import Encoder
+from search.errors import AisleError, ReleaseDamaged
+from search.home import Home, Layout
+from search.reduction import Reduction, has_full_vectors, reduced
+from search.release import read_manifest
+from search.segments import SegmentIndex
+
+KEEPS_LESS = 0.001  # share of the squared length a rotation made for an earlier catalog may lose against a new one
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The vectors of a release, all in one space.
+
+    Attributes:
+        embeddings: (n, d) float32 unit rows, before their precision falls.
+        dense: the index over them.
+        segments: of the same products.
+        encoder: gives vectors of this space.
+        reduction: what made them of the encoder's own; None for nothing.
+        record: the manifest's `vectors` entry.
+    """
+
+    embeddings: Floats
+    dense: DenseIndex
+    segments: SegmentIndex
+    encoder: Encoder
+    reduction: Reduction | None
+    record: dict[str, Any]
+
+    def save(self, layout: Layout) -> None:
+        """Write index, segments and rotation, and the embeddings where float32 keeps them."""
+        self.dense.save(layout.embeddings, layout.dense_index)
+        self.segments.save(layout.segments)
+        if self.reduction is not None:
+            self.reduction.save(layout.rotation)
+
+
+def expect_storable(dim: int | None, precision: str, full: int, rows: int) -> None:
+    """Check, before anything is encoded, that vectors can be stored as wanted.
+
+    Args:
+        dim: wanted; None for the encoder's own.
+        precision: one of `search.dense.PRECISIONS`.
+        full: the encoder's own number of dimensions.
+        rows: products.
+
+    Raises:
+        AisleError: they cannot; the message says what can be asked for.
+    """
+    if dim is not None and not 1 <= dim <= full:
+        raise AisleError(f"--dim {dim}: the encoder gives {full} dimensions; ask for 1 to {full}")
+    if precision == "pq" and (dim or full) % PQ_DIMENSIONS:
+        raise AisleError(
+            f"--precision pq writes {PQ_DIMENSIONS} dimensions as a byte; {dim or full} cannot be divided so, "
+            f"ask for a --dim that {PQ_DIMENSIONS} divides"
+        )
+    if precision == "pq" and rows < PQ_CENTROIDS:
+        raise AisleError(
+            f"--precision pq is learnt from at least {PQ_CENTROIDS} products and the catalog has {rows}; so few take "
+            "little space anyway: use int8 or leave --precision out"
+        )
+
+
+def stored(embedded: Embedded, encoder: Encoder, dim: int | None, precision: str, live: Layout | None = None) -> Stored:
+    """Return a release's vectors, cut to `dim` dimensions and stored in `precision`.
+
+    Args:
+        embedded: the encoder's own vectors.
+        encoder: that they are from.
+        dim: None, or the encoder's own, takes them as they are.
+        precision: one of `search.dense.PRECISIONS`.
+        live: a release whose rotation is kept if it fits this catalog still, so that its vectors stay comparable.
+    """
+    full = embedded.embeddings.shape[1]
+    embeddings, segments = embedded.embeddings, SegmentIndex.build(embedded.segments)
+    reduction, kept = None, 1.0
+    if dim is not None and dim < full:
+        reduction = _rotation(embeddings, dim, encoder.fingerprint, live)
+        kept = reduction.kept(embeddings)
+        embeddings, segments = reduction.of(embeddings), segments.mapped(reduction.of)
+    asked = reduced(encoder, reduction)
+    record = {
+        "dim": embeddings.shape[1], "of": full, "precision": precision, "space": asked.fingerprint,
+        "rotation": None if reduction is None else reduction.digest, "kept": round(kept, 6),
+    }  # fmt: skip
+    return Stored(embeddings, DenseIndex.build(embeddings, precision), segments, asked, reduction, record)
+
+
+def _rotation(embeddings: Floats, dim: int, fingerprint: str, live: Layout | None) -> Reduction:
+    """Return the live release's rotation if it is of this encoder and keeps as much of these vectors as a new one."""
+    new = Reduction.fit(embeddings, dim)
+    try:
+        manifest = read_manifest(live) if live is not None else {}
+        record = manifest.get("vectors", {"rotation": None})
+        if record["rotation"] is None or manifest["encoder"]["fingerprint"] != fingerprint:
+            return new
+        before = Reduction.load(live.rotation, record) if live is not None else None
+    except ReleaseDamaged:
+        return new
+    if before is None or (before.full, before.dim) != (new.full, new.dim):
+        return new
+    return before if before.kept(embeddings) >= new.kept(embeddings) - KEEPS_LESS else new
+
+
+def keep_whole(home: Home, embedded: Embedded, manifest: dict[str, Any]) -> None:
+    """See that the home holds the encoder's own vectors of what goes live, once, so that no later build encodes them.
+
+    A float32 release of the encoder's own dimensions holds them itself; for any other they lie in the home.
+
+    Args:
+        home: to keep them in.
+        embedded: the vectors.
+        manifest: of the release.
+    """
+    aside = home.root / "vectors.new"
+    shutil.rmtree(aside, ignore_errors=True)
+    if not has_full_vectors(manifest):
+        embedded.save(aside / f"{manifest['encoder']['fingerprint']}-{embedded.precision}")
+    shutil.rmtree(home.vectors, ignore_errors=True)
+    if aside.is_dir():
+        aside.replace(home.vectors)
