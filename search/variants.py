@@ -43,8 +43,8 @@ def variants_of(
     """
     if release.folding is None:
         return [alone(product) for product in products]
-    is_relevant = np.ones(release.rows, bool) if relevant is None else np.zeros(release.rows, bool)
-    is_relevant[relevant if relevant is not None else slice(0)] = True
+    is_relevant = np.zeros(release.rows, bool)
+    is_relevant[slice(None) if relevant is None else relevant] = True
     every = [release.folding.rows_of(int(release.folding.product_of[row])) for row in rows]
     matching = [members[is_relevant[members]] for members in every]
     ends = [_ends(release, members) if len(members) > 1 else None for members in matching]
