@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from search.arrays import Floats, Mask, Rows, expect
 from search.errors import NotFound, ReleaseDamaged
+from search.folding import Folding
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,29 @@ class ClusterIndex:
         leaves = {found} | {cluster.id for cluster in self.clusters.values() if cluster.parent == found}
         return np.isin(self.cluster_of, list(leaves))
 
-    def counts(self, rows: Rows) -> list[tuple[Cluster, int]]:
-        """Return (leaf cluster, how many of the rows), most first."""
-        ids, counts = np.unique(self.cluster_of[rows], return_counts=True)
-        order = np.lexsort((ids, -counts))
-        return [(self.clusters[int(ids[i])], int(counts[i])) for i in order]
+    def counts(self, rows: Rows, folding: Folding | None = None) -> list[tuple[Cluster, int]]:
+        """Return (leaf cluster, how many of the rows or, with a folding, of their products), most first."""
+        return self._counted("cluster", self.cluster_of, rows, folding)
+
+    def all_counts(self, rows: Rows, folding: Folding | None = None) -> dict[int, int]:
+        """Return cluster id -> how many of the rows or, with a folding, of their products, for leaves and parents."""
+        tops = self._counted("top cluster", self._top_of, rows, folding)
+        return {cluster.id: count for cluster, count in [*tops, *self.counts(rows, folding)]}
+
+    @cached_property
+    def _top_of(self) -> NDArray[np.int32]:
+        """(n,) the parent of each row's leaf, or the leaf itself at the top."""
+        leaves, place_of = np.unique(self.cluster_of, return_inverse=True)
+        parents = [self.clusters[leaf].parent for leaf in leaves.tolist()]
+        tops = [leaf if parent is None else parent for leaf, parent in zip(leaves.tolist(), parents, strict=True)]
+        return np.array(tops, np.int32)[place_of]
+
+    def _counted(
+        self, name: str, column: NDArray[np.int32], rows: Rows, folding: Folding | None
+    ) -> list[tuple[Cluster, int]]:
+        counts = np.bincount(column[rows]) if folding is None else folding.pairs(name, column).counts(rows, 0)
+        ids = np.flatnonzero(counts)
+        return [(self.clusters[int(one)], int(counts[one])) for one in ids[np.argsort(-counts[ids], kind="stable")]]
 
 
 def cluster_json(cluster: Cluster, count: int | None = None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from search.encoders import find_encoder
 from search.errors import AisleError, QueryError
 from search.explain import explanations, highlight, reasons, snippet
 from search.facets import facet_json, range_json
+from search.folding import Folding
 from search.home import Home, default_home, layout_of
 from search.likeness import likeness
 from search.match import Match, Matcher
@@ -40,6 +41,7 @@ from search.retrieval import (
 )
 from search.scoring import ScoredQuery, score_query
 from search.understanding import Understood
+from search.variants import variants_of
 
 SHOWN_FACETS = 8
 SHOWN_VALUES = 30
@@ -107,11 +109,13 @@ class Engine:
 
         found = self._relevant(asked)
         rows = self._sorted(found, request.sort)
+        folding = self._folding(request)
+        ranking = rows if folding is None else folding.first_rows(rows)
         facets = self._facets(asked, found)
         clusters = self._clusters(asked, found)
         counted_at = time.perf_counter()
 
-        hits = self._hits(asked, rows)
+        hits = self._hits(asked, ranking, rows)
         done = time.perf_counter()
         milliseconds = {"score": scored_at - started, "count": counted_at - scored_at, "show": done - counted_at}
         return SearchResults(
@@ -121,12 +125,12 @@ class Engine:
             query_id=uuid.uuid4().hex,
             release=self.release.name,
             mode=mode,
-            total=len(rows),
+            total=len(ranking),
             total_relation="exact" if found.is_exact else "at_least",
             confidence="none" if len(rows) == 0 else scored.confidence if scored else "good",
             confidence_score=scored.confidence_score if scored else 1.0,
             degraded=degraded,
-            pages=-(-len(rows) // request.per_page),
+            pages=-(-len(ranking) // request.per_page),
             hits=hits,
             facets=facets,
             clusters=clusters,
@@ -233,22 +237,26 @@ class Engine:
         keys = numbers[found.rows] * (1 if sort == "price:asc" else -1)
         return found.rows[np.argsort(keys, kind="stable")]  # NaN sorts last
 
+    def _folding(self, request: SearchRequest) -> Folding | None:
+        """Return how rows fold into what is counted and shown; None: every row stands for itself."""
+        return self.release.folding if request.fold else None
+
     # -- counts over the one relevant set --
 
     def _facets(self, asked: _Asked, found: RelevantSet) -> dict[str, dict[str, Any]]:
         """Return the facets asked for. A field's own selection does not narrow its own counts (multi-select)."""
         request, index = asked.request, self.release.facets
+        folding = self._folding(request)
         answer: dict[str, dict[str, Any]] = {}
         for name in self._wanted_facets(request, found.rows):
             is_bounded = name == "price" and (request.price_min, request.price_max) != (None, None)
             is_narrowed = bool(request.filters.get(name)) or is_bounded
             rows = self._relevant(asked, without=name).rows if is_narrowed else found.rows
             if name in index.numbers:
-                answer[name] = range_json(name.capitalize(), index.numbers[name], rows)
+                answer[name] = range_json(name.capitalize(), index.numbers[name], rows, folding)
             else:
-                answer[name] = facet_json(
-                    index.values[name], rows, request.filters.get(name, ()), SHOWN_VALUES, request.find.get(name, "")
-                )
+                selected, find = request.filters.get(name, ()), request.find.get(name, "")
+                answer[name] = facet_json(index.values[name], rows, selected, SHOWN_VALUES, find, folding)
         return answer
 
     def _wanted_facets(self, request: SearchRequest, rows: Rows) -> list[str]:
@@ -268,15 +276,17 @@ class Engine:
     def _clusters(self, asked: _Asked, found: RelevantSet) -> list[dict[str, Any]]:
         """Return the leaf clusters of the results with counts, most first; the chosen one does not narrow the list."""
         rows = found.rows if asked.request.cluster is None else self._relevant(asked, without="cluster").rows
-        return [cluster_json(*counted) for counted in self.release.clusters.counts(rows)[:SHOWN_CLUSTERS]]
+        counts = self.release.clusters.counts(rows, self._folding(asked.request))
+        return [cluster_json(*counted) for counted in counts[:SHOWN_CLUSTERS]]
 
     def total(self, request: SearchRequest) -> int:
         """Return how many products answer a request."""
-        return len(self._relevant(self._asked(request)[0]).rows)
+        rows, folding = self._relevant(self._asked(request)[0]).rows, self._folding(request)
+        return len(rows) if folding is None else folding.count(rows)
 
     # -- what is shown --
 
-    def _hits(self, asked: _Asked, rows: Rows) -> list[Hit]:
+    def _hits(self, asked: _Asked, rows: Rows, relevant: Rows) -> list[Hit]:
         request, scored = asked.request, asked.scored
         start = (request.page - 1) * request.per_page
         shown = rows[start : start + request.per_page]
@@ -285,6 +295,7 @@ class Engine:
         explained = (
             explanations(self.release, shown, asked.read, scored) if request.explain and scored else [None] * len(shown)
         )
+        variants = variants_of(self.release, shown, products, relevant) if request.fold else [None] * len(shown)
         return [
             Hit(
                 id=product.id,
@@ -295,6 +306,7 @@ class Engine:
                 why=reasons(product, set(scored.terms), self.release.lexical.analyzer) if scored else [],
                 cluster=int(self.release.clusters.cluster_of[shown[place]]),
                 explain=explained[place],
+                variants=variants[place],
             )
             for place, product in enumerate(products)
         ]

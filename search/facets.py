@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from search.analysis import folded
 from search.arrays import Floats, Mask, Rows, expect
 from search.errors import QueryError, ReleaseDamaged
+from search.folding import Folding
 from search.product import Product
 
 MAX_VALUES = 500  # an attribute with more distinct values is read, not filtered by
@@ -64,13 +65,22 @@ class ValuesFacet:
         mask[np.searchsorted(self.offsets, hits, side="right") - 1] = True
         return mask
 
-    def counts(self, rows: Rows) -> NDArray[np.int64]:
-        """Return (len(values),) how many of the rows carry each value."""
+    def counts(self, rows: Rows, folding: Folding | None = None) -> NDArray[np.int64]:
+        """Return (len(values),) how many of the rows, each given once, or of their products carry each value."""
+        entries = self._entries(rows)
+        if folding is not None:
+            return folding.pairs(f"f.{self.name}", self.codes, self.offsets).counts(entries, len(self.values))
+        return np.bincount(self.codes[entries], minlength=len(self.values))
+
+    def _entries(self, rows: Rows) -> Rows | slice:
+        """Return where in `codes` the values of these rows are."""
+        if len(rows) == len(self.offsets) - 1:  # the whole catalog, browsed
+            return slice(None)
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
         # Positions of all codes of all rows, without a Python loop: a start repeated, plus 0..length-1.
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return np.bincount(self.codes[np.repeat(starts, lengths) + within], minlength=len(self.values))
+        return np.repeat(starts, lengths) + within
 
     def carried(self, rows: Rows) -> int:
         """Return how many of the rows carry any value."""
@@ -243,7 +253,14 @@ def _values_facet(name: str, label: str, column: list[tuple[str, ...]], is_path:
     return ValuesFacet(name, label, values, offsets, codes, is_path)
 
 
-def facet_json(facet: ValuesFacet, rows: Rows, selected: Sequence[str], limit: int, find: str = "") -> dict[str, Any]:
+def facet_json(
+    facet: ValuesFacet,
+    rows: Rows,
+    selected: Sequence[str],
+    limit: int,
+    find: str = "",
+    folding: Folding | None = None,
+) -> dict[str, Any]:
     """Return `{"type": "values", ...}`: values by frequency, selected ones always among them.
 
     Up to `limit` values; of paths up to `limit` below each open branch, a branch being open at the top and where it,
@@ -255,8 +272,9 @@ def facet_json(facet: ValuesFacet, rows: Rows, selected: Sequence[str], limit: i
         selected: values chosen.
         limit: most values listed.
         find: only values with this text in them are listed, however deep; the others count as before.
+        folding: counts products in place of rows.
     """
-    counts = facet.counts(rows)
+    counts = facet.counts(rows, folding)
     present = np.flatnonzero(counts)
     codes = present[np.argsort(-counts[present], kind="stable")].tolist()
     if find:
@@ -291,14 +309,18 @@ def _open_branches(facet: ValuesFacet, codes: list[int], selected: Sequence[str]
     return shown
 
 
-def range_json(label: str, numbers: Floats, rows: Rows, buckets: int = 12) -> dict[str, Any]:
+def range_json(
+    label: str, numbers: Floats, rows: Rows, folding: Folding | None = None, buckets: int = 12
+) -> dict[str, Any]:
     """Return `{"type": "range", min, max, histogram}` of the rows' known numbers; min and max None when none is known.
+
+    The histogram counts rows or, with a folding, products.
 
     Buckets are equal in width between min and the 98th percentile; the last one takes the rest, so that one
     expensive thing does not flatten all others into a single bar. `from` is inclusive, `to` exclusive but in the last.
     """
+    rows = rows[~np.isnan(numbers[rows])]
     known = numbers[rows]
-    known = known[~np.isnan(known)]
     summary: dict[str, Any] = {"type": "range", "label": label, "min": None, "max": None, "histogram": []}
     if len(known) == 0:
         return summary
@@ -306,9 +328,13 @@ def range_json(label: str, numbers: Floats, rows: Rows, buckets: int = 12) -> di
     summary |= {"min": round(low, 2), "max": round(high, 2)}
     edges = np.unique(np.round([*np.linspace(low, most, buckets), high], 2)) if high > low else np.array([low, high])
     edges[0], edges[-1] = low, high
-    counts = np.histogram(known.astype(np.float64), bins=edges)[0] if high > low else [len(known)]
+    bucket_of = np.minimum(np.searchsorted(edges, known.astype(np.float64), side="right") - 1, len(edges) - 2)
+    if folding is not None:
+        counts = folding.bucket_counts(rows, bucket_of, len(edges) - 1)
+    else:
+        counts = np.bincount(bucket_of, minlength=len(edges) - 1).tolist()
     summary["histogram"] = [
-        {"from": round(float(edges[i]), 2), "to": round(float(edges[i + 1]), 2), "count": int(counts[i])}
+        {"from": round(float(edges[i]), 2), "to": round(float(edges[i + 1]), 2), "count": counts[i]}
         for i in range(len(edges) - 1)
     ]
     return summary

@@ -17,6 +17,7 @@ from search.dense import DenseIndex
 from search.encoder import file_sha256
 from search.errors import ReleaseDamaged
 from search.facets import FacetIndex
+from search.folding import Folding
 from search.home import Layout
 from search.lexical import LexicalIndex
 from search.ranker import Ranker
@@ -63,13 +64,28 @@ class Release:
 
     @property
     def rows(self) -> int:
-        """How many products."""
+        """How many rows, variants included."""
         return self.products.count
 
     @cached_property
     def ranking(self) -> RankingSettings:
         """The ranking settings this release was built and judged with."""
         return RankingSettings(**self.manifest["settings"]["ranking"])
+
+    @cached_property
+    def folding(self) -> Folding | None:
+        """Which rows are one product to a shopper; None when every row is a product of its own."""
+        return Folding.of(self.group_of)
+
+    @property
+    def product_count(self) -> int:
+        """How many products, variants counted once."""
+        return self.rows if self.folding is None else len(self.folding.sizes)
+
+    @cached_property
+    def products_in(self) -> dict[int, int]:
+        """Cluster id -> how many products it has, variants counted once."""
+        return self.clusters.all_counts(np.arange(self.rows), self.folding)
 
     @property
     def currency(self) -> str:

@@ -11,6 +11,7 @@ from search.arrays import Rows
 from search.errors import QueryError
 from search.facets import nearest
 from search.product import Product
+from search.variants import Variants
 
 MODES = ("hybrid", "dense", "lexical")
 SORTS = ("relevance", "price:asc", "price:desc", "rating:desc", "newest")
@@ -20,6 +21,7 @@ MAX_WINDOW = 10_000  # page x per_page
 MAX_FILTER_VALUES = 50
 MAX_FIND_CHARACTERS = 64
 MAX_LITERAL = 20
+OPTIONAL = ("explain", "variants")  # of a hit's fields: only there when asked for
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class SearchRequest:
     explain: bool = False
     interpret: bool = True  # whether words may become constraints
     correct: bool = True  # whether words may be corrected
+    fold: bool = False  # whether the variants of a product are one hit, and every number counts products
     literal: Sequence[str] = ()  # words that are no value, as said in `constraints[].text`: "orange" the fruit
 
     def __post_init__(self) -> None:
@@ -93,6 +96,7 @@ class Hit:
     why: list[str]
     cluster: int
     explain: dict[str, Any] | None = None
+    variants: Variants | None = None  # with `fold`
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class SearchResults:
     """The answer: one page of hits, and counts over the one relevant set it was cut from.
 
     Attributes:
-        rows: (total,) int64, the relevant set itself in the wanted order; not part of the JSON.
+        rows: int64, the relevant set itself in the wanted order, with `fold` too every variant; not part of the JSON.
     """
 
     request: SearchRequest
@@ -128,9 +132,7 @@ class SearchResults:
         hits = []
         for hit in self.hits:
             entry = asdict(hit)
-            if entry["explain"] is None:
-                del entry["explain"]
-            hits.append(entry)
+            hits.append({name: value for name, value in entry.items() if name not in OPTIONAL or value is not None})
         timings = {"timings_ms": self.timings_ms} if self.request.explain else {}
         return {
             "query": self.query, "query_id": self.query_id, "release": self.release, "mode": self.mode,

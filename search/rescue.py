@@ -41,6 +41,6 @@ def ways_out(
         paths = release.categories.closest(scored.vector, CATEGORIES)
     else:
         paths = release.categories.of_rows(release.facets, np.flatnonzero(scored.lexical > 0), CATEGORIES)
-    counts = facet.counts(np.arange(release.rows))
+    counts = facet.counts(np.arange(release.rows), release.folding if request.fold else None)
     categories = [{"category": path, "count": int(counts[facet.code_of[path]])} for path in paths]
     return {"without": without, "categories": categories}

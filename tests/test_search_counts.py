@@ -1,4 +1,7 @@
-"""Totals, facets, clusters, sorts and pages agree: whatever the catalog, the query, the filters and the words in it."""
+"""Totals, facets, clusters, sorts and pages agree: whatever the catalog, the query, the filters and the words in it.
+
+Folded, they agree on products: told by hand from the same answers without folding.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 
 from search.engine import Engine
 from search.product import Product
+from search.variants import Variants
 
 WORDS = ("mug", "cup", "coffee", "hot", "dress", "gown", "red", "lamp", "desk", "boot", "leather", "zorble")
 COLORS = ("red", "blue", "green", "navy")
@@ -61,16 +65,29 @@ def reached(engine: Engine, q: str, **asked: Any) -> list[str]:
     ]
 
 
+SEARCHES: dict[str, st.SearchStrategy[Any]] = {
+    "products": PRODUCTS,
+    "q": st.one_of(st.just(""), TITLES, ASKED),
+    "mode": st.sampled_from(["hybrid", "hybrid", "dense", "lexical"]),
+    "filters": FILTERS,
+    "low": st.sampled_from([None, None, 10.0]),
+    "stock": st.booleans(),
+    "sort": st.sampled_from(SORTS),
+}
+
+
+def known_filters(engine: Engine, filters: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the filters without fields and values that the catalog does not have."""
+    known = engine.release.facets.values
+    return {
+        name: [value for value in values if value in known[name].values]
+        for name, values in filters.items()
+        if name in known
+    }
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    products=PRODUCTS,
-    q=st.one_of(st.just(""), TITLES, ASKED),
-    mode=st.sampled_from(["hybrid", "hybrid", "dense", "lexical"]),
-    filters=FILTERS,
-    low=st.sampled_from([None, None, 10.0]),
-    stock=st.booleans(),
-    sort=st.sampled_from(SORTS),
-)
+@given(**SEARCHES)
 def test_every_count_is_what_one_can_reach(
     products: list[dict[str, Any]],
     q: str,
@@ -83,14 +100,9 @@ def test_every_count_is_what_one_can_reach(
     with tempfile.TemporaryDirectory() as folder:
         shop = [Product(f"p{number}", **fields) for number, fields in enumerate(products)]
         engine = open_engine(write_release(Path(folder) / "release", shop))
-        known = engine.release.facets.values
-        filters = {
-            name: [value for value in values if value in known[name].values]
-            for name, values in filters.items()
-            if name in known
-        }
+        filters = known_filters(engine, filters)
         asked: dict[str, Any] = {"mode": mode, "price_min": low, "in_stock": stock}
-        counted = [name for name in ("brand", "color") if name in known]
+        counted = [name for name in ("brand", "color") if name in engine.release.facets.values]
         results = engine.search(q, filters=filters, facets=counted, sort=sort, **asked)
 
         ids = reached(engine, q, filters=filters, sort=sort, **asked)
@@ -105,3 +117,70 @@ def test_every_count_is_what_one_can_reach(
             for value in facet["values"]:
                 chosen = engine.search(q, filters={**filters, name: [value["value"]]}, facets=(), **asked)
                 assert chosen.total == value["count"], (name, value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(**SEARCHES)
+def test_folded_every_count_is_of_products_that_one_can_reach(
+    products: list[dict[str, Any]],
+    q: str,
+    mode: str,
+    filters: dict[str, list[str]],
+    low: float | None,
+    stock: bool,
+    sort: str,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        shop = {f"p{number}": Product(f"p{number}", **fields) for number, fields in enumerate(products)}
+        engine = open_engine(write_release(Path(folder) / "release", list(shop.values())))
+        filters = known_filters(engine, filters)
+        asked: dict[str, Any] = {"mode": mode, "price_min": low, "in_stock": stock}
+        index = engine.release.facets
+        counted = [name for name in ("brand", "color") if name in index.values]
+        counted += ["price"] if "price" in index.numbers else []
+        results = engine.search(q, filters=filters, facets=counted, sort=sort, fold=True, **asked)
+
+        def groups(ids: list[str]) -> list[str]:
+            return [shop[one].group_id or one for one in ids]
+
+        variants = reached(engine, q, filters=filters, sort=sort, **asked)  # one by one, in the wanted order
+        ids = reached(engine, q, filters=filters, sort=sort, fold=True, **asked)
+        first_of: dict[str, str] = {}
+        for one, group in zip(variants, groups(variants), strict=True):
+            first_of.setdefault(group, one)
+        assert ids == list(first_of.values())
+        assert results.total == engine.total(results.request) == len(ids)
+
+        for hit in results.hits:
+            behind = [shop[one] for one in variants if groups([one]) == groups([hit.id])]
+            prices = [one.price for one in behind if one.price is not None]
+            assert hit.variants == Variants(
+                count=groups(list(shop)).count(groups([hit.id])[0]),
+                matching=len(behind),
+                available=sum(one.availability != "out_of_stock" for one in behind),
+                price_min=min(prices, default=None),
+                price_max=max(prices, default=None),
+            )
+        for cluster in results.clusters:
+            alone = reached(engine, q, filters=filters, cluster=cluster["id"], **asked)
+            assert cluster["count"] == len(set(groups(alone)))
+        leaves = {one["id"] for one in results.clusters}
+        assert leaves == {int(engine.release.clusters.cluster_of[int(one[1:])]) for one in variants}
+        for name, facet in results.facets.items():
+            for value in facet.get("values", ()):
+                narrowed = {**filters, name: [value["value"]]}
+                chosen = engine.search(q, filters=narrowed, facets=(), fold=True, **asked)
+                alone = reached(engine, q, filters=narrowed, **asked)
+                assert value["count"] == chosen.total == len(set(groups(alone))), (name, value)
+        bars = results.facets["price"]["histogram"] if "price" in counted else []
+        every = reached(engine, q, filters=filters, mode=mode, in_stock=stock)
+        for bar in bars:
+            is_last = bar is bars[-1]
+            inside = [
+                one
+                for one in every
+                if (price := shop[one].price) is not None
+                and bar["from"] <= price
+                and (price < bar["to"] or (is_last and price == bar["to"]))
+            ]
+            assert bar["count"] == len(set(groups(inside))), bar

@@ -147,6 +147,34 @@ def test_an_unchanged_answer_is_not_sent_twice(client: FlaskClient) -> None:
     assert other.status_code == 200
 
 
+def test_folded_a_product_is_one_hit_that_tells_of_its_variants(client: FlaskClient) -> None:
+    folded = client.get("/api/v1/search?q=mug&f.brand=Norr&facets=color&sort=price:asc&fold=1").get_json()
+    mug = next(hit for hit in folded["hits"] if hit["id"] == "0001")
+    assert mug["variants"] == {"count": 2, "matching": 2, "available": 1, "price_min": 20.0, "price_max": 22.0}
+    assert "0002" not in [hit["id"] for hit in folded["hits"]]
+    assert {one["value"]: one["count"] for one in folded["facets"]["color"]["values"]} == {"red": 1, "blue": 1}
+    body = {"q": "mug", "f.brand": "Norr", "facets": ["color"], "sort": "price:asc", "fold": True}
+    posted = client.post("/api/v1/search", json=body).get_json()
+    assert (posted["hits"], posted["total"]) == (folded["hits"], folded["total"])
+    plain = client.get("/api/v1/search?q=mug&f.brand=Norr&fold=0").get_json()
+    assert plain["total"] == folded["total"] + 1
+    assert "variants" not in plain["hits"][0]
+    assert client.get("/api/v1/search?fold=maybe").status_code == 422
+
+
+def test_folded_answers_have_their_own_links_and_tags(client: FlaskClient) -> None:
+    folded, plain = client.get("/api/v1/search?per_page=3&fold=1"), client.get("/api/v1/search?per_page=3")
+    assert folded.headers["ETag"] != plain.headers["ETag"]
+    links = folded.get_json()["links"]
+    assert parse_qs(urlsplit(links["self"]).query) == {"per_page": ["3"], "fold": ["1"]}
+    seen, address = [], links["self"]
+    while address:
+        answer = client.get(address).get_json()
+        seen += [hit["id"] for hit in answer["hits"]]
+        address = answer["links"]["next"]
+    assert seen == [one.id for one in SHOP if one.id != "0002"]
+
+
 def test_an_answer_by_words_only_says_so_and_is_never_kept(tmp_path: Any) -> None:
     engine = open_engine(write_release(tmp_path / "shop", SHOP), waits=False)
     client = create_app(engine=Fixed(engine)).test_client()

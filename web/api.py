@@ -180,7 +180,7 @@ def clusters() -> Response:
     """Give every cluster, parents before their children."""
     parsed(NoParameters, request.args.to_dict())
     engine = current_engine()
-    return jsonify(release=engine.release.name, clusters=[_cluster(cluster) for cluster in engine.clusters()])
+    return jsonify(release=engine.release.name, clusters=[_cluster(one, engine) for one in engine.clusters()])
 
 
 @api.get("/clusters/<int:cluster_id>")
@@ -192,15 +192,18 @@ def cluster(cluster_id: int) -> Response:
     top = engine.release.products.products(found.top_rows[:TOP_PRODUCTS])
     return jsonify(
         release=engine.release.name,
-        cluster=_cluster(found),
-        children=[_cluster(child) for child in engine.release.clusters.children(cluster_id)],
+        cluster=_cluster(found, engine),
+        children=[_cluster(child, engine) for child in engine.release.clusters.children(cluster_id)],
         top=[{"id": one.id, "product": one.as_json()} for one in top],
     )
 
 
-def _cluster(found: Cluster) -> dict[str, Any]:
+def _cluster(found: Cluster, engine: Engine) -> dict[str, Any]:
     page = f"/clusters/{found.id}"
-    told = {"terms": list(found.terms), "attributes": found.attributes, "neighbors": list(found.neighbors)}
+    told = {
+        "products": engine.release.products_in.get(found.id, 0), "terms": list(found.terms),
+        "attributes": found.attributes, "neighbors": list(found.neighbors),
+    }  # fmt: skip
     links = {"self": f"/api/v1{page}", "products": f"{SEARCH}?cluster={found.id}", "page": page}
     return {**cluster_json(found), **told, "links": links}
 

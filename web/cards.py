@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from markupsafe import Markup, escape
 
 from search.engine import Engine
 from search.product import Product
 from search.request import Hit
+from search.variants import Variants, alone, variants_of
+from web.formats import counted, number_text, price_text
 from web.illustrations import PALETTE
 from web.urls import product_path
 
@@ -44,15 +47,30 @@ class Trait:
 
 @dataclass(frozen=True)
 class Card:
-    """One product in a grid."""
+    """One product in a grid.
+
+    Attributes:
+        product: the variant that is shown, and that the card leads to.
+        price: "$39.90", or what its variants cost, "$39.90 to $54.90"; "" when unknown.
+        options: "9 options", "4 of 9 options"; "" when it stands alone.
+        traits: what tells the variant from its others, where it is the only one that answers.
+        availability: "in_stock", ... of the product: out of stock when every variant is.
+    """
 
     product: Product
     path: str
     title: Markup
     picture: Picture
+    price: str
+    options: str
     traits: list[Trait]
     availability: str
     why: list[str] = field(default_factory=list)
+
+    @property
+    def flag(self) -> str:
+        """What is told over the picture: that it cannot be had, or not yet."""
+        return availability_text(self.availability) if self.availability in ("out_of_stock", "preorder") else ""
 
 
 def picture_of(product: Product, cluster: int) -> Picture:
@@ -89,27 +107,46 @@ def card_of_hit(hit: Hit, q: str) -> Card:
     # The engine's highlights are escaped HTML whose only tag is <mark>.
     title = Markup(hit.highlights["title"])  # noqa: S704
     why = [reason for reason in hit.why if not reason.startswith("title:")]
-    return _card(hit.product, title, hit.cluster, why, q)
+    return _card(hit.product, hit.variants or alone(hit.product), title, hit.cluster, why, q)
 
 
-def card_of(product: Product, cluster: int) -> Card:
-    """Return the card of a product that no query asked for."""
-    return _card(product, escape(product.title), cluster, [])
-
-
-def cards_of(engine: Engine, products: Iterable[Product]) -> list[Card]:
-    """Return the cards of products of the live release."""
+def cards_of(engine: Engine, products: Sequence[Product]) -> list[Card]:
+    """Return the cards of products that no query asked for."""
     release = engine.release
+    rows = np.array([release.products.row_of(product.id) for product in products], np.int64)
+    clusters = release.clusters.cluster_of[rows].tolist()
     return [
-        card_of(product, int(release.clusters.cluster_of[release.products.row_of(product.id)])) for product in products
+        _card(product, variants, escape(product.title), cluster, [])
+        for product, variants, cluster in zip(products, variants_of(release, rows, products), clusters, strict=True)
     ]
 
 
-def _card(product: Product, title: Markup, cluster: int, why: list[str], q: str = "") -> Card:
+def _card(product: Product, variants: Variants, title: Markup, cluster: int, why: list[str], q: str = "") -> Card:
+    is_one = variants.matching == 1
+    is_elsewhere = product.availability == "out_of_stock" and variants.available > 0  # in another variant
     return Card(
-        product, product_path(product.id, q), title, picture_of(product, cluster), traits_of(product),
-        availability_text(product.availability), why,
-    )  # fmt: skip
+        product,
+        product_path(product.id, q),
+        title,
+        picture_of(product, cluster),
+        _span(variants, product.currency),
+        _options(variants),
+        traits_of(product) if is_one else [],
+        "" if is_elsewhere else product.availability,
+        why,
+    )
+
+
+def _span(variants: Variants, currency: str) -> str:
+    low, high = price_text(variants.price_min, currency), price_text(variants.price_max, currency)
+    return low if low == high else f"{low} to {high}"
+
+
+def _options(variants: Variants) -> str:
+    if variants.count == 1:
+        return ""
+    several = counted(variants.count, "option")
+    return several if variants.matching == variants.count else f"{number_text(variants.matching)} of {several}"
 
 
 def one_per_group(products: Iterable[Product], count: int) -> list[Product]:

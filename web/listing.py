@@ -13,7 +13,7 @@ from search.request import SearchRequest, SearchResults
 from web.cards import Card, Trait, card_of_hit, trait
 from web.formats import price_text
 from web.readings import Spelling, said_of, spelling_of
-from web.urls import address, query_pairs, reachable_pages, with_value
+from web.urls import address, page_pairs, reachable_pages, with_value
 
 SHOWN_VALUES = 7  # of a facet, before "show more"
 LONG_FACET = 15  # values from which one may look for one by its letters
@@ -145,12 +145,13 @@ class Listing:
 
 
 def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") -> Listing:
-    """Ask the engine and lay its answer out for a page under `path`."""
+    """Ask the engine and lay its answer out for a page under `path`; a page folds variants."""
+    request = replace(request, fold=True)
     results = engine.search(request)
     last = reachable_pages(results.pages, request.per_page)
     is_nothing = results.total == 0
     cluster = request.cluster if path.startswith("/clusters/") else None
-    cleared = SearchRequest(q=request.q, sort=request.sort, cluster=cluster)
+    cleared = SearchRequest(q=request.q, sort=request.sort, cluster=cluster, fold=True)
     return Listing(
         path=path,
         request=request,
@@ -191,7 +192,7 @@ def _kept(request: SearchRequest, path: str) -> list[tuple[str, str]]:
     in_form |= {f"find.{name}" for name in request.find}
     return [
         (name, value)
-        for name, value in query_pairs(request)
+        for name, value in page_pairs(request)
         if name not in in_form
         and not (name.startswith("f.") and name != "f.category")
         and not (is_cluster_page and name == "cluster")
@@ -202,11 +203,14 @@ def _kept(request: SearchRequest, path: str) -> list[tuple[str, str]]:
 
 
 def _narrows(name: str, facet: dict[str, Any], request: SearchRequest, total: int) -> bool:
-    """Return whether a facet has something to choose: values some results lack, or a choice made."""
+    """Return whether a facet has something to choose: values that some results lack, or a choice made.
+
+    Every boot may come in every size: then each size has all products, and still narrows what is shown of them.
+    """
     if facet["type"] == "range":
         is_bounded = (request.price_min, request.price_max) != (None, None)
         return name == "price" and (facet["min"] != facet["max"] or is_bounded)
-    if request.filters.get(name):
+    if request.filters.get(name) or (facet["distinct"] > 1 and not facet["is_path"]):
         return True
     return any(entry["count"] < total for entry in facet["values"])
 

@@ -26,7 +26,7 @@ from web.formats import price_text
 from web.listing import listing_of
 from web.live import current_engine
 from web.schemas import BinaryParameters, MapPointParameters, NoParameters, parsed, search_request
-from web.urls import address, product_path, query_pairs
+from web.urls import address, page_pairs, product_path
 
 catalog_map = Blueprint("map", __name__)
 API, LIT = "/api/v1/map", "/api/v1/map/lit"
@@ -52,6 +52,7 @@ class GroupRow:
     """One line of the table beside the map: a group, its median price for people, and its most typical products."""
 
     cluster: Cluster
+    products: int
     parent: Cluster | None
     price: str
     typical: list[tuple[str, str]]  # title, path
@@ -63,7 +64,7 @@ def page() -> Response:
     engine = current_engine()
     listing = listing_of(engine, search_request(request.args, engine, lenient=True), path="/map")
     asked = replace(listing.request, sort="relevance", page=1, per_page=24)  # a map has no order and no pages
-    is_narrowed = bool(query_pairs(asked))
+    is_narrowed = bool(page_pairs(asked))
     response = Response(
         render_template(
             "map.html",
@@ -72,9 +73,10 @@ def page() -> Response:
             is_narrowed=is_narrowed,
             lit=address(LIT, asked) if is_narrowed else "",
             as_list=address("/search", asked),
-            kept=[pair for pair in query_pairs(asked) if pair[0] != "q"],
+            kept=[pair for pair in page_pairs(asked) if pair[0] != "q"],
             framed=asked.cluster is not None,
-            products=engine.release.rows,
+            products=engine.release.product_count,
+            dots=engine.release.rows,
         )
     )
     response.headers["Server-Timing"] = server_timing(listing.results)
@@ -90,6 +92,7 @@ def groups_of(engine: Engine) -> list[GroupRow]:
         _groups[engine] = [
             GroupRow(
                 cluster,
+                release.products_in.get(cluster.id, 0),
                 None if cluster.parent is None else release.clusters.cluster(cluster.parent),
                 _typical_price(engine, rows),
                 [(one.title, product_path(one.id)) for one in _typical(engine, cluster)],
@@ -112,12 +115,8 @@ def _typical_price(engine: Engine, rows: Rows) -> str:
 
 
 def _counted(engine: Engine, results: SearchResults) -> list[tuple[GroupRow, int]]:
-    """Return the groups that hold results, each with how many; the counts of the leaves sum to the total."""
-    counts = {cluster.id: count for cluster, count in engine.release.clusters.counts(results.rows)}
-    for leaf, count in list(counts.items()):
-        parent = engine.release.clusters.cluster(leaf).parent
-        if parent is not None:
-            counts[parent] = counts.get(parent, 0) + count
+    """Return the groups that hold results, each with how many products."""
+    counts = engine.release.clusters.all_counts(results.rows, engine.release.folding)
     return [(row, counts[row.cluster.id]) for row in groups_of(engine) if row.cluster.id in counts]
 
 
@@ -163,7 +162,14 @@ def _digest(content: bytes) -> str:
 
 
 def _color(color: MapColor, engine: Engine) -> dict[str, Any]:
-    legend = [{**asdict(entry), "label": legend_label(color, entry, engine.release.currency)} for entry in color.legend]
+    folding, currency = engine.release.folding, engine.release.currency
+    products = {entry.code: entry.count for entry in color.legend}
+    if folding is not None:
+        products = dict(enumerate(folding.pairs(f"map.{color.name}", color.codes).counts(slice(None), 256).tolist()))
+    legend = [
+        {**asdict(entry), "products": products[entry.code], "label": legend_label(color, entry, currency)}
+        for entry in color.legend
+    ]
     codes = _column(engine.release.name, f"colors/{color.name}", color.codes)
     return {"name": color.name, "label": color.label, "kind": color.kind, **codes, "legend": legend}
 
@@ -265,17 +271,23 @@ def _point(row: int, product: Product, engine: Engine) -> dict[str, Any]:
 
 @catalog_map.get(LIT)
 def lit() -> Response:
-    """Say which dots a search lights: every row of the relevant set of the same search, best first."""
+    """Say which dots a search lights: every row of the relevant set of the same search, best first.
+
+    With `fold` the numbers are of products; the dots of all their variants that answer are lit, and `products` numbers
+    the product of each.
+    """
     engine = current_engine()
     asked = search_request(request.args, engine)
     tag = etag(engine, asked)
     if is_complete(engine, asked) and request.if_none_match.contains_weak(tag):
         return tagged(Response(status=304), tag)
     results = engine.search(replace(asked, facets=(), page=1, per_page=1))
+    folding = engine.release.folding if asked.fold else None
     response = jsonify(
         release=results.release, query=results.query, total=results.total, total_relation=results.total_relation,
         confidence=results.confidence, degraded=results.degraded, points=results.rows.tolist(),
-        clusters=[cluster_json(*counted) for counted in engine.release.clusters.counts(results.rows)],
+        products=None if folding is None else folding.product_of[results.rows].tolist(),
+        clusters=[cluster_json(*counted) for counted in engine.release.clusters.counts(results.rows, folding)],
         links={"page": address("/map", asked), "list": address("/search", asked)},
     )  # fmt: skip
     response.headers["Server-Timing"] = server_timing(results)

@@ -15,7 +15,7 @@ from web.listing import Listing, listing_of
 from web.live import current_engine
 from web.matching import matching_of
 from web.schemas import search_request
-from web.start import neighborhoods_of, samples_of, start_of
+from web.start import children_of, neighborhoods_of, samples_of, start_of, with_products
 from web.structured import product_data, script_json
 from web.taste import taste_of, taste_path
 from web.urls import address, product_path
@@ -58,6 +58,7 @@ def product(product_id: str) -> Response:
         picture=picture_of(found, cluster.id),
         availability=availability_text(found.availability),
         cluster=cluster,
+        cluster_products=engine.release.products_in[cluster.id],
         choices=choices_of(found, engine.variants(found)),
         similar=cards_of(engine, [near for near, _ in engine.similar(product_id, SIMILAR)]),
         trail=product_trail(found),
@@ -99,8 +100,8 @@ def cluster(cluster_id: int) -> Response:
         listing,
         cluster=found,
         parent=None if found.parent is None else clusters.cluster(found.parent),
-        children=clusters.children(cluster_id),
-        neighbors=clusters.neighbors(cluster_id),
+        children=children_of(engine, cluster_id),
+        neighbors=with_products(engine, clusters.neighbors(cluster_id)),
         samples=samples_of(engine, found),
     )
 

@@ -68,6 +68,7 @@ class SearchParameters(Parameters):
     )
     cluster: int | None = Field(None, description="Only products of this cluster.")
     explain: Flag = Field(False, description="1: each hit tells its scores and ranks.")
+    fold: Flag = Field(False, description="1: one hit for each product; its variants are folded and counted once.")
     interpret: Flag = Field(True, description="0: take the words literally, read no constraints in them.")
     correct: Flag = Field(True, description="0: no spelling correction.")
     literal: Annotated[list[str], BeforeValidator(_texts)] = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,7 @@ from search.engine import Engine
 from search.facets import PATH_SEPARATOR
 from search.product import Product
 from search.request import SearchRequest
-from web.cards import Card, card_of, cards_of, one_per_group
+from web.cards import Card, Picture, cards_of, one_per_group, picture_of
 from web.urls import address
 
 SHOWN_DEPARTMENTS = 18
@@ -30,16 +31,17 @@ class Department:
     name: str
     count: int
     address: str
-    card: Card | None
+    picture: Picture | None
 
 
 @dataclass(frozen=True)
 class Neighborhood:
-    """A cluster with a few products to see what it is about, and the clusters below it."""
+    """A cluster with pictures of what it is about, and the clusters below it; both with how many products they have."""
 
     cluster: Cluster
-    cards: list[Card]
-    children: list[Cluster]
+    products: int
+    pictures: list[Picture]
+    children: list[tuple[Cluster, int]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def start_of(engine: Engine) -> Start:
     """Return the start page of a release; the engine is asked only the first time."""
     if engine not in _laid_out:
         _laid_out[engine] = Start(
-            products=engine.release.rows,
+            products=engine.release.product_count,
             departments=departments_of(engine),
             neighborhoods=neighborhoods_of(engine)[:SHOWN_CLUSTERS],
             favorites=cards_of(engine, _favorites(engine)),
@@ -72,7 +74,7 @@ def departments_of(engine: Engine) -> list[Department]:
     facet = engine.release.facets.values.get("category")
     if facet is None:
         return []
-    counts = facet.counts(np.arange(engine.release.rows, dtype=np.int64))
+    counts = facet.counts(np.arange(engine.release.rows, dtype=np.int64), engine.release.folding)
     top = [
         (value, int(count))
         for value, count in zip(facet.values, counts, strict=True)
@@ -82,26 +84,39 @@ def departments_of(engine: Engine) -> list[Department]:
     departments = []
     for value, count in sorted(largest):
         browsing = SearchRequest(filters={"category": (value,)})
-        cards = cards_of(engine, _best(engine, browsing)[:1])
-        departments.append(Department(value, count, address("/search", browsing), cards[0] if cards else None))
+        best = _pictures(engine, _best(engine, browsing)[:1])
+        departments.append(Department(value, count, address("/search", browsing), best[0] if best else None))
     return departments
 
 
 def neighborhoods_of(engine: Engine) -> list[Neighborhood]:
-    """Return the top clusters, largest first, each with sample products and the clusters below it."""
-    clusters = engine.release.clusters
+    """Return the top clusters, most products first, each with sample pictures and the clusters below it."""
     return [
-        Neighborhood(cluster, samples_of(engine, cluster), clusters.children(cluster.id))
-        for cluster in clusters.children(None)
+        Neighborhood(cluster, products, samples_of(engine, cluster), children_of(engine, cluster.id))
+        for cluster, products in children_of(engine, None)
     ]
 
 
-def samples_of(engine: Engine, cluster: Cluster, count: int = SAMPLES) -> list[Card]:
-    """Return products near a cluster's middle that do not look alike, the most typical first."""
+def children_of(engine: Engine, cluster_id: int | None) -> list[tuple[Cluster, int]]:
+    """Return the clusters below one (None: the top level) with how many products each has, most first."""
+    return sorted(with_products(engine, engine.release.clusters.children(cluster_id)), key=lambda pair: -pair[1])
+
+
+def with_products(engine: Engine, clusters: Iterable[Cluster]) -> list[tuple[Cluster, int]]:
+    """Return clusters with how many products each has."""
+    return [(cluster, engine.release.products_in.get(cluster.id, 0)) for cluster in clusters]
+
+
+def samples_of(engine: Engine, cluster: Cluster, count: int = SAMPLES) -> list[Picture]:
+    """Return pictures of products near a cluster's middle that do not look alike, the most typical first."""
     nearest = one_per_group(engine.release.products.products(cluster.top_rows), len(cluster.top_rows))
     different = {product.image_url or product.id: product for product in reversed(nearest)}
     chosen = [product for product in nearest if different[product.image_url or product.id] is product]
-    return [card_of(product, cluster.id) for product in chosen[:count]]
+    return [picture_of(product, cluster.id) for product in chosen[:count]]
+
+
+def _pictures(engine: Engine, products: list[Product]) -> list[Picture]:
+    return [card.picture for card in cards_of(engine, products)]
 
 
 def _favorites(engine: Engine) -> list[Product]:
@@ -114,11 +129,11 @@ def _favorites(engine: Engine) -> list[Product]:
 
 def _best(engine: Engine, browsing: SearchRequest) -> list[Product]:
     """Return products with a picture, by rating: few ratings are drawn towards an ordinary one."""
-    asked = SearchRequest(filters=browsing.filters, sort="rating:desc", per_page=BEST_RATED, facets=())
+    asked = SearchRequest(filters=browsing.filters, sort="rating:desc", per_page=BEST_RATED, facets=(), fold=True)
     products = [hit.product for hit in engine.search(asked).hits if hit.product.image_url]
 
     def worth(product: Product) -> float:
         count = product.rating_count or 0
         return ((product.rating or 0) * count + PRIOR_RATING * PRIOR_COUNT) / (count + PRIOR_COUNT)
 
-    return one_per_group(sorted(products, key=worth, reverse=True), len(products))
+    return sorted(products, key=worth, reverse=True)

@@ -32,9 +32,16 @@ def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
             pairs.append((name, str(value)))
     if request.explain:
         pairs.append(("explain", "1"))
+    if request.fold:
+        pairs.append(("fold", "1"))
     pairs += [("literal", text) for text in sorted(set(request.literal))]
     pairs += [(name, "0") for name in ("interpret", "correct") if not getattr(request, name)]
     return pairs
+
+
+def page_pairs(request: SearchRequest) -> list[tuple[str, str]]:
+    """Return the parameters of a page's address: pages fold variants always, so theirs do not say it."""
+    return query_pairs(replace(request, fold=False))
 
 
 def address(path: str, request: SearchRequest, **changes: Any) -> str:
@@ -43,7 +50,7 @@ def address(path: str, request: SearchRequest, **changes: Any) -> str:
     A cluster that is part of the path ("/clusters/12") is not repeated as a parameter.
     """
     changed = replace(request, **changes) if changes else request
-    pairs = query_pairs(changed)
+    pairs = query_pairs(changed) if path.startswith("/api/") else page_pairs(changed)
     if path.startswith("/clusters/"):
         pairs = [(name, value) for name, value in pairs if name != "cluster"]
     return f"{path}?{urlencode(pairs)}" if pairs else path

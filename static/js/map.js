@@ -50,6 +50,7 @@ class CatalogMap {
     this.codes = new Map(); // name of a color -> by place
     this.meant = -1; // the place the card is about
     this.lit = null; // places a search found, null when there is no search
+    this.litProducts = null;
     this.view = new View(() => this.invalidate());
     this.view.limit(this.dots.box(this.everyPlace), this.dots.count);
   }
@@ -165,7 +166,7 @@ class CatalogMap {
     const codes = this.look.codes;
     this.look.bright = null;
     this.stage.classList.toggle("has-light", this.lit !== null || chosen.size > 0);
-    this.legend.count(this.lit && Array.from(this.lit, (place) => codes[place]));
+    this.legend.count(this.lit && Array.from(this.lit, (place) => codes[place]), this.litProducts);
     if (this.lit || chosen.size) {
       const bright = new Uint8Array(this.dots.count);
       for (const place of this.lit ?? this.everyPlace) bright[place] = !chosen.size || chosen.has(codes[place]) ? 1 : 0;
@@ -188,10 +189,11 @@ class CatalogMap {
     // The encoder has come up since the page was made: both are to tell the better answer.
     if (found && !found.degraded && "degraded" in answer.dataset) return location.reload();
     this.lit = found && Uint32Array.from(found.points, (row) => this.placeOf[row]);
+    this.litProducts = found && (found.products ?? found.points); // of each lit dot
     this.canvas.dataset.lit = found ? found.total : "";
     this.#mean(-1);
     this.#shine();
-    if (found) this.#say(`${found.total.toLocaleString("en-US")} of ${this.dots.count.toLocaleString("en-US")} dots are lit`);
+    if (found) this.#say(`${found.points.length.toLocaleString("en-US")} of ${this.dots.count.toLocaleString("en-US")} dots are lit`);
     if (frames && found?.total) this.#show("framed" in answer.dataset);
   }
 

@@ -17,6 +17,7 @@ from test_browser import Fixed, browser  # noqa: F401 - a fixture
 from werkzeug.serving import make_server
 
 from app import create_app
+from search.clusters import Cluster
 from search.engine import Engine
 from search.product import Product
 
@@ -44,15 +45,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     leaf = 10 + 2 * np.maximum(kind, 0) + np.arange(len(products)) % 2
     np.save(layout.clusters / "cluster_of.npy", leaf.astype(np.int32))
     clusters = [
-        {"id": one, "parent": None, "label": f"{KINDS[one]}s and all that belongs to them", "top_rows": [one],
-         "size": int((leaf // 2 == 5 + one).sum())}
+        Cluster(one, None, f"{KINDS[one]}s and all that belongs to them", int((leaf // 2 == 5 + one).sum()), (one,))
         for one in range(4)
     ] + [
-        {"id": one, "parent": (one - 10) // 2, "label": f"{KINDS[(one - 10) // 2]}s of kind {one}", "top_rows": [one],
-         "size": int((leaf == one).sum())}
+        Cluster(one, (one - 10) // 2, f"{KINDS[(one - 10) // 2]}s of kind {one}", int((leaf == one).sum()), (one,))
         for one in range(10, 18)
-    ]  # fmt: skip
-    (layout.clusters / "clusters.json").write_text(json.dumps({"clusters": clusters}))
+    ]
+    data = {"clusters": [cluster.as_json() for cluster in clusters], "moved": []}
+    (layout.clusters / "clusters.json").write_text(json.dumps(data))
     opened = open_engine(layout)
     opened.encoder.vectors(["ready"])
     return opened
@@ -200,10 +200,12 @@ def test_a_search_lights_its_results_and_back_puts_the_light_out(shown: Map) -> 
     shown.page.wait_for_url("**/map?q=coffee")
     shown.page.wait_for_selector("canvas[data-lit]:not([data-lit=''])")
     shown.rest()
-    listed = shown.page.evaluate("fetch('/api/v1/search?q=coffee').then((answer) => answer.json())")["total"]
+    found = shown.page.evaluate("fetch('/api/v1/map/lit?q=coffee&fold=1').then((answer) => answer.json())")
+    listed, dots = found["total"], len(found["points"])
+    assert dots == listed + 1  # the mug comes in two colors
     assert shown.page.get_attribute("canvas", "data-lit") == str(listed)
     assert shown.page.inner_text(".atlas-line [role=status]") == f"{listed} products"
-    sync_api.expect(shown.page.locator("[data-said]")).to_contain_text(f"{listed} of {COUNT + len(SHOP)} dots")
+    sync_api.expect(shown.page.locator("[data-said]")).to_contain_text(f"{dots} of {COUNT + len(SHOP)} dots")
     legend = [int(text) for text in shown.page.locator(".map-legend .count").all_inner_texts()]
     assert sum(legend) == listed
     assert shown.colors() != everything
@@ -219,7 +221,9 @@ def test_a_search_lights_its_results_and_back_puts_the_light_out(shown: Map) -> 
 def test_the_address_of_a_search_lights_the_same(browser: Any, root: str) -> None:  # noqa: F811
     opened = open_map(browser, root)
     opened.open("/map?q=coffee&f.color=navy")
-    listed = opened.page.evaluate("fetch('/api/v1/search?q=coffee&f.color=navy').then((answer) => answer.json())")
+    listed = opened.page.evaluate(
+        "fetch('/api/v1/search?q=coffee&f.color=navy&fold=1').then((answer) => answer.json())"
+    )
     assert opened.page.get_attribute("canvas", "data-lit") == str(listed["total"])
     opened.page.click(".atlas-line .chip")  # the filter is taken off in place
     opened.page.wait_for_url("**/map?q=coffee")

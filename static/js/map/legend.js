@@ -50,13 +50,13 @@ export class Legend {
     );
   }
 
-  // Counts the lit dots of each color, or all again when codes is null.
-  count(codes) {
-    const lit = new Map();
-    codes?.forEach((code) => lit.set(code, (lit.get(code) ?? 0) + 1));
+  // Counts the products of each color among the lit dots, given by color and by product, or all when codes is null.
+  count(codes, products) {
+    const lit = new Map(this.color.legend.map((entry) => [entry.code, new Set()]));
+    codes?.forEach((code, place) => lit.get(code)?.add(products[place]));
     for (const entry of this.color.legend) {
       const button = this.list.querySelector(`[data-code="${entry.code}"]`);
-      const count = codes ? (lit.get(entry.code) ?? 0) : entry.count;
+      const count = codes ? lit.get(entry.code).size : entry.products;
       button.querySelector(".count").textContent = count.toLocaleString("en-US");
       button.classList.toggle("empty", count === 0);
     }
