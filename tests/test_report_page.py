@@ -190,6 +190,11 @@ def test_a_forest_places_means_on_one_scale() -> None:
     assert float(places[0]) == float(zero[0]) < float(places[1])
 
 
+def test_a_curves_points_are_coloured_by_the_line_they_are_held_against() -> None:
+    text = str(plots.line([(0, 0.2), (1, 0.5)], "l", "u", [(0.1, 0.3), (0.4, 0.6)], baseline=0.25, names=["a", "b"]))
+    assert [text.count(f"dot {kind}") for kind in ("better", "unclear", "worse")] == [1, 1, 0]
+
+
 def test_a_histogram_has_a_bar_for_each_bin_and_marks_those_below_the_line() -> None:
     text = str(plots.histogram([0, 1, 2, 3], [1, 0, 4], "label", "unit", mark=1))
     assert text.count("<rect") == 3 and text.count("bar far") == 1

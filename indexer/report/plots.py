@@ -33,7 +33,7 @@ def forest(rows: Sequence[tuple[str, float, float, float]], label: str, unit: st
     parts = [_line(across(0), TOP - 6, across(0), bottom, "zero")]
     for place, (name, mean, lower, upper) in enumerate(rows):
         y = TOP + 46 * place + 30
-        kind = "better" if lower > 0 else "worse" if upper < 0 else "unclear"
+        kind = _verdict(lower, upper, 0.0)
         parts += [
             _text(8, y - 16, f"{name}: {mean:+.3f} ({lower:+.3f} to {upper:+.3f})", "row"),
             _line(across(lower), y, across(upper), y, f"interval {kind}"),
@@ -73,16 +73,17 @@ def line(
     across = _Scale(points[0][0], points[-1][0], LEFT + 14, WIDTH - RIGHT - 14)
     up = _Scale(min(ys) - margin, max(ys) + margin, bottom, TOP)
     parts = [_line(LEFT, bottom, WIDTH - RIGHT, bottom, "axis")]
+    digits = 3 if max(ys) - min(ys) < 0.1 else 2
     for y in (min(ys), max(ys)):
-        parts.append(_text(LEFT - 6, up(y) + 4, f"{y:.2f}", "tick end"))
+        parts.append(_text(LEFT - 6, up(y) + 4, f"{y:.{digits}f}", "tick end"))
     if baseline is not None:
         parts.append(_line(LEFT, up(baseline), WIDTH - RIGHT, up(baseline), "zero"))
     for (x, _), (low, high) in zip(points, intervals, strict=False):
-        parts.append(_line(across(x), up(low), across(x), up(high), "interval better"))
+        parts.append(_line(across(x), up(low), across(x), up(high), f"interval {_verdict(low, high, baseline)}"))
     trace = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in points)
     parts.append(Markup('<polyline class="curve" points="{}"/>').format(trace))
-    if intervals:
-        parts += [_dot(across(x), up(y), "better") for x, y in points]
+    for (x, y), both in zip(points, intervals, strict=False):
+        parts.append(_dot(across(x), up(y), _verdict(*both, baseline)))
     ticks = list(zip((x for x, _ in points), names, strict=True)) if names else [
         (points[0][0], f"{points[0][0]:,g}"), (points[-1][0], f"{points[-1][0]:,g}")
     ]  # fmt: skip
@@ -138,6 +139,13 @@ def meter(share: float) -> Markup:
         '<svg class="meter" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="track" width="100" height="8"/><rect class="bar" width="{:.1f}" height="8"/></svg>'
     ).format(wide)
+
+
+def _verdict(low: float, high: float, baseline: float | None) -> str:
+    """Return the class of an interval: clear of the baseline on the good side, on the bad one, or not clear."""
+    if baseline is None:
+        return "unclear"
+    return "better" if low > baseline else "worse" if high < baseline else "unclear"
 
 
 class _Scale:
