@@ -96,8 +96,8 @@ def opened(folder: Path) -> tuple[Floats, list[Ids]]:
         folder = max((folder / "index" / "releases").iterdir())
     leaf_of = np.load(folder / "clusters" / "cluster_of.npy")
     clusters = json.loads((folder / "clusters" / "clusters.json").read_text("utf-8"))["clusters"]
-    top_of = np.array([one["id"] if one["parent"] is None else one["parent"] for one in clusters], np.int32)
-    return np.load(folder / "embeddings.npy"), [top_of[leaf_of], leaf_of]
+    top_of = {one["id"]: one["id"] if one["parent"] is None else one["parent"] for one in clusters}
+    return np.load(folder / "embeddings.npy"), [np.array([top_of[leaf] for leaf in leaf_of.tolist()]), leaf_of]
 
 
 def timed(work: Callable[[], Floats]) -> tuple[Floats, str]:
