@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from conftest import open_engine, write_release
 
 from app import create_app
+from search.clusters import Cluster
 from search.engine import Engine
 from search.home import Layout
 from search.product import Product
@@ -90,13 +91,13 @@ def synthetic_release(folder: Path, count: int) -> Layout:
     sizes = np.bincount(leaf, minlength=PARENTS * LEAVES)
     above = sizes.reshape(PARENTS, LEAVES).sum(axis=1)
     clusters = [
-        {"id": one, "parent": None, "label": f"Group {one}", "size": int(above[one]), "top_rows": [0]}
+        Cluster(one, None, f"Group {one}", int(above[one]), (0,)).as_json()
         for one in range(PARENTS)
     ] + [
-        {"id": PARENTS + one, "parent": one // LEAVES, "label": f"Shelf {one}", "size": int(size), "top_rows": [0]}
+        Cluster(PARENTS + one, one // LEAVES, f"Shelf {one}", int(size), (0,)).as_json()
         for one, size in enumerate(sizes)
     ]  # fmt: skip
-    (layout.clusters / "clusters.json").write_text(json.dumps({"clusters": clusters}))
+    (layout.clusters / "clusters.json").write_text(json.dumps({"clusters": clusters, "moved": []}))
     return layout
 
 
