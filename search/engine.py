@@ -24,14 +24,13 @@ from search.explain import explanations, highlight, reasons, snippet
 from search.facets import facet_json, range_json
 from search.folding import Folding
 from search.home import Home, default_home, layout_of
-from search.likeness import likeness
+from search.likeness import similar_rows
 from search.match import Match, Matcher
 from search.product import Product
 from search.query_encoder import QueryEncoder
-from search.recommend import recommended
+from search.recommend import recommended_rows
 from search.release import Release, open_release
 from search.request import Hit, SearchRequest, SearchResults
-from search.rescoring import best_of_each
 from search.rescue import ways_out
 from search.retrieval import (
     RelevantSet,
@@ -40,6 +39,7 @@ from search.retrieval import (
     relevant_set,
 )
 from search.scoring import ScoredQuery, score_query
+from search.suggest import suggestions
 from search.understanding import Understood
 from search.variants import variants_of
 
@@ -48,7 +48,6 @@ SHOWN_VALUES = 30
 SHOWN_CLUSTERS = 12
 FACET_SHARE = 0.2  # a facet is offered when at least this share of the results carries it
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
-MAX_RECOMMENDED_FROM = 100  # products liked, and disliked
 CACHED_SCORES = 32  # scored queries kept: page 2 and every filter of a query reuse them
 
 
@@ -367,12 +366,7 @@ class Engine:
             NotFound: no product has the id.
             QueryError: limit is outside 1..100.
         """
-        _expect_limit(limit)
-        row = self.release.products.row_of(product_id)
-        alike = likeness(self.release, row)
-        groups = self.release.group_of
-        alike[groups == groups[row]] = -np.inf
-        return self._scored_products(*best_of_each(alike, groups, limit))
+        return self._scored_products(*similar_rows(self.release, product_id, limit))
 
     def match(self, product_id: str, q: str) -> Match:
         """Return which words of a query and of a product make them close; by words alone while the encoder loads.
@@ -404,18 +398,7 @@ class Engine:
             QueryError: nothing is liked, an id is on both sides, there are too many, a filter is unknown, or limit is
                 outside 1..100.
         """
-        if not liked:
-            raise QueryError("liked", "liked is empty; name at least one product id")
-        if both := sorted(set(liked) & set(disliked)):
-            raise QueryError("disliked", f'"{both[0]}" is both liked and disliked; keep it on one side')
-        for name, ids in (("liked", liked), ("disliked", disliked)):
-            if len(ids) > MAX_RECOMMENDED_FROM:
-                raise QueryError(name, f"{name} has {len(ids)} ids; at most {MAX_RECOMMENDED_FROM} are read")
-        _expect_limit(limit)
-        row_of = self.release.products.row_of
-        like, unlike = (np.array([row_of(one) for one in ids], np.int64) for ids in (liked, disliked))
-        allowed = self.release.facets.allowed(filters or {})
-        return self._scored_products(*recommended(self.release, like, unlike, allowed, limit))
+        return self._scored_products(*recommended_rows(self.release, liked, disliked, filters or {}, limit))
 
     def _scored_products(self, rows: Rows, scores: Floats) -> list[tuple[Product, float]]:
         products = self.release.products.products(rows)
@@ -432,33 +415,9 @@ class Engine:
         Raises:
             QueryError: the prefix is too long, or limit is outside 1..20.
         """
-        if len(prefix) > 128:
-            raise QueryError("q", f"the prefix has {len(prefix)} characters; at most 128 are read")
-        if not 1 <= limit <= 20:
-            raise QueryError("limit", f"limit is {limit}; it must be 1 to 20")
-        found = self._suggestions(prefix, limit)
-        if any(found.values()):
-            return found
-        read = self.release.interpreter.understood(prefix, interpret=False)
-        spelt = read.corrected or read.did_you_mean
-        return self._suggestions(spelt, limit) if spelt else found
-
-    def _suggestions(self, prefix: str, limit: int) -> dict[str, list[dict[str, str]]]:
-        store = self.release.products
-        return {
-            "queries": [{"text": text} for text, _ in store.suggestions("queries", prefix, limit)],
-            "categories": [
-                {"text": text, "category": target} for text, target in store.suggestions("categories", prefix, limit)
-            ],
-            "products": [{"text": text, "id": target} for text, target in store.suggestions("products", prefix, limit)],
-        }
+        return suggestions(self.release, prefix, limit)
 
     @property
     def problem(self) -> AisleError | None:
         """Why meaning cannot be searched, None while it can or may."""
         return self.encoder.failure
-
-
-def _expect_limit(limit: int) -> None:
-    if not 1 <= limit <= 100:
-        raise QueryError("limit", f"limit is {limit}; it must be 1 to 100")

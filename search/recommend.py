@@ -5,13 +5,45 @@ Rocchio's feedback without a query (Rocchio 1971): the mean of what was liked, l
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from search.arrays import Floats, Mask, Rows, unit_rows
+from search.errors import QueryError
+from search.likeness import expect_limit
 from search.release import Release
 from search.rescoring import best_of_each
 
+MAX_RECOMMENDED_FROM = 100  # products liked, and disliked
 DISLIKE_WEIGHT = 0.5  # a dislike says less: what lies away from it may be anything
+
+
+def recommended_rows(
+    release: Release,
+    liked: Sequence[str],
+    disliked: Sequence[str],
+    filters: Mapping[str, Sequence[str]],
+    limit: int,
+) -> tuple[Rows, Floats]:
+    """Return rows like the products liked and unlike those disliked, with their closeness; one of each group.
+
+    Raises:
+        NotFound: an id is not in the release.
+        QueryError: nothing is liked, an id is on both sides, there are too many, a filter is unknown, or limit is
+            outside 1..100.
+    """
+    if not liked:
+        raise QueryError("liked", "liked is empty; name at least one product id")
+    if both := sorted(set(liked) & set(disliked)):
+        raise QueryError("disliked", f'"{both[0]}" is both liked and disliked; keep it on one side')
+    for name, ids in (("liked", liked), ("disliked", disliked)):
+        if len(ids) > MAX_RECOMMENDED_FROM:
+            raise QueryError(name, f"{name} has {len(ids)} ids; at most {MAX_RECOMMENDED_FROM} are read")
+    expect_limit(limit)
+    row_of = release.products.row_of
+    like, unlike = (np.array([row_of(one) for one in ids], np.int64) for ids in (liked, disliked))
+    return recommended(release, like, unlike, release.facets.allowed(filters), limit)
 
 
 def recommended(release: Release, liked: Rows, disliked: Rows, allowed: Mask | None, limit: int) -> tuple[Rows, Floats]:
