@@ -27,6 +27,7 @@ from search.settings import RankingSettings
 from search.store import ProductStore
 from search.understanding import Interpreter
 
+NEEDED = ("rows", "encoder", "vectors", "passages", "settings", "catalog")  # of a manifest, to answer at all
 FORMAT = 8
 
 
@@ -118,6 +119,8 @@ def expect_readable(layout: Layout) -> dict[str, Any]:
         raise ReleaseDamaged(
             f"{layout.manifest} has format {manifest['format']}, this version reads {FORMAT}; build the catalog again"
         )
+    if missing := [name for name in NEEDED if name not in manifest]:
+        raise ReleaseDamaged(f"{layout.manifest} lacks {', '.join(missing)}; build the catalog again")
     return manifest
 
 

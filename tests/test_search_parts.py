@@ -239,3 +239,13 @@ def test_a_snippet_shows_the_stretch_that_answers() -> None:
     assert shown.startswith("… ")
     assert shown.endswith(" …")
     assert "<mark>red</mark> <mark>kettle</mark>" in shown
+
+
+@pytest.mark.parametrize("name", ["rows", "encoder", "vectors", "passages", "settings", "catalog"])
+def test_a_manifest_that_lacks_an_entry_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+    layout = write_release(tmp_path / "shop", SHOP)
+    manifest = json.loads(layout.manifest.read_text("utf-8"))
+    del manifest[name]
+    layout.manifest.write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(ReleaseDamaged, match=f"lacks {name}"):
+        open_release(layout)
