@@ -11,6 +11,7 @@ from conftest import SHOP, FakeEncoder
 from test_pipeline import Shop
 
 from indexer.calibration import foreign_queries
+from indexer.report.of_release import subject_of
 from search import Engine
 from search.arrays import best_rows, unit_rows
 from search.dense import PQ_CENTROIDS, PRECISIONS, DenseIndex
@@ -165,6 +166,13 @@ def test_a_cut_release_answers_from_end_to_end(shop: Shop, precision: str) -> No
     assert "0005" in [product.id for product, _ in engine.recommend(["0004"], ["0006"])]
     assert engine.encoder.vectors(["red cup"]).shape == (1, 6)
     assert engine.release.categories.centroids.shape[1] == engine.release.segments.dim == 6
+
+
+def test_a_later_report_of_a_cut_release_asks_in_its_space(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.build(dim=6)
+    monkeypatch.setattr("indexer.report.of_release.find_encoder", lambda record, home: shop.encoder)
+    subject = subject_of(open_release(shop.home.live()), shop.home)
+    assert subject.encoder.encode_queries(["a word"]).shape == (1, 6) == (1, subject.vectors.shape[1])
 
 
 def test_the_encoders_own_dimensions_are_not_turned(shop: Shop) -> None:

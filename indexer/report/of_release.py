@@ -13,6 +13,7 @@ from indexer.training.curve import LearningCurve
 from search.encoder import cpu_threads
 from search.encoders import find_encoder
 from search.home import Home
+from search.reduction import reduced
 from search.release import Release
 
 Step = Callable[[str, int, int], None]
@@ -29,7 +30,7 @@ def subject_of(release: Release, home: Home) -> Subject:
     labels = {cluster.id: cluster.label for cluster in release.clusters.clusters.values()}
     return Subject.of(
         list(release.products), release.dense.embeddings, release.group_of, release.clusters.cluster_of, labels,
-        encoder, release.confidence.background, release.manifest["language"],
+        reduced(encoder, release.reduction), release.confidence.background, release.manifest["language"],
     )  # fmt: skip
 
 
