@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.grouping import folded_vectors
 from indexer.neighbors import OnProgress, index_of, nearest_neighbors, threads
 from search.arrays import Floats, Rows, unit_rows
 
@@ -111,7 +112,7 @@ def _start(points: Floats, levels: Sequence[Rows]) -> tuple[Points, Phase]:
     if not groups or groups[-1].max() <= FEWEST:
         return _of_spread(plane, PLANE_SPREAD), FROM_PLANE
     finest, first_of = groups[-1], np.unique(groups[-1], return_index=True)[1]
-    centroids = unit_rows(np.sum([_means(points, group)[group[first_of]] for group in groups], axis=0))
+    centroids = unit_rows(np.sum([folded_vectors(points, group)[group[first_of]] for group in groups], axis=0))
     islands = _laid_out(centroids, _of_spread(principal_plane(centroids), PLANE_SPREAD), FROM_PLANE)[finest]
     return _of_spread(islands, ISLANDS_SPREAD) + _of_spread(plane, ISLANDS_SPREAD / 100), FROM_ISLANDS
 
@@ -119,13 +120,6 @@ def _start(points: Floats, levels: Sequence[Rows]) -> tuple[Points, Phase]:
 def _of_spread(points: Points, spread: float) -> Points:
     """Return the points scaled to this standard deviation; points that do not spread stay."""
     return points * (spread / max(float(points.std()), 1e-30))
-
-
-def _means(points: Floats, group_of: Rows) -> Floats:
-    """Return (groups, d) the mean direction of each group, a unit row."""
-    sums = np.zeros((group_of.max() + 1, points.shape[1]), np.float32)
-    np.add.at(sums, group_of, points)
-    return unit_rows(sums)
 
 
 def principal_plane(points: Floats) -> Points:

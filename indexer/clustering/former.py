@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from indexer.clustering.leaves import centroids_of, nearest
+from indexer.clustering.leaves import nearest
 from indexer.clustering.tree import Tree
+from indexer.grouping import folded_vectors
 from search.arrays import Floats, Mask, Rows
 from search.clusters import ClusterIndex
 from search.errors import ReleaseDamaged
@@ -66,9 +67,7 @@ class Former:
 
     def parents(self) -> Rows:
         """Return (n,) int64, the parent of each row's former leaf; -1 where there is none."""
-        return np.array(
-            [-1 if (above := self.parent_of.get(leaf)) is None else above for leaf in self.leaf_of.tolist()]
-        )
+        return _above(self.leaf_of, self.parent_of)
 
 
 def former_clusters(live: Layout | None, product_ids: Sequence[str], hashes: Any) -> Former | None:
@@ -120,7 +119,7 @@ def kept_tree(former: Former, points: Floats, group_of: Rows) -> Tree:
     leaves, numbers = np.unique(leaf_of[groups], return_inverse=True)
     new = np.flatnonzero(leaf_of < 0)
     if len(new):
-        leaf_of[new] = leaves[nearest(points[new], centroids_of(points[groups], numbers))]
+        leaf_of[new] = leaves[nearest(points[new], folded_vectors(points[groups], numbers))]
     parent_of = {int(leaf): former.parent_of[int(leaf)] for leaf in leaves}
     counts = {above: list(parent_of.values()).count(above) for above in set(parent_of.values())}
     return Tree(leaf_of, {leaf: above if counts[above] > 1 else None for leaf, above in parent_of.items()})
@@ -133,8 +132,8 @@ def matched_tree(tree: Tree, former: Former, group_of: Rows) -> Tree:
     method, by SciPy).
     """
     leaf_of = tree.leaf_of[group_of]
-    parent_of = np.array([-1 if (above := tree.parent_of[leaf]) is None else above for leaf in leaf_of.tolist()])
-    same = {**_same_clusters(leaf_of, former.leaf_of), **_same_clusters(parent_of, former.parents())}
+    parents = _above(leaf_of, tree.parent_of)
+    same = {**_same_clusters(leaf_of, former.leaf_of), **_same_clusters(parents, former.parents())}
     ids, unused = {}, former.next_id
     for cluster in tree.in_order():
         ids[cluster] = same.get(cluster, unused)
@@ -158,6 +157,11 @@ def moved_ids(tree: Tree, former: Former, group_of: Rows) -> dict[int, int]:
             moved[gone] = former.parent_of[gone] or 0
     chained = {gone: moved.get(target, target) for gone, target in former.moved.items()}
     return {gone: target for gone, target in {**chained, **moved}.items() if target in alive and gone not in alive}
+
+
+def _above(leaf_of: Rows, parent_of: dict[int, int | None]) -> Rows:
+    """Return (n,) int64, the parent of each row's leaf; -1 where there is none."""
+    return np.array([-1 if (above := parent_of.get(leaf)) is None else above for leaf in leaf_of.tolist()], np.int64)
 
 
 def _same_clusters(new_of: Rows, old_of: Rows) -> dict[int, int]:

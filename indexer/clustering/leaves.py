@@ -9,9 +9,9 @@ from sklearn.cluster import AgglomerativeClustering
 from sknetwork.clustering import Louvain
 
 from indexer.clustering.settings import ClusterSettings
-from indexer.grouping import sums_of
+from indexer.grouping import folded_vectors
 from indexer.neighbors import nearest_neighbors
-from search.arrays import Floats, Rows, unit_rows
+from search.arrays import Floats, Rows
 
 RESOLUTIONS = 0.05, 5_000.0  # between which the one is sought that gives the wanted number of communities
 CLOSE_ENOUGH = 0.05  # share by which the number of communities may differ from what is wanted
@@ -32,7 +32,7 @@ def leaves_of(points: Floats, settings: ClusterSettings) -> Rows:
     while True:
         sizes = np.bincount(leaf_of)
         kept = sizes >= min(settings.least_products, sizes.max())
-        settled = nearest(points, centroids_of(points, leaf_of)[kept])
+        settled = nearest(points, folded_vectors(points, leaf_of)[kept])
         leaf_of = np.unique(settled, return_inverse=True)[1].astype(np.int64)
         sizes = np.bincount(leaf_of)
         if (sizes >= min(settings.least_products, sizes.max())).all():
@@ -96,15 +96,10 @@ def parents_of(points: Floats, leaf_of: Rows, settings: ClusterSettings) -> Rows
     if leaves < settings.leaves_for_parents:
         return np.full(leaves, -1, np.int64)
     count = min(settings.most_parents, round(1.6 * leaves**0.5))
-    joined = AgglomerativeClustering(count, linkage="ward").fit_predict(centroids_of(points, leaf_of))
+    joined = AgglomerativeClustering(count, linkage="ward").fit_predict(folded_vectors(points, leaf_of))
     parent_of = np.asarray(joined, np.int64)
     parent_of[np.bincount(parent_of)[parent_of] == 1] = -1
     return parent_of
-
-
-def centroids_of(points: Floats, leaf_of: Rows) -> Floats:
-    """Return (leaves, d) float32 unit rows, the mean direction of each leaf."""
-    return unit_rows(sums_of(points, leaf_of))
 
 
 def nearest(points: Floats, centroids: Floats) -> Rows:

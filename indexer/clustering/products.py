@@ -102,12 +102,13 @@ def cluster_products(
         else:
             tree = fresh_tree(points, settings)
             tree = tree if former is None else matched_tree(tree, former, group_of)
+    folded = folded_vectors(embeddings, group_of)
     used = [*tree.parent_of, *tree.parents()]
     decided = {"encoder": encoder, "settings": asdict(settings), "products": len(products)}
     return Clustering(
         cluster_of=tree.leaf_of[group_of].astype(np.int32),
-        clusters=(described := _described(tree, points, embeddings, products, group_of, settings.language, encode)),
-        centroids=_mean_embeddings(tree, described, embeddings, group_of),
+        clusters=(described := _described(tree, points, folded, products, group_of, settings.language, encode)),
+        centroids=unit_rows(np.stack([folded[tree.members(one.id)].mean(axis=0) for one in described])),
         is_kept=is_kept,
         is_decided=former.is_decided if former is not None and is_kept else np.ones(len(products), bool),
         decision={
@@ -121,7 +122,7 @@ def cluster_products(
 def _described(
     tree: Tree,
     points: Floats,
-    embeddings: Floats,
+    folded: Floats,
     products: Sequence[Product],
     group_of: Rows,
     language: str,
@@ -136,7 +137,7 @@ def _described(
     members = [_nearest_first(groups, points, centroid) for groups, centroid in zip(members, centroids, strict=True)]
     parents = [tree.parent_of.get(cluster) for cluster in ids]
     descriptions = describe_clusters(
-        [products[row] for row in first_rows], folded_vectors(embeddings, group_of), members,
+        [products[row] for row in first_rows], folded, members,
         [None if parent is None else place_of[parent] for parent in parents], language, encode,
     )  # fmt: skip
     sizes = np.bincount(group_of)
@@ -162,11 +163,6 @@ def _neighbors(place: int, centroids: Floats, is_leaf: Mask) -> list[int]:
     nearness[(is_leaf != is_leaf[place]) | (np.arange(len(centroids)) == place)] = -np.inf
     nearest = np.argsort(-nearness, kind="stable")[:NEAR_CLUSTERS]
     return [int(near) for near in nearest if np.isfinite(nearness[near])]
-
-
-def _mean_embeddings(tree: Tree, clusters: Sequence[Cluster], embeddings: Floats, group_of: Rows) -> Floats:
-    folded = folded_vectors(embeddings, group_of)
-    return unit_rows(np.stack([folded[tree.members(cluster.id)].mean(axis=0) for cluster in clusters]))
 
 
 def _nearest_first(groups: Rows, points: Floats, centroid: Floats) -> Rows:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.grouping import sums_of
 from search.arrays import Floats, Rows, unit_rows
 from search.product import Product
 
@@ -89,7 +90,7 @@ def clusters_of(items: Sequence[Product], vectors: Floats, cluster_of: Rows, lab
     ids, place = np.unique(cluster_of, return_inverse=True)
     sizes = np.bincount(place)
     widths = silhouettes(vectors, place)
-    centroids = unit_rows(_sums(vectors, place))
+    centroids = unit_rows(sums_of(vectors, place))
     central = (vectors * centroids[place]).sum(axis=1)
     means = np.bincount(place, widths) / sizes
     cohesion = np.bincount(place, central) / sizes
@@ -134,7 +135,7 @@ def silhouettes(vectors: Floats, cluster_of: Rows) -> Doubles:
     sizes = np.bincount(cluster_of).astype(np.float64)
     if len(sizes) < 2:
         return np.zeros(len(vectors))
-    sums = _sums(vectors, cluster_of)
+    sums = sums_of(vectors, cluster_of)
     found = []
     for start in range(0, len(vectors), _BLOCK):
         block, own = vectors[start : start + _BLOCK], cluster_of[start : start + _BLOCK]
@@ -148,9 +149,3 @@ def silhouettes(vectors: Floats, cluster_of: Rows) -> Doubles:
         larger = np.maximum(np.maximum(within, nearest), 1e-12)
         found.append(np.where(sizes[own] > 1, (nearest - within) / larger, 0.0))
     return np.concatenate(found)
-
-
-def _sums(vectors: Floats, cluster_of: Rows) -> Floats:
-    sums = np.zeros((int(cluster_of.max()) + 1, vectors.shape[1]), np.float32)
-    np.add.at(sums, cluster_of, vectors)
-    return sums
