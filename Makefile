@@ -5,7 +5,7 @@ PORT ?= 8000
 CATALOG ?=
 BIN := .venv/bin
 
-.PHONY: run test setup build evaluate bench check clean
+.PHONY: run test setup build evaluate bench check strings clean
 run: setup  ## build the sample catalog (or CATALOG=path) if nothing is live, then serve it
 	$(BIN)/python -m indexer build $(if $(CATALOG),$(CATALOG) --if-changed,catalog/products.csv --if-none)
 	AISLE_HOST=$(HOST) AISLE_PORT=$(PORT) $(BIN)/python app.py
@@ -32,6 +32,11 @@ bench: setup  ## how long an answer of the live release takes
 
 check: setup  ## lint and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+strings: setup  ## collect the interface's words and compile their translations
+	$(BIN)/pybabel -q extract -F translations/babel.cfg --no-location --omit-header --sort-output -k _ -o translations/messages.pot .
+	$(BIN)/pybabel -q update -i translations/messages.pot -d translations --no-fuzzy-matching --omit-header
+	$(BIN)/pybabel -q compile -d translations
 
 clean:  ## remove the environment and everything built
 	rm -rf .venv instance .mypy_cache .pytest_cache .ruff_cache .hypothesis

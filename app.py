@@ -14,7 +14,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from flask import Flask
 
 from search.home import Home
-from web import assets, formats, problems, security
+from web import assets, formats, language, problems, security
 from web.api import api
 from web.health import health
 from web.illustrations import illustrations
@@ -33,6 +33,7 @@ settings by environment:
   AISLE_THREADS    requests answered at once (4); when set, also the encoder's threads (else one per CPU)
   AISLE_LOG        text or json, one line per request on stderr (text)
   AISLE_SHOP_NAME  what the page calls itself (Aisle)
+  AISLE_LANGUAGE   the page's language, such as de (what each browser asks for)
 """
 
 
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     app.jinja_env.globals["shop_name"] = settings.shop_name
     app.jinja_env.filters.update(formats.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    language.install(app, settings.language)
     for part in (security, assets, problems):
         part.install(app)
     for blueprint in (pages, api, catalog_map, health, illustrations, report):

@@ -32,6 +32,8 @@ from search.segments import SegmentIndex, segment_spans
 from search.store import ProductStore
 from search.understanding import Interpreter
 
+pytest_plugins = ["browser_fixtures"]
+
 # Each line is one direction of the space; words on a line mean the same to the fake encoder.
 MEANINGS = (
     "mug cup tumbler mugs", "coffee espresso", "hot warm insulated", "dress gown dresses", "red crimson", "blue navy",

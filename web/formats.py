@@ -1,12 +1,14 @@
-"""Numbers and prices as people write them. The page speaks American English for now."""
+"""Numbers and prices as people write them, in the locale of the request."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from babel.numbers import format_currency, format_decimal
+from flask_babel import ngettext
 
-LOCALE = "en_US"
+from web.language import current_locale
+
 STAR_ROW = 1280  # width of five stars in the icon sprite's own units
 
 
@@ -15,18 +17,25 @@ def price_text(price: float | None, currency: str) -> str:
     if price is None:
         return ""
     if not currency:
-        return format_decimal(price, format="#,##0.00", locale=LOCALE)
-    return format_currency(price, currency, locale=LOCALE)
+        return format_decimal(price, format="#,##0.00", locale=current_locale())
+    return format_currency(price, currency, locale=current_locale())
 
 
 def number_text(number: float) -> str:
     """Return "1,618"."""
-    return format_decimal(number, locale=LOCALE)
+    return format_decimal(number, locale=current_locale())
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """Return "1 product" or "1,618 products"."""
-    return f"{number_text(number)} {one if number == 1 else many or one + 's'}"
+def counted(number: int, noun: str) -> str:
+    """Return "1 product" or "1,618 products", for the nouns that the shop counts."""
+    count = number_text(number)
+    if noun == "product":
+        return ngettext("%(count)s product", "%(count)s products", number, count=count)
+    if noun == "option":
+        return ngettext("%(count)s option", "%(count)s options", number, count=count)
+    if noun == "rating":
+        return ngettext("%(count)s rating", "%(count)s ratings", number, count=count)
+    raise ValueError(f"nothing says how to count {noun}")
 
 
 def stars_width(rating: float) -> int:

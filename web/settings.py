@@ -20,6 +20,7 @@ class Settings:
         threads: how many requests are answered at once, 1..64.
         log: "text" or "json", one line per request on stderr.
         shop_name: what the page calls itself.
+        language: a language tag every visitor gets, such as "de"; "" for what each browser asks for.
     """
 
     home: Path = Path("instance")
@@ -28,6 +29,7 @@ class Settings:
     threads: int = 4
     log: str = "text"
     shop_name: str = "Aisle"
+    language: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -47,6 +49,7 @@ class Settings:
             threads=_whole(values, "AISLE_THREADS", cls.threads, MAX_THREADS),
             log=log,
             shop_name=values.get("AISLE_SHOP_NAME") or cls.shop_name,
+            language=values.get("AISLE_LANGUAGE") or cls.language,
         )
 
 

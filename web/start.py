@@ -14,6 +14,7 @@ from search.facets import PATH_SEPARATOR
 from search.product import Product
 from search.request import SearchRequest
 from web.cards import Card, Picture, cards_of, one_per_group, picture_of
+from web.language import current_locale
 from web.urls import address
 
 SHOWN_DEPARTMENTS = 18
@@ -54,19 +55,20 @@ class Start:
     favorites: list[Card]
 
 
-_laid_out: WeakKeyDictionary[Engine, Start] = WeakKeyDictionary()
+_laid_out: WeakKeyDictionary[Engine, dict[str, Start]] = WeakKeyDictionary()
 
 
 def start_of(engine: Engine) -> Start:
-    """Return the start page of a release; the engine is asked only the first time."""
-    if engine not in _laid_out:
-        _laid_out[engine] = Start(
+    """Return the start page of a release; the engine is asked only the first time in each locale."""
+    laid_out, locale = _laid_out.setdefault(engine, {}), str(current_locale())
+    if locale not in laid_out:
+        laid_out[locale] = Start(
             products=engine.release.product_count,
             departments=departments_of(engine),
             neighborhoods=neighborhoods_of(engine)[:SHOWN_CLUSTERS],
             favorites=cards_of(engine, _favorites(engine)),
         )
-    return _laid_out[engine]
+    return laid_out[locale]
 
 
 def departments_of(engine: Engine) -> list[Department]:

@@ -2,93 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHOP, open_engine, write_release
-from report_fixtures import add_report
-from werkzeug.serving import make_server
-
-from app import create_app
-from search.engine import Engine
-from search.product import Product
+from browser_fixtures import BROKEN
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="browser tests need: pip install playwright")
 pytestmark = pytest.mark.browser
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-]  # fmt: skip
 ADDRESSES = (
     "/", "/search?q=red+gown", "/search?q=insurance", "/search?q=gown&f.brand=Norr", "/search?q=red+gown+under+%24130",
     "/search?find.brand=brand+1", "/products/0001", "/products/0001?q=hot+red+mug", "/similar?liked=0001&disliked=0003",
     "/products/p0?q=" + "a" * 300, "/clusters", "/clusters/0", "/search?page=0",
     "/report", "/report/queries.html",
 )  # fmt: skip
-BROKEN = Product("broken", "Broken Picture Frame", "", ("Home", "Frames"), image_url="/illustrations/none/none.svg")
-
-
-@dataclass
-class Fixed:
-    engine: Engine
-
-    def get(self) -> Engine:
-        return self.engine
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        bundled = Path(playwright.chromium.executable_path)
-        found = [str(bundled)] if bundled.is_file() else []
-        found += [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-        if not found:
-            pytest.skip("no Chromium here: apt install chromium, or: playwright install chromium")
-        opened = playwright.chromium.launch(executable_path=found[0], args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    pictured = [
-        Product(f"p{number}", f"Coffee Pot {number}", "Pours.", ("Kitchen", "Pots"), f"Brand {number % 18:02}",
-                10.0 + number, "USD", f"/illustrations/coffee/{color}.svg", rating=4.2, rating_count=12,
-                availability="in_stock", attributes={"Color": (color,)})
-        for number, color in enumerate(("red", "navy", "sage", "black", "white", "clear") * 5)
-    ]  # fmt: skip
-    products = (*SHOP, BROKEN, *pictured)
-    layout = write_release(tmp_path_factory.mktemp("web") / "shop", products)
-    add_report(layout, products)
-    engine = open_engine(layout)
-    engine.encoder.vectors(["ready"])
-    server = make_server("127.0.0.1", 0, create_app(engine=Fixed(engine)), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-@pytest.fixture
-def page(browser: Any, root: str) -> Iterator[Any]:
-    context = browser.new_context(base_url=root, viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.set_default_timeout(10_000)
-    yield opened
-    context.close()
-
-
-@pytest.fixture
-def phone(browser: Any, root: str) -> Iterator[Any]:
-    context = browser.new_context(base_url=root, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
-    opened = context.new_page()
-    opened.set_default_timeout(10_000)
-    yield opened
-    context.close()
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -269,10 +195,8 @@ def test_more_like_this_and_less_like_that_is_a_walk_of_links(page: Any) -> None
     assert page.locator(".card").count() > 0
 
 
-def test_without_javascript_everything_still_works(browser: Any, root: str) -> None:
-    context = browser.new_context(base_url=root, java_script_enabled=False, viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(10_000)
+def test_without_javascript_everything_still_works(plain: Any) -> None:
+    page = plain
     page.goto("/")
     page.fill("#q", "coffee")
     page.press("#q", "Enter")
@@ -283,4 +207,3 @@ def test_without_javascript_everything_still_works(browser: Any, root: str) -> N
     assert page.locator(".toolbar .chip", has_text="navy").count() == 1
     page.click(".card-title a >> nth=0")
     page.wait_for_url("**/products/**")
-    context.close()

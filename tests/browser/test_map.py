@@ -5,18 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from browser_fixtures import served
 from conftest import SHOP, open_engine, write_release
-from test_browser import Fixed, browser  # noqa: F401 - a fixture
-from werkzeug.serving import make_server
 
-from app import create_app
 from search.clusters import Cluster
 from search.engine import Engine
 from search.product import Product
@@ -53,17 +50,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     ]
     data = {"clusters": [cluster.as_json() for cluster in clusters], "moved": []}
     (layout.clusters / "clusters.json").write_text(json.dumps(data))
-    opened = open_engine(layout)
-    opened.encoder.vectors(["ready"])
-    return opened
+    return open_engine(layout)
 
 
 @pytest.fixture(scope="module")
 def root(engine: Engine) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, create_app(engine=Fixed(engine)), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with served(engine) as address:
+        yield address
 
 
 class Map:
@@ -131,13 +124,13 @@ class Map:
         return len(SHOP) + int(distances.min(axis=1)[len(SHOP) :].argmax())
 
 
-def open_map(browser: Any, root: str, **options: Any) -> Map:  # noqa: F811
+def open_map(browser: Any, root: str, **options: Any) -> Map:
     context = browser.new_context(base_url=root, **{"viewport": {"width": 1280, "height": 900}, **options})
     return Map(context.new_page())
 
 
 @pytest.fixture
-def shown(browser: Any, root: str) -> Iterator[Map]:  # noqa: F811
+def shown(browser: Any, root: str) -> Iterator[Map]:
     opened = open_map(browser, root)
     opened.open()
     yield opened
@@ -218,7 +211,7 @@ def test_a_search_lights_its_results_and_back_puts_the_light_out(shown: Map) -> 
     assert shown.complaints == []
 
 
-def test_the_address_of_a_search_lights_the_same(browser: Any, root: str) -> None:  # noqa: F811
+def test_the_address_of_a_search_lights_the_same(browser: Any, root: str) -> None:
     opened = open_map(browser, root)
     opened.open("/map?q=coffee&f.color=navy")
     listed = opened.page.evaluate(
@@ -231,7 +224,7 @@ def test_the_address_of_a_search_lights_the_same(browser: Any, root: str) -> Non
     opened.page.context.close()
 
 
-def test_a_group_is_framed(browser: Any, root: str) -> None:  # noqa: F811
+def test_a_group_is_framed(browser: Any, root: str) -> None:
     opened = open_map(browser, root)
     opened.open("/map")
     whole = opened.page.evaluate("history.state.map")
@@ -346,7 +339,7 @@ def test_close_up_dots_are_pictures_that_link_to_their_products(shown: Map) -> N
 
 
 def test_on_a_phone_a_tap_shows_the_card_and_its_link_opens_the_product(
-    browser: Any, root: str, engine: Engine  # noqa: F811
+    browser: Any, root: str, engine: Engine
 ) -> None:  # fmt: skip
     opened = open_map(browser, root, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
     opened.open()
@@ -365,7 +358,7 @@ def test_on_a_phone_a_tap_shows_the_card_and_its_link_opens_the_product(
     opened.page.context.close()
 
 
-def test_in_the_dark_the_ground_is_dark(browser: Any, root: str) -> None:  # noqa: F811
+def test_in_the_dark_the_ground_is_dark(browser: Any, root: str) -> None:
     opened = open_map(browser, root, color_scheme="dark")
     opened.open()
     colors = opened.colors()
@@ -377,7 +370,7 @@ def test_in_the_dark_the_ground_is_dark(browser: Any, root: str) -> None:  # noq
     opened.page.context.close()
 
 
-def test_without_motion_a_double_click_is_there_at_once(browser: Any, root: str) -> None:  # noqa: F811
+def test_without_motion_a_double_click_is_there_at_once(browser: Any, root: str) -> None:
     opened = open_map(browser, root, reduced_motion="reduce")
     opened.open()
     drawn = int(opened.page.get_attribute("canvas", "data-drawn"))
@@ -387,7 +380,7 @@ def test_without_motion_a_double_click_is_there_at_once(browser: Any, root: str)
     opened.page.context.close()
 
 
-def test_without_javascript_there_is_a_table_and_no_empty_frame(browser: Any, root: str) -> None:  # noqa: F811
+def test_without_javascript_there_is_a_table_and_no_empty_frame(browser: Any, root: str) -> None:
     page = browser.new_context(base_url=root, java_script_enabled=False).new_page()
     page.goto("/map?q=coffee")
     assert not page.is_visible("canvas")
@@ -398,7 +391,7 @@ def test_without_javascript_there_is_a_table_and_no_empty_frame(browser: Any, ro
     page.context.close()
 
 
-def test_when_the_columns_do_not_arrive_the_table_stays(browser: Any, root: str) -> None:  # noqa: F811
+def test_when_the_columns_do_not_arrive_the_table_stays(browser: Any, root: str) -> None:
     opened = open_map(browser, root)
     opened.page.route("**/positions*", lambda route: route.abort())
     opened.page.goto("/map")
@@ -409,24 +402,21 @@ def test_when_the_columns_do_not_arrive_the_table_stays(browser: Any, root: str)
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_tiny_catalog_at_one_place_is_drawn_and_opens(
-    browser: Any, tmp_path: Path, count: int  # noqa: F811
+    browser: Any, tmp_path: Path, count: int
 ) -> None:  # fmt: skip
     tiny = open_engine(write_release(tmp_path / "tiny", [Product(str(row), f"Mug {row}") for row in range(count)]))
-    tiny.encoder.vectors(["ready"])
-    server = make_server("127.0.0.1", 0, create_app(engine=Fixed(tiny)), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    opened = open_map(browser, f"http://127.0.0.1:{server.server_port}")
-    opened.open("/map?q=mug")
-    assert len(opened.colors()) > 1
-    opened.page.mouse.move(*opened.dot(tiny, 0))
-    for delta in (-900, -900, 3000):
-        opened.page.mouse.wheel(0, delta)
-    opened.rest()
-    opened.page.mouse.click(*opened.dot(tiny, 0))
-    opened.page.wait_for_url("**/products/*")
-    assert opened.complaints == []
-    opened.page.context.close()
-    server.shutdown()
+    with served(tiny) as address:
+        opened = open_map(browser, address)
+        opened.open("/map?q=mug")
+        assert len(opened.colors()) > 1
+        opened.page.mouse.move(*opened.dot(tiny, 0))
+        for delta in (-900, -900, 3000):
+            opened.page.mouse.wheel(0, delta)
+        opened.rest()
+        opened.page.mouse.click(*opened.dot(tiny, 0))
+        opened.page.wait_for_url("**/products/*")
+        assert opened.complaints == []
+        opened.page.context.close()
 
 
 def test_every_control_has_a_name(shown: Map) -> None:

@@ -1,0 +1,98 @@
+"""The language a page speaks and the way it writes numbers: what the browser asks for first, of those we have.
+
+Every word of the interface stands in the code in English, inside `gettext` or `ngettext`; translations/ holds other
+languages as gettext catalogs (`make strings` collects and compiles them). The API speaks English, a catalog its own.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from babel import Locale, UnknownLocaleError
+from babel.messages.extract import extract_from_dir
+from flask import Flask, Response, has_request_context, request
+from flask_babel import Babel, get_locale, get_translations
+
+ENGLISH = Locale("en")
+TRANSLATIONS = Path(__file__).resolve().parent.parent / "translations"
+SCRIPTS = Path(__file__).resolve().parent.parent / "static" / "js"
+
+
+def current_locale() -> Locale:
+    """Return the locale of this request, English outside of one."""
+    return get_locale() or ENGLISH if has_request_context() else ENGLISH
+
+
+def chosen(asked: list[str], offered: set[str]) -> Locale:
+    """Return the first locale asked for whose language is offered, with its region; English when there is none.
+
+    Args:
+        asked: language tags as browsers send them, the most wanted first.
+        offered: language codes we have words in.
+    """
+    for tag in asked:
+        try:
+            locale = Locale.parse(tag, sep="-")
+        except (ValueError, UnknownLocaleError):
+            continue
+        if locale.language in offered:
+            return locale
+    return ENGLISH
+
+
+def _offered(folder: Path) -> set[str]:
+    return {"en"} | {found.parent.parent.name for found in folder.glob("*/LC_MESSAGES/messages.mo")}
+
+
+@lru_cache(maxsize=1)
+def _messages_of_scripts() -> frozenset[str | tuple[str, ...]]:
+    """Return the messages that static/js asks for; a plural is a pair."""
+    found = extract_from_dir(str(SCRIPTS), [("**.js", "javascript")])
+    return frozenset(message for _, _, message, _, _ in found)
+
+
+def words_of_scripts() -> dict[str, Any]:
+    """Return what static/js/words.js needs: a text, or the list of its plural forms, of each English message.
+
+    `forms` says which form a CLDR plural category takes, because scripts may not evaluate a catalog's own expression.
+    """
+    if current_locale().language == "en":
+        return {}
+    translations = get_translations()
+    category_of = current_locale().plural_form
+    forms = {category_of(number): translations.plural(number) for number in range(201)}
+    words: dict[str, Any] = {}
+    for message in _messages_of_scripts():
+        if isinstance(message, str):
+            words[message] = translations.gettext(message)
+        else:
+            some = {form: number for number in range(201) if (form := translations.plural(number)) is not None}
+            words[message[0]] = [translations.ngettext(*message[:2], some[form]) for form in sorted(some)]
+    return {"forms": forms, "words": words}
+
+
+def install(app: Flask, language: str = "", translations: Path = TRANSLATIONS) -> None:
+    """Give templates `gettext`, `ngettext`, `locale` and `words_of_scripts`, and pages their language's headers.
+
+    Args:
+        language: a language tag that every visitor gets, "" for what each asks for.
+        translations: the folder of compiled gettext catalogs.
+    """
+    offered = _offered(translations)
+
+    def select() -> str:
+        asked = [language] if language else list(request.accept_languages.values())
+        return str(chosen(asked, offered))
+
+    Babel(app, locale_selector=select, default_translation_directories=str(translations))
+    app.jinja_env.globals.update(locale=current_locale, words_of_scripts=words_of_scripts)
+    app.after_request(_told)
+
+
+def _told(response: Response) -> Response:
+    if response.mimetype == "text/html":
+        response.content_language.add(current_locale().language)
+        response.vary.add("Accept-Language")
+    return response
