@@ -14,7 +14,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from flask import Flask
 
 from search.home import Home
-from web import assets, formats, language, problems, security
+from web import assets, formats, language, problems, security, theme
 from web.api import api
 from web.health import health
 from web.illustrations import illustrations
@@ -34,6 +34,7 @@ settings by environment:
   AISLE_LOG        text or json, one line per request on stderr (text)
   AISLE_SHOP_NAME  what the page calls itself (Aisle)
   AISLE_LANGUAGE   the page's language, such as de (what each browser asks for)
+  AISLE_THEME      a folder with the shop's own theme.css, mark.svg and templates/ (docs/theming.md)
 """
 
 
@@ -43,17 +44,23 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     Args:
         settings: from the environment when left out.
         engine: where the engine comes from; the live release of the settings' home when left out.
+
+    Raises:
+        ValueError: a setting or the theme cannot be used.
     """
     settings = settings or Settings.from_environment()
-    app = Flask(__name__)
+    look = theme.open_theme(settings.theme) if settings.theme else theme.Theme()
+    app = Flask(__name__, static_folder=None)  # web/assets.py serves static/
     app.url_map.merge_slashes = False  # a product id may hold "//"
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["aisle.engine"] = engine or LiveEngine(Home(settings.home))
     app.jinja_env.globals["shop_name"] = settings.shop_name
     app.jinja_env.filters.update(formats.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    language.install(app, settings.language)
-    for part in (security, assets, problems):
+    language.install(app, settings.language, settings.translations)
+    assets.install(app, look.files)
+    theme.install(app, look)
+    for part in (security, problems):
         part.install(app)
     for blueprint in (pages, api, catalog_map, health, illustrations, report):
         app.register_blueprint(blueprint)
@@ -73,14 +80,14 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         settings = Settings.from_environment()
+        settings = replace(settings, host=asked.host or settings.host, port=asked.port or settings.port)
+        engine = LiveEngine(Home(settings.home))
+        app = create_app(settings, engine)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    settings = replace(settings, host=asked.host or settings.host, port=asked.port or settings.port)
     start_logging(settings.log)
-    engine = LiveEngine(Home(settings.home))
     engine.start()
-    app = create_app(settings, engine)
 
     from waitress.server import create_server
 

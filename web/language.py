@@ -15,8 +15,9 @@ from babel.messages.extract import extract_from_dir
 from flask import Flask, Response, has_request_context, request
 from flask_babel import Babel, get_locale, get_translations
 
+from web.settings import TRANSLATIONS
+
 ENGLISH = Locale("en")
-TRANSLATIONS = Path(__file__).resolve().parent.parent / "translations"
 SCRIPTS = Path(__file__).resolve().parent.parent / "static" / "js"
 
 

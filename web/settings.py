@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_THREADS = 64
+TRANSLATIONS = Path(__file__).resolve().parent.parent / "translations"
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Settings:
         log: "text" or "json", one line per request on stderr.
         shop_name: what the page calls itself.
         language: a language tag every visitor gets, such as "de"; "" for what each browser asks for.
+        theme: a folder with the shop's own look, see web/theme.py; None for ours.
+        translations: the folder of compiled gettext catalogs.
     """
 
     home: Path = Path("instance")
@@ -30,6 +33,8 @@ class Settings:
     log: str = "text"
     shop_name: str = "Aisle"
     language: str = ""
+    theme: Path | None = None
+    translations: Path = TRANSLATIONS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -50,6 +55,7 @@ class Settings:
             log=log,
             shop_name=values.get("AISLE_SHOP_NAME") or cls.shop_name,
             language=values.get("AISLE_LANGUAGE") or cls.language,
+            theme=Path(values["AISLE_THEME"]) if values.get("AISLE_THEME") else None,
         )
 
 
