@@ -28,7 +28,7 @@ async function show(address, { remembers = true } = {}) {
   request?.abort();
   request = new AbortController();
   const { signal } = request;
-  const opened = [...region.querySelectorAll("details[open]")].map((details) => legendOf(details));
+  const opened = [...document.querySelectorAll("[data-region] details[open]")].map((details) => legendOf(details));
   const refocus = finder(document.activeElement);
   region.querySelector(".listing")?.setAttribute("aria-busy", "true");
   try {
@@ -36,8 +36,10 @@ async function show(address, { remembers = true } = {}) {
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = page.querySelector(REGION);
     if (!response.ok || !fresh) return location.assign(address);
-    region.replaceChildren(...fresh.childNodes);
-    region.querySelectorAll("details").forEach((details) => (details.open = opened.includes(legendOf(details))));
+    // The map has a second part that goes with the results: its table.
+    document.querySelectorAll("[data-region]").forEach((part) =>
+      part.replaceChildren(...(page.querySelector(`[data-region=${part.dataset.region}]`)?.childNodes ?? [])));
+    document.querySelectorAll("[data-region] details").forEach((details) => (details.open = opened.includes(legendOf(details))));
     refocus(region)?.focus({ preventScroll: true });
     document.title = page.title;
     if (remembers) history.pushState({ swapped: true }, "", address);
