@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 from app import create_app
 from search.engine import Engine
 from search.product import Product
+from web.settings import Settings
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -43,10 +44,10 @@ class Fixed:
 
 
 @contextmanager
-def served(engine: Engine) -> Iterator[str]:
+def served(engine: Engine, settings: Settings | None = None) -> Iterator[str]:
     """Serve an engine whose encoder is ready; gives the address."""
     engine.encoder.vectors(["ready"])
-    server = make_server("127.0.0.1", 0, create_app(engine=Fixed(engine)), threaded=True)
+    server = make_server("127.0.0.1", 0, create_app(settings or Settings(), Fixed(engine)), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

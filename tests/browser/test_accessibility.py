@@ -7,39 +7,10 @@ from typing import Any
 
 import pytest
 from browser_fixtures import opened_page
-from layout_checks import clipped_texts, overlapping_texts, widest
+from page_checks import ADDRESSES, PHONE, WIDE, clipped_texts, go, lost, overlapping_texts, told, violations
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="browser tests need: pip install playwright")
-axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs: axe-playwright-python")
 pytestmark = pytest.mark.browser
-
-WIDE = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
-ADDRESSES = {
-    "start": "/",
-    "results": "/search?q=red+gown",
-    "everything": "/search",
-    "filtered": "/search?q=coffee&f.brand=Brand+01&price_max=500",
-    "read": "/search?q=red+gown+under+%24130",
-    "weak": "/search?q=insurance",
-    "corrected": "/search?q=cofee+pot",
-    "pages": "/search?q=coffee&page=2",
-    "nothing": "/search?q=gown&price_max=1",
-    "product": "/products/0001",
-    "product-asked": "/products/0001?q=hot+red+mug",
-    "no-picture": "/products/broken",
-    "similar": "/similar?liked=0001&disliked=0003",
-    "clusters": "/clusters",
-    "cluster": "/clusters/1",
-    "map": "/map",
-    "map-asked": "/map?q=gown",
-    "report": "/report",
-    "queries": "/report/queries.html",
-    "not-found": "/products/none",
-    "not-understood": "/search?page=0",
-}
-# Off by default: 24 by 24 pixels to press, and the same words for the same thing.
-RULES = {rule: {"enabled": True} for rule in ("target-size", "label-content-name-mismatch", "css-orientation-lock")}
 
 
 def open_suggestions(page: Any) -> None:
@@ -58,30 +29,6 @@ STATES: dict[str, tuple[str, Callable[[Any], None], dict[str, int]]] = {
     "suggestions-phone": ("/clusters", open_suggestions, PHONE),
     "filter-sheet": ("/search?q=coffee&f.brand=Brand+01", open_sheet, PHONE),
 }
-
-
-def violations(page: Any) -> list[str]:
-    """What axe finds wrong, best practice included: the rule, where, and what it measured."""
-    found = axe_api.Axe().run(page, options={"rules": RULES}).response
-    assert len(found["passes"]) > 10  # it has looked
-    return [
-        f"{one['id']}: {node['target']} {node.get('failureSummary', '')}" for one in found["violations"] for node in one["nodes"]
-    ]  # fmt: skip
-
-
-def told(found: dict[str, list[str]]) -> str:
-    return "\n".join(f"{where}: {one}" for where, wrong in found.items() for one in wrong)
-
-
-def go(page: Any, address: str) -> None:
-    page.goto(address)
-    if address.startswith("/map"):
-        page.wait_for_selector("canvas[data-drawn]", state="attached")
-
-
-def lost(page: Any) -> list[str]:
-    """What of a page's text goes beyond the window, is cut off, or lies over other text."""
-    return [*widest(page), *clipped_texts(page), *overlapping_texts(page)]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,8 +1,38 @@
-"""What can go wrong with a page's layout, looked for in the browser: texts too wide, cut off, or over one another."""
+"""Every page of the shop of browser_fixtures, and what can be wrong with any page, looked for in the browser."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import pytest
+
+WIDE = {"width": 1280, "height": 900}
+PHONE = {"width": 360, "height": 740}
+ADDRESSES = {
+    "start": "/",
+    "results": "/search?q=red+gown",
+    "everything": "/search",
+    "filtered": "/search?q=coffee&f.brand=Brand+01&price_max=500",
+    "read": "/search?q=red+gown+under+%24130",
+    "weak": "/search?q=insurance",
+    "corrected": "/search?q=cofee+pot",
+    "pages": "/search?q=coffee&page=2",
+    "nothing": "/search?q=gown&price_max=1",
+    "product": "/products/0001",
+    "product-asked": "/products/0001?q=hot+red+mug",
+    "no-picture": "/products/broken",
+    "similar": "/similar?liked=0001&disliked=0003",
+    "clusters": "/clusters",
+    "cluster": "/clusters/1",
+    "map": "/map",
+    "map-asked": "/map?q=gown",
+    "report": "/report",
+    "queries": "/report/queries.html",
+    "not-found": "/products/none",
+    "not-understood": "/search?page=0",
+}
+# Off by default: 24 by 24 pixels to press, and the same words for the same thing.
+RULES = {rule: {"enabled": True} for rule in ("target-size", "label-content-name-mismatch", "css-orientation-lock")}
 
 # Texts that are seen: [words, rectangle, element]. Not: what is for screen readers alone, or hidden behind something
 # that opens, and what a map places over its dots.
@@ -88,3 +118,30 @@ def overlapping_texts(page: Any) -> list[str]:
     }"""
     )
     return found
+
+
+def lost(page: Any) -> list[str]:
+    """Return what of a page's text goes beyond the window, is cut off, or lies over other text."""
+    return [*widest(page), *clipped_texts(page), *overlapping_texts(page)]
+
+
+def violations(page: Any) -> list[str]:
+    """Return what axe finds wrong, best practice included: the rule, where, and what it measured."""
+    axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs: axe-playwright-python")
+    found = axe_api.Axe().run(page, options={"rules": RULES}).response
+    assert len(found["passes"]) > 10  # it has looked
+    return [
+        f"{one['id']}: {node['target']} {node.get('failureSummary', '')}" for one in found["violations"] for node in one["nodes"]
+    ]  # fmt: skip
+
+
+def go(page: Any, address: str) -> None:
+    """Open a page; a map has then been drawn."""
+    page.goto(address)
+    if address.startswith("/map"):
+        page.wait_for_selector("canvas[data-drawn]", state="attached")
+
+
+def told(found: dict[str, list[str]]) -> str:
+    """Return what was found wrong, a line each."""
+    return "\n".join(f"{where}: {one}" for where, wrong in found.items() for one in wrong)
