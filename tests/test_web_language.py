@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from babel.messages.pofile import read_po
 from flask import Flask
 
 from web import language
-from web.formats import counted, price_text
+from web.formats import counted, date_text, price_text, round_price_text
 from web.language import chosen, words_of_scripts
 
 POLISH = """
@@ -77,3 +78,12 @@ def test_a_set_language_is_every_visitors(tmp_path: Path, app: Flask) -> None:
     language.install(fixed, "pl", tmp_path)
     with fixed.test_request_context(headers={"Accept-Language": "en"}):
         assert counted(5, "product") == "5 produktów"
+
+
+def test_whole_amounts_and_days_are_written_as_the_visitor_does(app: Flask) -> None:
+    with app.test_request_context(headers={"Accept-Language": "pl"}):
+        assert round_price_text(1040.0, "USD").replace("\xa0", " ") == "1 040 USD"
+        assert date_text(date(2026, 3, 2)) == "2 mar 2026"
+    with app.test_request_context(headers={"Accept-Language": "en"}):
+        assert (round_price_text(40.0, "USD"), round_price_text(39.5, "USD")) == ("$40", "$39.50")
+        assert round_price_text(40.0, "") == "40.00"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
+from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from flask_babel import ngettext
 
@@ -21,9 +23,27 @@ def price_text(price: float | None, currency: str) -> str:
     return format_currency(price, currency, locale=current_locale())
 
 
+def round_price_text(price: float, currency: str) -> str:
+    """Return "$40" for a whole amount, as `price_text` otherwise."""
+    if price % 1 or not currency:
+        return price_text(price, currency)
+    pattern = current_locale().currency_formats["standard"].pattern.replace(".00", "")
+    return format_currency(price, currency, pattern, locale=current_locale(), currency_digits=False)
+
+
 def number_text(number: float) -> str:
     """Return "1,618"."""
     return format_decimal(number, locale=current_locale())
+
+
+def hundredths(number: float) -> str:
+    """Return "0.62"."""
+    return format_decimal(number, format="0.00", locale=current_locale())
+
+
+def date_text(day: date) -> str:
+    """Return "Mar 2, 2026"."""
+    return format_date(day, "medium", locale=current_locale())
 
 
 def counted(number: int, noun: str) -> str:

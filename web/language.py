@@ -93,7 +93,11 @@ def install(app: Flask, language: str = "", translations: Path = TRANSLATIONS) -
 
 
 def _told(response: Response) -> Response:
-    if response.mimetype == "text/html":
-        response.content_language.add(current_locale().language)
-        response.vary.add("Accept-Language")
+    return localized(response) if response.mimetype == "text/html" else response
+
+
+def localized(response: Response) -> Response:
+    """Say of a response that its words depend on the language asked for."""
+    response.content_language.add(current_locale().language)
+    response.vary.add("Accept-Language")
     return response

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from flask import Blueprint, Response, jsonify, render_template, request
+from flask_babel import gettext as _
 from numpy.typing import NDArray
 
 from search.arrays import Rows
@@ -22,7 +24,8 @@ from search.request import SearchResults
 from web import __version__
 from web.api import etag, is_complete, server_timing, tagged
 from web.cards import availability_text, one_per_group, picture_of
-from web.formats import price_text
+from web.formats import date_text, number_text, price_text, round_price_text
+from web.language import current_locale, localized
 from web.listing import listing_of
 from web.live import current_engine
 from web.schemas import BinaryParameters, MapPointParameters, NoParameters, parsed, search_request
@@ -54,7 +57,7 @@ class GroupRow:
     cluster: Cluster
     products: int
     parent: Cluster | None
-    price: str
+    price: float | None  # in the catalog's currency
     typical: list[tuple[str, str]]  # title, path
 
 
@@ -77,6 +80,7 @@ def page() -> Response:
             framed=asked.cluster is not None,
             products=engine.release.product_count,
             dots=engine.release.rows,
+            currency=engine.release.currency,
         )
     )
     response.headers["Server-Timing"] = server_timing(listing.results)
@@ -107,11 +111,11 @@ def _typical(engine: Engine, cluster: Cluster) -> list[Product]:
     return one_per_group(engine.release.products.products(nearest_rows), TYPICAL)
 
 
-def _typical_price(engine: Engine, rows: Rows) -> str:
+def _typical_price(engine: Engine, rows: Rows) -> float | None:
     prices = engine.release.facets.numbers.get("price")
     known = np.zeros(0) if prices is None else prices[rows]
     known = known[~np.isnan(known)]
-    return price_text(round(float(np.median(known)), 2), engine.release.currency) if len(known) else ""
+    return round(float(np.median(known)), 2) if len(known) else None
 
 
 def _counted(engine: Engine, results: SearchResults) -> list[tuple[GroupRow, int]]:
@@ -129,7 +133,7 @@ def meta() -> Response:
     parsed(NoParameters, request.args.to_dict())
     engine = current_engine()
     drawn, name = current_map(engine), engine.release.name
-    tag = hashlib.sha256(f"{__version__} {name} map".encode()).hexdigest()[:20]
+    tag = hashlib.sha256(f"{__version__} {name} map {current_locale()}".encode()).hexdigest()[:20]
     if request.if_none_match.contains_weak(tag):
         return tagged(Response(status=304), tag)
     answer = jsonify(
@@ -145,7 +149,7 @@ def meta() -> Response:
         colors=[_color(color, engine) for color in drawn.colors.values()],
         links={"self": API, "page": "/map", "lit": LIT, "points": f"{API}/{name}/points"},
     )
-    return tagged(answer, tag)
+    return localized(tagged(answer, tag))
 
 
 def _column(release: str, name: str, array: NDArray[Any]) -> dict[str, str]:
@@ -177,9 +181,9 @@ def _color(color: MapColor, engine: Engine) -> dict[str, Any]:
 def legend_label(color: MapColor, entry: LegendEntry, currency: str) -> str:
     """Return a color's meaning for people: "Kitchen", "$10 to $25", "Other", "Not stated"."""
     if entry.code == 0:
-        return "Not stated"
+        return _("Not stated")
     if entry.is_other:
-        return "Other"
+        return _("Other")
     if color.name == "availability":
         return availability_text(entry.value) or entry.value
     if color.kind != "numbers":
@@ -188,16 +192,18 @@ def legend_label(color: MapColor, entry: LegendEntry, currency: str) -> str:
         None if edge is None else _number_label(color.name, edge, currency) for edge in (entry.low, entry.high)
     )
     if color.name == "created":
-        return f"before {high}" if low is None else f"since {low}" if high is None else f"{low} to {high}"
-    return f"under {high}" if low is None else f"{low} and up" if high is None else f"{low} to {high}"
+        if low is None:
+            return _("before %(day)s", day=high)
+        return _("since %(day)s", day=low) if high is None else _("%(low)s to %(high)s", low=low, high=high)
+    if low is None:
+        return _("under %(high)s", high=high)
+    return _("%(low)s and up", low=low) if high is None else _("%(low)s to %(high)s", low=low, high=high)
 
 
 def _number_label(name: str, number: float, currency: str) -> str:
     if name == "created":
-        return str(np.datetime64(int(number), "D"))
-    if name == "price":
-        return price_text(number, currency).removesuffix(".00")
-    return f"{number:g}"
+        return date_text(np.datetime64(int(number), "D").astype(date))
+    return round_price_text(number, currency) if name == "price" else number_text(number)
 
 
 @catalog_map.get(f"{API}/<release>/positions")
@@ -255,7 +261,8 @@ def points(release: str) -> Response:
         if row >= engine.release.rows:
             raise NotFound(f"no dot {row} on this map; it has {engine.release.rows}, counted from 0")
     found = engine.release.products.products(asked.at)
-    return jsonify(release=release, points=[_point(row, one, engine) for row, one in zip(asked.at, found, strict=True)])
+    told = [_point(row, one, engine) for row, one in zip(asked.at, found, strict=True)]
+    return localized(jsonify(release=release, points=told))
 
 
 def _point(row: int, product: Product, engine: Engine) -> dict[str, Any]:

@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from flask_babel import lazy_gettext as _
+
 from search.engine import Engine
 from search.errors import EncoderError, QueryError
 from search.match import Match, MatchedWord
+from web.formats import hundredths
 
 LEVELS = 4  # of marks, the strongest last
 LEAST_FALL = 0.005  # of closeness, for a word to be named: half of the last digit shown
 LEAST_AWAY = 0.15  # of what pulls together, for a word of the query to be said to pull away
 _LABELS = {
-    "title": "Title", "brand": "Brand", "category": "Category", "attributes": "Details", "description": "Description",
+    "title": _("Title"), "brand": _("Brand"), "category": _("Category"), "attributes": _("Details"),
+    "description": _("Description"),
 }  # fmt: skip
 _NOTES = {
-    "encoder_loading": "Meaning is still being loaded; try again in a moment.",
-    "encoder_unavailable": "Meaning cannot be looked into right now.",
-    "no_token_vectors": "The model behind this shop reads texts as wholes and cannot say what each word does.",
-}  # fmt: skip
+    "encoder_loading": _("Meaning is still being loaded; try again in a moment."),
+    "encoder_unavailable": _("Meaning cannot be looked into right now."),
+    "no_token_vectors": _("The model behind this shop reads texts as wholes and cannot say what each word does."),
+}
 
 
 @dataclass(frozen=True)
@@ -84,17 +88,17 @@ def matching_of(engine: Engine, product_id: str, q: str) -> Matching | None:
     except QueryError:  # empty, or longer than any search: nobody searched for it
         return None
     except EncoderError:
-        return Matching(q, [Piece(q)], _NOTES["encoder_unavailable"], is_complete=False)
+        return Matching(q, [Piece(q)], str(_NOTES["encoder_unavailable"]), is_complete=False)
     stop_words = engine.release.lexical.analyzer.stop_words
     below = (match.closeness or 0.0) - LEAST_FALL
-    falls = [Fall(one.forms, f"{one.closeness:.2f}") for one in match.without if one.closeness <= below]
+    falls = [Fall(one.forms, hundredths(one.closeness)) for one in match.without if one.closeness <= below]
     # Where no word was seen to matter, what weighs most among them says nothing.
     own, asked = (_levels(words, stop_words) if falls else {} for words in (match.words, match.query_words))
     return Matching(
         q=q,
         query=_pieces(match.search_text, 0, len(match.search_text), match.query_words, asked),
         note=_note(match),
-        closeness="" if match.closeness is None else f"{match.closeness:.2f}",
+        closeness="" if match.closeness is None else hundredths(match.closeness),
         through=[one.forms[0] for one in falls],
         falls=falls,
         away=_away(match.query_words, stop_words) if falls else [],
@@ -107,8 +111,10 @@ def matching_of(engine: Engine, product_id: str, q: str) -> Matching | None:
 
 def _note(match: Match) -> str:
     if match.degraded:
-        return _NOTES[match.degraded]
-    return "" if match.search_text else "The search names conditions only, such as a price, and nothing to compare."
+        return str(_NOTES[match.degraded])
+    if match.search_text:
+        return ""
+    return str(_("The search names conditions only, such as a price, and nothing to compare."))
 
 
 def _levels(words: Sequence[MatchedWord], stop_words: frozenset[str]) -> dict[str, int]:
@@ -123,7 +129,7 @@ def _levels(words: Sequence[MatchedWord], stop_words: frozenset[str]) -> dict[st
 def _lines(match: Match, levels: dict[str, int]) -> list[Line]:
     """Return the product's text by field, ending in … where it goes on unread."""
     lines = [
-        Line(_LABELS[name], [_pieces(match.passage, part.start, part.end, match.words, levels) for part in parts])
+        Line(str(_LABELS[name]), [_pieces(match.passage, part.start, part.end, match.words, levels) for part in parts])
         for name, parts in groupby(match.parts, key=lambda part: part.field)
     ]
     if lines and match.is_cut:

@@ -1,5 +1,6 @@
 // The map of the catalog. The page around it works by itself; this draws the dots and answers pointer and keyboard.
 
+import { gettext, numberText } from "./words.js";
 import { Card, Facts, saidOf } from "./map/card.js";
 import { Dots, Painter } from "./map/dots.js";
 import { Labels } from "./map/labels.js";
@@ -193,7 +194,7 @@ class CatalogMap {
     this.canvas.dataset.lit = found ? found.total : "";
     this.#mean(-1);
     this.#shine();
-    if (found) this.#say(`${found.points.length.toLocaleString("en-US")} of ${this.dots.count.toLocaleString("en-US")} dots are lit`);
+    if (found) this.#say(gettext("%(lit)s of %(count)s dots are lit", { lit: numberText(found.points.length), count: numberText(this.dots.count) }));
     if (frames && found?.total) this.#show("framed" in answer.dataset);
   }
 

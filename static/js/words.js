@@ -5,6 +5,8 @@ const { forms = {}, words = {} } = data ? JSON.parse(data.textContent) : {};
 const plural = new Intl.PluralRules(document.documentElement.lang);
 const number = new Intl.NumberFormat(document.documentElement.lang);
 
+export const numberText = (value) => number.format(value);
+
 const filled = (text, values) => text.replace(/%\((\w+)\)s/g, (_, name) => values[name]);
 
 // gettext("Without %(name)s", { name: "boots" })
@@ -13,5 +15,5 @@ export const gettext = (message, values = {}) => filled(words[message] ?? messag
 // ngettext("%(count)s product", "%(count)s products", 3)
 export function ngettext(one, many, count) {
   const text = words[one] ? words[one][forms[plural.select(count)]] : count === 1 ? one : many;
-  return filled(text, { count: number.format(count) });
+  return filled(text, { count: numberText(count) });
 }

@@ -1,5 +1,7 @@
 // What a dot is: asked for a few dots at a time, shown on a card beside the dot.
 
+import { gettext, numberText } from "../words.js";
+
 const ASKED_AT_ONCE = 60;
 const KEPT = 2000;
 
@@ -77,14 +79,15 @@ export class Card {
     this.part("title").textContent = point.title;
     this.part("title").href = point.url;
     this.part("price").textContent = point.price_text;
-    this.part("rating").textContent = point.rating === null ? "" : `★ ${point.rating}`;
+    this.part("rating").textContent = point.rating === null ? "" : `★ ${numberText(point.rating)}`;
     this.part("group").textContent = point.cluster.label;
   }
 }
 
 // What the card says, in one sentence.
 export function saidOf(point) {
-  return [point.title, point.price_text, point.rating === null ? "" : `rated ${point.rating}`, point.cluster.label]
+  const rated = point.rating === null ? "" : gettext("rated %(rating)s out of 5", { rating: numberText(point.rating) });
+  return [point.title, point.price_text, rated, point.cluster.label]
     .filter(Boolean)
     .join(", ");
 }

@@ -1,5 +1,7 @@
 // Colors and what they mean: a list whose entries light their dots.
 
+import { numberText } from "../words.js";
+
 const STEPS = 7; // colors of a sequence
 const HUES = 9;
 
@@ -57,7 +59,7 @@ export class Legend {
     for (const entry of this.color.legend) {
       const button = this.list.querySelector(`[data-code="${entry.code}"]`);
       const count = codes ? lit.get(entry.code).size : entry.products;
-      button.querySelector(".count").textContent = count.toLocaleString("en-US");
+      button.querySelector(".count").textContent = numberText(count);
       button.classList.toggle("empty", count === 0);
     }
   }
