@@ -97,11 +97,12 @@ def links(results: SearchResults) -> dict[str, str | None]:
 
 @api.get("/suggest")
 def suggest() -> Response:
-    """Suggest searches, categories and products for what was typed so far; never runs the encoder."""
+    """Suggest searches, categories and products for what was typed so far, or departments; never runs the encoder."""
     asked = parsed(SuggestParameters, request.args.to_dict())
     found = current_engine().suggest(asked.q, asked.limit)
     return jsonify(
         q=asked.q,
+        corrected=found["corrected"],
         queries=[{**entry, "url": f"/search?{urlencode({'q': entry['text']})}"} for entry in found["queries"]],
         categories=[
             {**entry, "url": f"/search?{urlencode({'f.category': entry['category']})}"} for entry in found["categories"]
