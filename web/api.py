@@ -14,6 +14,7 @@ from search.errors import ReleaseError
 from search.product import Product
 from search.request import SearchRequest, SearchResults
 from web import __version__
+from web.formats import price_text
 from web.live import current_engine
 from web.schemas import (
     MatchParameters,
@@ -107,7 +108,10 @@ def suggest() -> Response:
         categories=[
             {**entry, "url": f"/search?{urlencode({'f.category': entry['category']})}"} for entry in found["categories"]
         ],
-        products=[{**entry, "url": product_path(entry["id"])} for entry in found["products"]],
+        products=[
+            {**entry, "price_text": price_text(entry["price"], entry["currency"]), "url": product_path(entry["id"])}
+            for entry in found["products"]
+        ],
     )
 
 
