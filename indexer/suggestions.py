@@ -58,7 +58,9 @@ def _phrases(title: str, analyzer: Analyzer) -> set[str]:
             for start in range(len(words) - length + 1):
                 run = words[start : start + length]
                 ends = {run[0], run[-1]}
-                if len(ends) == min(length, 2) and all(word not in analyzer.stop_words and not word.isdigit() and len(word) > 2 for word in ends):
+                if len(ends) == min(length, 2) and all(
+                    word not in analyzer.stop_words and not word.isdigit() and len(word) > 2 for word in ends
+                ):
                     found.add(" ".join(run))
     return found
 

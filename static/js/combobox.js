@@ -218,12 +218,16 @@ class Combobox {
 
   #activate(place) {
     const isMoved = place !== this.active;
+    this.#mark(place);
+    this.options[place]?.scrollIntoView({ block: "nearest", behavior: "instant" });
+    if (isMoved) this.#write(place === FIELD ? this.typed : this.options[place].dataset.text);
+  }
+
+  #mark(place) {
     this.active = place;
     this.options.forEach((option, index) => option.setAttribute("aria-selected", String(index === place)));
     if (place === FIELD) this.input.removeAttribute("aria-activedescendant");
     else this.input.setAttribute("aria-activedescendant", this.options[place].id);
-    this.options[place]?.scrollIntoView({ block: "nearest", behavior: "instant" });
-    if (isMoved) this.#write(place === FIELD ? this.typed : this.options[place].dataset.text);
   }
 
   #write(text) {
@@ -328,9 +332,8 @@ class Combobox {
 
   #hide() {
     this.popup.hidden = true;
-    this.active = FIELD;
     this.input.setAttribute("aria-expanded", "false");
-    this.input.removeAttribute("aria-activedescendant");
+    this.#mark(FIELD);
   }
 }
 
