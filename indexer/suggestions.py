@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -11,52 +12,75 @@ from search.product import Product
 from search.store import ProductStore
 
 MAX_QUERIES = 5000
-MIN_PRODUCTS = 3  # a phrase is suggested once this many titles hold it
+MIN_PRODUCTS = 2  # a phrase is suggested once this many products hold it
+# No phrase goes across these: "Road Running Shoes, blue" does not hold "shoes blue".
+_BREAKS = re.compile(r"[,;:()\[\]/|–—]|\s-\s")
+_LIST_OF_NAMES = re.compile(r"\s*[,&/+]\s*")  # the category "Coffee Makers & Grinders" is two things to look for
 
 
 def write_suggestions(store: ProductStore, language: str) -> None:
     """Write all suggestions into the store, the most useful of each kind first."""
     analyzer = Analyzer(language)
+    names: Counter[str] = Counter()
     phrases: Counter[str] = Counter()
     categories: Counter[tuple[str, ...]] = Counter()
-    titles: dict[str, tuple[float, str, str]] = {}
+    titles: dict[str, tuple[float, int, str, str]] = {}
     for product in store:
-        phrases.update(_phrases(product, analyzer))
+        # Variants share a card's place in the list: the first of a group stands for it, and is counted once.
+        group = product.group_id or product.id
+        if group not in titles:
+            names.update(_names(product))
+            phrases.update(_phrases(product.title, analyzer))
+            popularity = (product.rating or 0) * (product.rating_count or 0) ** 0.5
+            titles[group] = (-popularity, len(product.title), product.title, product.id)
         categories.update(product.category[: depth + 1] for depth in range(len(product.category)))
-        # Variants share a card's place in the list: the first title of a group stands for it.
-        popularity = (product.rating or 0) * (product.rating_count or 0) ** 0.5
-        titles.setdefault(product.group_id or product.id, (-popularity, product.title, product.id))
-    store.write_suggestions("queries", ((phrase, "") for phrase in _worthwhile(phrases)))
-    ranked = sorted(categories, key=lambda path: (-categories[path], path))
+    store.write_suggestions("queries", ((phrase, "") for phrase in _worthwhile(names, phrases, analyzer)))
+    ranked = sorted(filter(_is_named, categories), key=lambda path: (-categories[path], path))
     store.write_suggestions("categories", ((path[-1], PATH_SEPARATOR.join(path)) for path in ranked))
-    store.write_suggestions("products", ((title, identity) for _, title, identity in sorted(titles.values())))
+    store.write_suggestions("products", ((title, identity) for *_, title, identity in sorted(titles.values())))
 
 
-def _phrases(product: Product, analyzer: Analyzer) -> set[str]:
-    """Return the phrases a shopper could mean this product by: brand, leaf category, and runs of 1-3 title words."""
-    words = words_of(product.title)
-    found = {product.brand.casefold()} if product.brand else set()
-    if product.category:
-        found.add(product.category[-1].casefold())
-    for length in (1, 2, 3):
-        for start in range(len(words) - length + 1):
-            run = words[start : start + length]
-            ends = (run[0], run[-1])
-            if all(word not in analyzer.stop_words and not word.isdigit() and len(word) > 2 for word in ends):
-                found.add(" ".join(run))
+def _is_named(path: tuple[str, ...]) -> bool:
+    return any(map(str.isalpha, path[-1]))
+
+
+def _names(product: Product) -> set[str]:
+    """Return what this product's brand and leaf category are called."""
+    kinds = _LIST_OF_NAMES.split(product.category[-1].casefold()) if product.category else []
+    return {name for name in (product.brand.casefold(), *kinds) if any(map(str.isalpha, name))}
+
+
+def _phrases(title: str, analyzer: Analyzer) -> set[str]:
+    """Return the runs of one to three words of a title that a shopper could look for."""
+    found = set()
+    for words in map(words_of, _BREAKS.split(title)):
+        for length in (1, 2, 3):
+            for start in range(len(words) - length + 1):
+                run = words[start : start + length]
+                ends = {run[0], run[-1]}
+                if len(ends) == min(length, 2) and all(
+                    word not in analyzer.stop_words and not word.isdigit() and len(word) > 2 for word in ends
+                ):
+                    found.add(" ".join(run))
     return found
 
 
-def _worthwhile(phrases: Counter[str]) -> Iterator[str]:
-    """Yield phrases several products share, the most common first; one that only ever occurs inside a longer
-    suggested phrase is left out."""
-    common = {phrase: count for phrase, count in phrases.items() if count >= MIN_PRODUCTS}
+def _worthwhile(names: Counter[str], phrases: Counter[str], analyzer: Analyzer) -> Iterator[str]:
+    """Yield what several products share, the most common first, in the most common of its forms.
+
+    A phrase that only ever occurs inside a longer one is left out.
+    """
+    common = Counter({phrase: count for phrase, count in phrases.items() if count >= MIN_PRODUCTS})
     inside = Counter[str]()
     for phrase, count in common.items():
         for part in _parts(phrase):
             inside[part] = max(inside[part], count)
-    kept = [phrase for phrase, count in common.items() if inside[phrase] < count]
-    yield from sorted(kept, key=lambda phrase: (-common[phrase], phrase))[:MAX_QUERIES]
+    kept = Counter({phrase: count for phrase, count in common.items() if inside[phrase] < count})
+    kept |= Counter({name: count for name, count in names.items() if count >= MIN_PRODUCTS})
+    forms: dict[tuple[str, ...], str] = {}
+    for phrase in sorted(kept, key=lambda phrase: (-kept[phrase], phrase not in names, phrase)):
+        forms.setdefault(tuple(map(analyzer.term_of, words_of(phrase))), phrase)
+    yield from list(forms.values())[:MAX_QUERIES]
 
 
 def _parts(phrase: str) -> Iterable[str]:

@@ -39,7 +39,7 @@ from search.retrieval import (
     relevant_set,
 )
 from search.scoring import ScoredQuery, score_query
-from search.suggest import suggestions
+from search.suggest import Suggestions, suggestions
 from search.understanding import Understood
 from search.variants import variants_of
 
@@ -409,7 +409,7 @@ class Engine:
         index = self.release.clusters
         return [one for top in index.children(None) for one in (top, *index.children(top.id))]
 
-    def suggest(self, prefix: str, limit: int = 5) -> dict[str, list[dict[str, str]]]:
+    def suggest(self, prefix: str, limit: int = 5) -> Suggestions:
         """Return suggestions for what was typed so far, by kind, or for its right spelling; without the encoder.
 
         Raises:

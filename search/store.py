@@ -139,3 +139,7 @@ class ProductStore:
         # Entries lie best first, so rowid order lets FTS5 stop after `limit`.
         sql = f"SELECT text, target FROM suggest_{kind} WHERE suggest_{kind} MATCH ? ORDER BY rowid LIMIT ?"  # noqa: S608
         return self._read(sql, (match, limit))
+
+    def best_suggestions(self, kind: str, limit: int) -> list[tuple[str, str]]:
+        """Return the (text, target) of the `limit` most useful of a kind."""
+        return self._read(f"SELECT text, target FROM suggest_{kind} ORDER BY rowid LIMIT ?", (limit,))  # noqa: S608

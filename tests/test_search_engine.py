@@ -226,7 +226,7 @@ def test_suggestions_continue_what_was_typed_without_the_encoder(tmp_path: Path)
     found = engine.suggest("tra")
     assert [one["id"] for one in found["products"]] == ["0001"]
     assert [one["category"] for one in engine.suggest("boo")["categories"]] == ["Clothing > Boots"]
-    assert engine.suggest('"* OR') == {"queries": [], "categories": [], "products": []}
+    assert engine.suggest('"* OR') == {"corrected": None, "queries": [], "categories": [], "products": []}
     assert encoder.encoded == []
 
 

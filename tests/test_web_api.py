@@ -201,7 +201,9 @@ def test_suggestions_lead_somewhere_and_never_encode(tmp_path: Any) -> None:
     ]
     assert client.get(found["categories"][0]["url"]).status_code == 200
     assert [entry["text"] for entry in found["products"]] == ["Navy Dress"]
+    assert (found["products"][0]["price"], found["products"][0]["price_text"]) == (60.0, "$60.00")
     assert client.get(found["products"][0]["url"]).status_code == 200
+    assert client.get("/api/v1/suggest?q=drass").get_json()["corrected"] == "dress"
     assert encoder.encoded == []
     assert client.get("/api/v1/suggest?q=a&limit=21").status_code == 422
 

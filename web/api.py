@@ -14,6 +14,7 @@ from search.errors import ReleaseError
 from search.product import Product
 from search.request import SearchRequest, SearchResults
 from web import __version__
+from web.formats import price_text
 from web.live import current_engine
 from web.schemas import (
     MatchParameters,
@@ -97,16 +98,20 @@ def links(results: SearchResults) -> dict[str, str | None]:
 
 @api.get("/suggest")
 def suggest() -> Response:
-    """Suggest searches, categories and products for what was typed so far; never runs the encoder."""
+    """Suggest searches, categories and products for what was typed so far, or departments; never runs the encoder."""
     asked = parsed(SuggestParameters, request.args.to_dict())
     found = current_engine().suggest(asked.q, asked.limit)
     return jsonify(
         q=asked.q,
+        corrected=found["corrected"],
         queries=[{**entry, "url": f"/search?{urlencode({'q': entry['text']})}"} for entry in found["queries"]],
         categories=[
             {**entry, "url": f"/search?{urlencode({'f.category': entry['category']})}"} for entry in found["categories"]
         ],
-        products=[{**entry, "url": product_path(entry["id"])} for entry in found["products"]],
+        products=[
+            {**entry, "price_text": price_text(entry["price"], entry["currency"]), "url": product_path(entry["id"])}
+            for entry in found["products"]
+        ],
     )
 
 

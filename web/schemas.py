@@ -79,7 +79,7 @@ class SearchParameters(Parameters):
 class SuggestParameters(Parameters):
     """The parameters of suggestions."""
 
-    q: str = Field("", description="What was typed so far; 128 characters.")
+    q: str = Field("", description="What was typed so far, 128 characters; empty asks for departments.")
     limit: int = Field(5, description="Suggestions of each kind, 1 to 20.")
 
 

@@ -181,8 +181,7 @@ class CatalogMap {
   // Lights what the page's own answer is about; called again whenever the answer is swapped.
   async #light(frames = true) {
     const answer = this.root.querySelector(".atlas-found");
-    const { lit: address, q } = answer.dataset;
-    document.querySelector("#map-q").value = q;
+    const { lit: address } = answer.dataset;
     const asked = (this.asked = address);
     const found = address ? await json(address) : null;
     if (asked !== this.asked) return; // a later search was faster
@@ -293,7 +292,11 @@ class CatalogMap {
     for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"])
       matchMedia(query).addEventListener("change", () => this.#paint());
     // listing.js swaps the answer in place, after a search and on the way back.
-    new MutationObserver(() => this.#light().catch(() => {})).observe(this.root.querySelector("[data-region]"), { childList: true });
+    const isSwapped = () => {
+      document.querySelector("#map-q").value = this.root.querySelector(".atlas-found").dataset.q;
+      this.#light().catch(() => {});
+    };
+    new MutationObserver(isSwapped).observe(this.root.querySelector("[data-region]"), { childList: true });
   }
 
   #zoomBy(factor) {

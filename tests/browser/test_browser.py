@@ -42,42 +42,6 @@ def test_nothing_is_wider_than_a_phone(phone: Any, address: str) -> None:
     assert phone.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_slash_goes_to_the_search_field_but_is_typed_inside_it(page: Any) -> None:
-    page.goto("/clusters")
-    page.keyboard.press("/")
-    page.keyboard.type("1/2")
-    assert page.input_value("#q") == "1/2"
-
-
-def test_suggestions_follow_the_combobox_pattern(page: Any) -> None:
-    page.goto("/clusters")
-    field = page.locator("#q")
-    assert field.get_attribute("role") == "combobox"
-    assert field.get_attribute("aria-expanded") == "false"
-    field.press_sequentially("coff", delay=20)
-    page.wait_for_selector("[role=option]")
-    assert field.get_attribute("aria-expanded") == "true"
-    assert page.locator("[role=option][aria-selected=true]").count() == 0  # nothing is chosen for the shopper
-    field.press("ArrowDown")
-    active = page.locator(f"#{field.get_attribute('aria-activedescendant')}")
-    assert active.get_attribute("aria-selected") == "true"
-    assert field.input_value() == active.get_attribute("data-text")
-    assert page.evaluate("document.activeElement.id") == "q"
-    field.press("Escape")
-    assert (field.input_value(), field.get_attribute("aria-expanded")) == ("coff", "false")
-    field.press("Enter")
-    page.wait_for_url("**/search?q=coff")
-
-
-def test_enter_on_a_suggestion_goes_where_it_leads(page: Any) -> None:
-    page.goto("/")
-    page.locator("#q").press_sequentially("navy d", delay=20)
-    page.wait_for_selector("[role=option]")
-    page.keyboard.press("ArrowUp")  # the last one: the product
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/products/0005")
-
-
 def test_a_tick_filters_in_place_keeps_the_focus_and_back_undoes_it(page: Any) -> None:
     page.goto("/search?q=coffee")
     before = page.inner_text("#main [role=status]")
