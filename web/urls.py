@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from search.request import MAX_WINDOW, SearchRequest
+
+
+@dataclass(frozen=True)
+class PageRequest(SearchRequest):
+    """A search and how a page shows its answer.
+
+    Attributes:
+        view: "grid" or "list".
+        first: the first page shown, `from` in an address; those up to `page` follow. 0: only `page`.
+    """
+
+    view: str = "grid"
+    first: int = 0
 
 
 def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
@@ -41,7 +54,11 @@ def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
 
 def page_pairs(request: SearchRequest) -> list[tuple[str, str]]:
     """Return the parameters of a page's address: pages fold variants always, so theirs do not say it."""
-    return query_pairs(replace(request, fold=False))
+    pairs = query_pairs(replace(request, fold=False))
+    if isinstance(request, PageRequest):
+        pairs += [("view", request.view)] if request.view != "grid" else []
+        pairs += [("from", str(request.first))] if 0 < request.first < request.page else []
+    return pairs
 
 
 def address(path: str, request: SearchRequest, **changes: Any) -> str:
