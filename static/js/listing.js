@@ -4,7 +4,8 @@ const REGION = "[data-region=results]";
 const isWide = () => matchMedia("(width >= 60em)").matches;
 let request;
 
-function addressOf(form) {
+// The address that sending a form of filters leads to: empty fields and the usual order are left out.
+export function addressOf(form) {
   const pairs = [...new FormData(form)].filter(([, value]) => value !== "");
   const kept = pairs.filter(([name, value]) => !(name === "sort" && value === "relevance"));
   const query = new URLSearchParams(kept);
@@ -23,7 +24,8 @@ function finder(element) {
   };
 }
 
-async function show(address, { remembers = true } = {}) {
+// Shows an address in place; `remembers` makes it a step that Back undoes. Tells the document "results:shown" after.
+export async function show(address, { remembers = true } = {}) {
   const region = document.querySelector(REGION);
   request?.abort();
   request = new AbortController();
@@ -41,6 +43,7 @@ async function show(address, { remembers = true } = {}) {
     refocus(region)?.focus({ preventScroll: true });
     document.title = page.title;
     if (remembers) history.pushState({ swapped: true }, "", address);
+    document.dispatchEvent(new CustomEvent("results:shown", { detail: { address } }));
   } catch (error) {
     if (error.name !== "AbortError") location.assign(address);
   }
