@@ -64,6 +64,7 @@ class SearchParameters(Parameters):
     )
     price_min: float | None = Field(None, description="Least price, in the catalog's currency.")
     price_max: float | None = Field(None, description="Highest price, in the catalog's currency.")
+    rating_min: float | None = Field(None, description="Least rating, 0 to 5; what has none is left out.")
     in_stock: Flag = Field(False, description="1: leave out what is out of stock.")
     facets: Annotated[list[str] | None, BeforeValidator(_names)] = Field(
         None, description='Facets to count, comma-separated, or "none"; those worth showing when left out.'
@@ -73,6 +74,7 @@ class SearchParameters(Parameters):
     fold: Flag = Field(False, description="1: one hit for each product; its variants are folded and counted once.")
     interpret: Flag = Field(True, description="0: take the words literally, read no constraints in them.")
     correct: Flag = Field(True, description="0: no spelling correction.")
+    cutoff: Flag = Field(True, description="0: the less relevant too, as far as candidates were drawn.")
     literal: Annotated[list[str], BeforeValidator(_texts)] = Field(
         [], description="Words that name no value, as in constraints[].text; may repeat."
     )

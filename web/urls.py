@@ -27,7 +27,7 @@ def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = [("q", request.q)] if request.q else []
     for name in sorted(request.filters):
         pairs += [(f"f.{name}", value) for value in sorted(set(request.filters[name]))]
-    for name in ("price_min", "price_max"):
+    for name in ("price_min", "price_max", "rating_min"):
         bound = getattr(request, name)
         if bound is not None:
             pairs.append((name, f"{bound:.10g}"))
@@ -48,7 +48,7 @@ def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
     if request.fold:
         pairs.append(("fold", "1"))
     pairs += [("literal", text) for text in sorted(set(request.literal))]
-    pairs += [(name, "0") for name in ("interpret", "correct") if not getattr(request, name)]
+    pairs += [(name, "0") for name in ("interpret", "correct", "cutoff") if not getattr(request, name)]
     return pairs
 
 
