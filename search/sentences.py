@@ -14,6 +14,7 @@ import numpy as np
 
 from search.analysis import Analyzer
 from search.arrays import Floats, Rows
+from search.explain import SNIPPET_WORDS
 from search.passages import DESCRIPTION_WORDS, SENTENCE_END, passage_of, passage_parts, without_sentences
 from search.product import Product
 from search.query_encoder import QueryEncoder
@@ -119,8 +120,17 @@ def _closest(product: Product, passage: str, spans: Sequence[Span], cosines: Flo
     if float(cosines[best]) < least:
         return ""
     start, end = spans[best]
+    whole = _sentence_around(passage, last.start, start)
+    start, end = whole if len(passage[slice(*whole)].split()) <= SNIPPET_WORDS else (start, end)
     is_cut = end == len(passage) and len(product.description.split()) > DESCRIPTION_WORDS
     return passage[start:end].strip().rstrip(";") + (" …" if is_cut else "")
+
+
+def _sentence_around(passage: str, begins: int, place: int) -> Span:
+    """Return the (start, end) of the sentence at a place of a text that begins somewhere; a segment is a part of it."""
+    ends = [begins + found.end() for found in SENTENCE_END.finditer(passage[begins:])]
+    before, after = [end for end in ends if end <= place], [end for end in ends if end > place]
+    return (before[-1] if before else begins), (after[0] if after else len(passage))
 
 
 def _by_words(product: Product, terms: set[str], analyzer: Analyzer) -> str:

@@ -102,7 +102,9 @@ class FakeEncoder:
         return wholes, segments
 
     def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
-        read = [[(a, b) for a, b in segment_spans(one) if DIRECTION.keys() & set(words_of(one[a:b]))] for one in passages]
+        read = [
+            [(a, b) for a, b in segment_spans(one) if DIRECTION.keys() & set(words_of(one[a:b]))] for one in passages
+        ]
         return [spans or [(0, len(one))] for spans, one in zip(read, passages, strict=True)]
 
 

@@ -9,8 +9,9 @@ from search.facets import PATH_SEPARATOR
 from search.request import SearchRequest, SearchResults
 from web.cards import Card, card_of_hit
 from web.narrowing import Applied, Chip, Group, applied_of, chips_of, groups_of
+from web.paging import More, earlier_hits, more_of
 from web.readings import Spelling, spelling_of
-from web.urls import address, page_pairs, reachable_pages
+from web.urls import PageRequest, address, page_pairs, page_request_of, reachable_pages
 
 SORT_LABELS = {
     "relevance": "Best match", "price:asc": "Price, low to high", "price:desc": "Price, high to low",
@@ -32,7 +33,7 @@ class Listing:
     """Everything the results page shows."""
 
     path: str
-    request: SearchRequest
+    request: PageRequest
     results: SearchResults
     cards: list[Card]
     groups: list[Group]
@@ -46,6 +47,8 @@ class Listing:
     previous: str
     next: str
     last: str
+    more: More
+    views: list[tuple[str, str]]
     kept: list[tuple[str, str]]
     has_stock: bool
 
@@ -62,7 +65,7 @@ class Listing:
     @property
     def on_map(self) -> str:
         """The address of the map with these results lit; it has no order and no pages."""
-        return address("/map", self.request, sort="relevance", page=1, per_page=SearchRequest().per_page)
+        return address("/map", self.request, sort="relevance", page=1, per_page=SearchRequest().per_page, view="grid")
 
     @property
     def is_past_the_end(self) -> bool:
@@ -72,17 +75,19 @@ class Listing:
 
 def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") -> Listing:
     """Ask the engine and lay its answer out for a page under `path`; a page folds variants."""
-    request = replace(request, fold=True)
+    asked = page_request_of(request)
+    request = replace(asked, fold=True, first=0)  # links lead to single pages; only "show more" adds to what is shown
     results = engine.search(request)
     last = reachable_pages(results.pages, request.per_page)
+    hits = [*earlier_hits(engine, replace(request, first=asked.first)), *results.hits]
     is_nothing = results.total == 0
     cluster = request.cluster if path.startswith("/clusters/") else None
-    cleared = SearchRequest(q=request.q, sort=request.sort, cluster=cluster, fold=True)
+    cleared = PageRequest(q=request.q, sort=request.sort, cluster=cluster, fold=True, view=request.view)
     return Listing(
         path=path,
         request=request,
         results=results,
-        cards=[card_of_hit(hit, results.request.q) for hit in results.hits],
+        cards=[card_of_hit(engine, hit, request) for hit in hits],
         groups=groups_of(results, request, path),
         chips=chips_of(results, path),
         spelling=spelling_of(results, path),
@@ -94,9 +99,16 @@ def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") ->
         previous=address(path, request, page=min(request.page - 1, last)) if request.page > 1 and last else "",
         next=address(path, request, page=request.page + 1) if request.page < last else "",
         last=address(path, request, page=max(last, 1)),
+        more=more_of(results, replace(request, first=asked.first), path, last),
+        views=_views(request, path),
         kept=_kept(request, path),
         has_stock="availability" in engine.release.facets.values,
     )
+
+
+def _views(request: PageRequest, path: str) -> list[tuple[str, str]]:
+    """Return (name, address) of each way to lay the results out."""
+    return [(view, address(path, request, view=view)) for view in ("grid", "list")]
 
 
 def _sorts(engine: Engine, request: SearchRequest) -> list[tuple[str, str]]:

@@ -17,8 +17,8 @@ from web.matching import matching_of
 from web.schemas import page_request
 from web.start import children_of, neighborhoods_of, samples_of, start_of, with_products
 from web.structured import product_data, script_json
-from web.taste import taste_of, taste_path
-from web.urls import address, product_path
+from web.taste import taste_of
+from web.urls import address, product_path, taste_path
 
 pages = Blueprint("pages", __name__)
 SIMILAR = 10

@@ -26,6 +26,8 @@ class More:
         address: of the same list with the next page too, of the next page alone after MOST_PAGES.
         next: of the next page alone.
         restart: of the list from its first page; "" when it is shown.
+        first_number: the place in the list of the first product shown, from 1.
+        most: pages that are shown at once.
     """
 
     reached: int
@@ -34,6 +36,8 @@ class More:
     address: str
     next: str
     restart: str
+    first_number: int
+    most: int = MOST_PAGES
 
     @property
     def grows(self) -> bool:
@@ -65,11 +69,12 @@ def more_of(results: SearchResults, request: PageRequest, path: str, last: int) 
     """
     first, shown, alone = first_page(request), min(request.page, last), replace(request, first=0)
     reached = min(shown * request.per_page, results.total)
+    number = (first - 1) * request.per_page + 1
     restart = address(path, alone, page=1) if first > 1 else ""
     if request.page >= last:
-        return More(reached, results.total, 0, "", "", restart)
+        return More(reached, results.total, 0, "", "", restart, number)
     count = min(request.per_page, results.total - reached)
     following = address(path, alone, page=request.page + 1)
     grows = request.page - first + 1 < MOST_PAGES
     joined = address(path, request, page=request.page + 1, first=first) if grows else following
-    return More(reached, results.total, count, joined, following, restart)
+    return More(reached, results.total, count, joined, following, restart, number)

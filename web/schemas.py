@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -13,7 +12,7 @@ from search.engine import Engine
 from search.errors import NotFound, QueryError
 from search.facets import nearest
 from search.request import MAX_PER_PAGE, MAX_QUERY_CHARACTERS, SearchRequest
-from web.urls import PageRequest
+from web.urls import PageRequest, page_request_of
 
 FILTER, FIND = "f.", "find."
 MAX_POINTS = 60  # dots asked about at once
@@ -184,12 +183,8 @@ def page_request(values: MultiDict[str, str], engine: Engine) -> PageRequest:
         InvalidParameters, QueryError: as `search_request`.
     """
     asked, first = search_request(values, engine, lenient=True), values.get("from", "")
-    fields = {one.name: getattr(asked, one.name) for one in dataclasses.fields(asked)}
-    return PageRequest(
-        **fields,
-        view="list" if values.get("view") == "list" else "grid",
-        first=int(first) if first.isascii() and first.isdigit() and len(first) < 6 else 0,
-    )
+    view = "list" if values.get("view") == "list" else "grid"
+    return page_request_of(asked, view, int(first) if first.isascii() and first.isdigit() and len(first) < 6 else 0)
 
 
 def search_request_of_json(body: Any, engine: Engine) -> SearchRequest:
