@@ -24,6 +24,7 @@ from search.segments import segment_spans
 
 REMEMBERED = 8192  # products whose sentences are known; about 1 kB each
 Span = tuple[int, int]
+_ENDS = ";. \t\n"  # of a sentence that stands alone
 
 
 class Sentences:
@@ -123,7 +124,7 @@ def _closest(product: Product, passage: str, spans: Sequence[Span], cosines: Flo
     whole = _sentence_around(passage, last.start, start)
     start, end = whole if len(passage[slice(*whole)].split()) <= SNIPPET_WORDS else (start, end)
     is_cut = end == len(passage) and len(product.description.split()) > DESCRIPTION_WORDS
-    return passage[start:end].strip().rstrip(";") + (" …" if is_cut else "")
+    return passage[start:end].rstrip(_ENDS) + (" …" if is_cut else "")
 
 
 def _sentence_around(passage: str, begins: int, place: int) -> Span:
@@ -137,4 +138,4 @@ def _by_words(product: Product, terms: set[str], analyzer: Analyzer) -> str:
     """Return the sentence of a description that holds the most terms, the first of equals; "" when none holds any."""
     sentences = SENTENCE_END.split(product.description)
     held = [len(terms.intersection(analyzer.terms_of(one))) for one in sentences]
-    return sentences[int(np.argmax(held))].strip() if max(held) else ""
+    return sentences[int(np.argmax(held))].rstrip(_ENDS) if max(held) else ""

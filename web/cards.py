@@ -186,7 +186,7 @@ def shared_title(product: Product, differ_in: Sequence[str]) -> str:
         for value in values
     }
     title = product.title
-    while (found := _LAST.search(title)) and found[1].strip().casefold() in varying:
+    while (found := _LAST.search(title)) and found.start() and found[1].strip().casefold() in varying:
         title = title[: found.start()]
     return title
 
