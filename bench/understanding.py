@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from indexer.evaluation.judgments import read_queries
 from search.engine import FACET_SHARE, SHOWN_FACETS, SHOWN_VALUES, Engine
-from search.facets import FacetIndex, facet_json, range_json
+from search.facet_counts import facet_json, range_json
+from search.facets import FacetIndex
 from search.request import SearchRequest
 
 

@@ -16,7 +16,7 @@ class Condition:
     """One thing that products must keep, or are preferred for.
 
     Attributes:
-        parameter: that sets it, "f.color", "price", "in_stock", "cluster"; "q" for what was read in the words.
+        parameter: that sets it, "f.color", "price", "rating", "in_stock", "cluster"; "q" for what the words say.
         value: of a filter; None for the others.
         constraints: what was read, both ends of a range together; () for what was chosen.
         without: the same search from its first page without it.
@@ -38,13 +38,15 @@ class Condition:
 
 
 def conditions_of(request: SearchRequest, read: Understood) -> Iterator[Condition]:
-    """Yield the conditions of a search: filters, price, stock, those in its words, cluster."""
+    """Yield the conditions of a search: filters, price, rating, stock, those in its words, cluster."""
     first = replace(request, page=1)
     for field, values in request.filters.items():
         for value in values:
             yield Condition(f"f.{field}", value, (), without_value(first, field, value))
     if request.price_min is not None or request.price_max is not None:
         yield Condition("price", None, (), replace(first, price_min=None, price_max=None))
+    if request.rating_min is not None:
+        yield Condition("rating", None, (), replace(first, rating_min=None))
     if request.in_stock:
         yield Condition("in_stock", None, (), replace(first, in_stock=False))
     for text in dict.fromkeys(one.text for one in read.constraints):

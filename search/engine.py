@@ -21,7 +21,7 @@ from search.encoder import Encoder
 from search.encoders import find_encoder
 from search.errors import AisleError, QueryError
 from search.explain import explanations, highlight, reasons, snippet
-from search.facets import facet_json, range_json
+from search.facet_counts import facets_json
 from search.folding import Folding
 from search.home import Home, default_home, layout_of
 from search.likeness import similar_rows
@@ -34,19 +34,19 @@ from search.request import Hit, SearchRequest, SearchResults
 from search.rescue import ways_out
 from search.retrieval import (
     RelevantSet,
+    drawn_rows,
     fused_scores,
     ranked,
     relevant_set,
+    widened,
 )
 from search.scoring import ScoredQuery, score_query
+from search.sentences import Sentences
 from search.suggest import Suggestions, suggestions
 from search.understanding import Understood
 from search.variants import variants_of
 
-SHOWN_FACETS = 8
-SHOWN_VALUES = 30
 SHOWN_CLUSTERS = 12
-FACET_SHARE = 0.2  # a facet is offered when at least this share of the results carries it
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
 CACHED_SCORES = 32  # scored queries kept: page 2 and every filter of a query reuse them
 
@@ -78,6 +78,7 @@ class Engine:
         self.encoder = encoder
         self.waits = waits
         self.matcher = Matcher(release, self.encoder)
+        self.sentences = Sentences(release, self.encoder)
         self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -133,6 +134,7 @@ class Engine:
             hits=hits,
             facets=facets,
             clusters=clusters,
+            less_relevant=self._less_relevant(asked, found),
             rescue=None if len(rows) else ways_out(self.release, request, read, scored, self.total),
             currency=self.release.currency,
             took_ms=round((done - started) * 1000, 2),
@@ -205,14 +207,15 @@ class Engine:
         return np.logical_and.reduce(kept) if kept else None
 
     def _allowed(self, asked: _Asked, without: str = "") -> Mask | None:
-        """Return the mask of all filters, those chosen for one field ("price", "cluster" too) left out on demand.
+        """Return the mask of all filters, those chosen for one field ("cluster" too) left out on demand.
 
         What the query's own words demand always holds, so that a count is what choosing a value brings.
         """
         request = asked.request
         filters = {name: values for name, values in request.filters.items() if name != without}
         price = (None, None) if without == "price" else (request.price_min, request.price_max)
-        masks = [self.release.facets.allowed(filters, *price, request.in_stock), self._kept(asked.read)]
+        rating = None if without == "rating" else request.rating_min
+        masks = [self.release.facets.allowed(filters, *price, request.in_stock, rating), self._kept(asked.read)]
         if request.cluster is not None and without != "cluster":
             self.release.clusters.cluster(request.cluster)
             masks.append(self.release.clusters.rows_in(request.cluster))
@@ -223,9 +226,24 @@ class Engine:
         """Return the relevant set; a query without words to look up browses every allowed row in catalog order."""
         allowed = self._allowed(asked, without)
         if asked.scored is not None:
-            return relevant_set(self.release, asked.scored, allowed)
+            found = relevant_set(self.release, asked.scored, allowed)
+            if asked.request.cutoff:
+                return found
+            drawn = drawn_rows(self.release, asked.scored, self._kept(asked.read), allowed)
+            return widened(self.release, asked.scored, found, drawn)
         rows = np.arange(self.release.rows) if allowed is None else np.flatnonzero(allowed)
         return RelevantSet(rows.astype(np.int64), np.ones(len(rows), np.float32), True)
+
+    def _less_relevant(self, asked: _Asked, found: RelevantSet) -> int:
+        """Return how many more products or rows there are below the cut-off; 0 where it is lifted or there is none."""
+        if asked.scored is None or not asked.request.cutoff:
+            return 0
+        drawn = drawn_rows(self.release, asked.scored, self._kept(asked.read), self._allowed(asked))
+        return self._count(asked.request, np.union1d(found.rows, drawn)) - self._count(asked.request, found.rows)
+
+    def _count(self, request: SearchRequest, rows: Rows) -> int:
+        folding = self._folding(request)
+        return len(rows) if folding is None else folding.count(rows)
 
     def _sorted(self, found: RelevantSet, sort: str) -> Rows:
         """Return the rows of a relevant set in the wanted order; unknown values last, ties by relevance."""
@@ -244,33 +262,12 @@ class Engine:
 
     def _facets(self, asked: _Asked, found: RelevantSet) -> dict[str, dict[str, Any]]:
         """Return the facets asked for. A field's own selection does not narrow its own counts (multi-select)."""
-        request, index = asked.request, self.release.facets
-        folding = self._folding(request)
-        answer: dict[str, dict[str, Any]] = {}
-        for name in self._wanted_facets(request, found.rows):
-            is_bounded = name == "price" and (request.price_min, request.price_max) != (None, None)
-            is_narrowed = bool(request.filters.get(name)) or is_bounded
-            rows = self._relevant(asked, without=name).rows if is_narrowed else found.rows
-            if name in index.numbers:
-                answer[name] = range_json(name.capitalize(), index.numbers[name], rows, folding)
-            else:
-                selected, find = request.filters.get(name, ()), request.find.get(name, "")
-                answer[name] = facet_json(index.values[name], rows, selected, SHOWN_VALUES, find, folding)
-        return answer
 
-    def _wanted_facets(self, request: SearchRequest, rows: Rows) -> list[str]:
-        index = self.release.facets
-        if request.facets is not None:
-            for name in request.facets:
-                if name not in ("price", "rating") or name not in index.numbers:
-                    index.facet(name, "facets")
-            return list(request.facets)
-        fixed = [name for name in ("category", "price", "brand") if name in index.values or name in index.numbers]
-        least = max(1, FACET_SHARE * len(rows))
-        shares = {name: facet.carried(rows) for name, facet in index.values.items() if name not in fixed}
-        common = [name for name in shares if shares[name] >= least or request.filters.get(name)]
-        common = [name for name in common if name != "availability"]
-        return fixed + sorted(common, key=lambda name: (not request.filters.get(name), -shares[name]))[:SHOWN_FACETS]
+        def rows_without(name: str) -> Rows:
+            return self._relevant(asked, without=name).rows
+
+        request = asked.request
+        return facets_json(self.release.facets, request, found.rows, rows_without, self._folding(request))
 
     def _clusters(self, asked: _Asked, found: RelevantSet) -> list[dict[str, Any]]:
         """Return the leaf clusters of the results with counts, most first; the chosen one does not narrow the list."""
@@ -280,8 +277,7 @@ class Engine:
 
     def total(self, request: SearchRequest) -> int:
         """Return how many products answer a request."""
-        rows, folding = self._relevant(self._asked(request)[0]).rows, self._folding(request)
-        return len(rows) if folding is None else folding.count(rows)
+        return self._count(request, self._relevant(self._asked(request)[0]).rows)
 
     # -- what is shown --
 
@@ -295,13 +291,14 @@ class Engine:
             explanations(self.release, shown, asked.read, scored) if request.explain and scored else [None] * len(shown)
         )
         variants = variants_of(self.release, shown, products, relevant) if request.fold else [None] * len(shown)
+        sentences = self.sentences.closest(scored, shown, products) if scored else [""] * len(shown)
         return [
             Hit(
                 id=product.id,
                 rank=start + place + 1,
                 score=round(float(scores[place]), 4),
                 product=product,
-                highlights=self._highlights(product, scored),
+                highlights=self._highlights(product, sentences[place], scored),
                 why=reasons(product, set(scored.terms), self.release.lexical.analyzer) if scored else [],
                 cluster=int(self.release.clusters.cluster_of[shown[place]]),
                 explain=explained[place],
@@ -310,11 +307,12 @@ class Engine:
             for place, product in enumerate(products)
         ]
 
-    def _highlights(self, product: Product, scored: ScoredQuery | None) -> dict[str, str]:
+    def _highlights(self, product: Product, sentence: str, scored: ScoredQuery | None) -> dict[str, str]:
         terms, analyzer = set(scored.terms) if scored else set(), self.release.lexical.analyzer
         return {
             "title": highlight(product.title, terms, analyzer),
             "description": snippet(product.description, terms, analyzer),
+            "sentence": snippet(sentence, terms, analyzer),
         }
 
     # -- the other questions --

@@ -12,12 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.analysis import folded
 from search.arrays import Floats, Mask, Rows, expect
 from search.errors import QueryError, ReleaseDamaged
 from search.folding import Folding
@@ -82,6 +80,14 @@ class ValuesFacet:
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return np.repeat(starts, lengths) + within
 
+    def values_of(self, rows: Rows) -> list[tuple[str, ...]]:
+        """Return the values that each of a few rows carries."""
+        starts, ends = self.offsets[rows].tolist(), self.offsets[rows + 1].tolist()
+        return [
+            tuple(self.values[code] for code in self.codes[start:end].tolist())
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
     def carried(self, rows: Rows) -> int:
         """Return how many of the rows carry any value."""
         return int(np.count_nonzero(self.offsets[rows + 1] > self.offsets[rows]))
@@ -104,7 +110,7 @@ class FacetIndex:
         numbers: dict[str, list[float]] = {name: [] for name in NUMBERS}
         row = -1
         for row, product in enumerate(products):
-            columns["category"].append(_ancestors(product.category))
+            columns["category"].append(ancestors(product.category))
             columns["brand"].append((product.brand,) if product.brand else ())
             columns["availability"].append((product.availability,) if product.availability else ())
             for label, texts in product.attributes.items():
@@ -174,23 +180,35 @@ class FacetIndex:
         price_min: float | None = None,
         price_max: float | None = None,
         in_stock: bool = False,
+        rating_min: float | None = None,
     ) -> Mask | None:
         """Return (n,) bool of the rows that pass every filter, or None when there is no filter.
 
-        Values of one field are alternatives; fields must all hold. A product without a price passes no price bound.
+        Values of one field are alternatives; fields must all hold. What has no price passes no price bound, and so on.
 
         Raises:
             QueryError: a field that this catalog does not have.
         """
         masks = [self.facet(name, f"f.{name}").rows_with(values) for name, values in filters.items() if values]
-        if in_stock and "availability" in self.values:
-            masks.append(~self.values["availability"].rows_with(["out_of_stock"]))
+        if in_stock:
+            masks.append(self.in_stock())
         if price_min is not None or price_max is not None:
-            prices = self.numbers.get("price", np.full(self.rows, np.nan, np.float32))
-            low = -np.inf if price_min is None else np.float32(price_min)
-            high = np.inf if price_max is None else np.float32(price_max)
-            masks.append((prices >= low) & (prices <= high))  # NaN compares false
+            masks.append(self.between("price", price_min, price_max))
+        if rating_min is not None:
+            masks.append(self.between("rating", rating_min))
         return np.logical_and.reduce(masks) if masks else None
+
+    def between(self, name: str, low: float | None = None, high: float | None = None) -> Mask:
+        """Return (n,) bool: rows whose number lies within the bounds, both included; an unknown one never does."""
+        numbers = self.numbers.get(name, np.full(self.rows, np.nan, np.float32))
+        least = -np.inf if low is None else np.float32(low)
+        most = np.inf if high is None else np.float32(high)
+        return (numbers >= least) & (numbers <= most)  # NaN compares false
+
+    def in_stock(self) -> Mask:
+        """Return (n,) bool: rows that are not said to be out of stock."""
+        facet = self.values.get("availability")
+        return np.ones(self.rows, bool) if facet is None else ~facet.rows_with(["out_of_stock"])
 
     def facet(self, name: str, parameter: str) -> ValuesFacet:
         """Return a values facet by name.
@@ -219,7 +237,8 @@ def field_name(label: str) -> str:
     return "_".join("".join(c if c.isalnum() else " " for c in label.casefold()).split())
 
 
-def _ancestors(path: tuple[str, ...]) -> tuple[str, ...]:
+def ancestors(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a category and every one above it as path texts, the widest first."""
     return tuple(PATH_SEPARATOR.join(path[: depth + 1]) for depth in range(len(path)))
 
 
@@ -251,90 +270,3 @@ def _values_facet(name: str, label: str, column: list[tuple[str, ...]], is_path:
     offsets = np.concatenate([[0], np.cumsum([len(texts) for texts in column])]).astype(np.int64)
     codes = np.fromiter((code_of[text] for texts in column for text in texts), np.int32, int(offsets[-1]))
     return ValuesFacet(name, label, values, offsets, codes, is_path)
-
-
-def facet_json(
-    facet: ValuesFacet,
-    rows: Rows,
-    selected: Sequence[str],
-    limit: int,
-    find: str = "",
-    folding: Folding | None = None,
-) -> dict[str, Any]:
-    """Return `{"type": "values", ...}`: values by frequency, selected ones always among them.
-
-    Up to `limit` values; of paths up to `limit` below each open branch, a branch being open at the top and where it,
-    or something below it, is selected.
-
-    Args:
-        facet: to count.
-        rows: that it is counted over.
-        selected: values chosen.
-        limit: most values listed.
-        find: only values with this text in them are listed, however deep; the others count as before.
-        folding: counts products in place of rows.
-    """
-    counts = facet.counts(rows, folding)
-    present = np.flatnonzero(counts)
-    codes = present[np.argsort(-counts[present], kind="stable")].tolist()
-    if find:
-        listed = [code for code in codes if folded(find) in folded(facet.values[code])][:limit]
-    else:
-        listed = _open_branches(facet, codes, selected, limit) if facet.is_path else codes[:limit]
-    chosen = {facet.code_of[value] for value in selected if value in facet.code_of}
-    shown = listed + [code for code in codes if code in chosen and code not in listed]
-    values = [
-        {"value": facet.values[code], "count": int(counts[code]), "selected": facet.values[code] in selected}
-        for code in shown
-    ]
-    told = {entry["value"] for entry in values}
-    values += [{"value": value, "count": 0, "selected": True} for value in selected if value not in told]
-    return {
-        "type": "values", "label": facet.label, "is_path": facet.is_path, "distinct": len(codes), "values": values,
-    }  # fmt: skip
-
-
-def _open_branches(facet: ValuesFacet, codes: list[int], selected: Sequence[str], limit: int) -> list[int]:
-    opened = {""}
-    for path in selected:
-        levels = tuple(path.split(PATH_SEPARATOR))
-        opened.update(_ancestors(levels))
-    taken: Counter[str] = Counter()
-    shown = []
-    for code in codes:
-        parent = facet.values[code].rpartition(PATH_SEPARATOR)[0]
-        if parent in opened and taken[parent] < limit:
-            taken[parent] += 1
-            shown.append(code)
-    return shown
-
-
-def range_json(
-    label: str, numbers: Floats, rows: Rows, folding: Folding | None = None, buckets: int = 12
-) -> dict[str, Any]:
-    """Return `{"type": "range", min, max, histogram}` of the rows' known numbers; min and max None when none is known.
-
-    The histogram counts rows or, with a folding, products.
-
-    Buckets are equal in width between min and the 98th percentile; the last one takes the rest, so that one
-    expensive thing does not flatten all others into a single bar. `from` is inclusive, `to` exclusive but in the last.
-    """
-    rows = rows[~np.isnan(numbers[rows])]
-    known = numbers[rows]
-    summary: dict[str, Any] = {"type": "range", "label": label, "min": None, "max": None, "histogram": []}
-    if len(known) == 0:
-        return summary
-    low, high, most = float(known.min()), float(known.max()), float(np.percentile(known, 98))
-    summary |= {"min": round(low, 2), "max": round(high, 2)}
-    edges = np.unique(np.round([*np.linspace(low, most, buckets), high], 2)) if high > low else np.array([low, high])
-    edges[0], edges[-1] = low, high
-    bucket_of = np.minimum(np.searchsorted(edges, known.astype(np.float64), side="right") - 1, len(edges) - 2)
-    if folding is not None:
-        counts = folding.bucket_counts(rows, bucket_of, len(edges) - 1)
-    else:
-        counts = np.bincount(bucket_of, minlength=len(edges) - 1).tolist()
-    summary["histogram"] = [
-        {"from": round(float(edges[i]), 2), "to": round(float(edges[i + 1]), 2), "count": counts[i]}
-        for i in range(len(edges) - 1)
-    ]
-    return summary

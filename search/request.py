@@ -40,6 +40,7 @@ class SearchRequest:
     filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
     price_min: float | None = None
     price_max: float | None = None
+    rating_min: float | None = None
     in_stock: bool = False
     cluster: int | None = None
     facets: Sequence[str] | None = None  # None: those worth showing; (): none
@@ -48,6 +49,7 @@ class SearchRequest:
     interpret: bool = True  # whether words may become constraints
     correct: bool = True  # whether words may be corrected
     fold: bool = False  # whether the variants of a product are one hit, and every number counts products
+    cutoff: bool = True  # whether only what is relevant is shown; else everything the legs drew for the words
     literal: Sequence[str] = ()  # words that are no value, as said in `constraints[].text`: "orange" the fruit
 
     def __post_init__(self) -> None:
@@ -77,7 +79,8 @@ class SearchRequest:
                 raise QueryError(
                     f"find.{name}", f"it has {len(text)} characters; at most {MAX_FIND_CHARACTERS} are read"
                 )
-        for name, bound in (("price_min", self.price_min), ("price_max", self.price_max)):
+        for name in ("price_min", "price_max", "rating_min"):
+            bound = getattr(self, name)
             if bound is not None and not math.isfinite(bound):
                 raise QueryError(name, f"{name} must be a plain number")
         if self.price_min is not None and self.price_max is not None and self.price_min > self.price_max:
@@ -104,6 +107,7 @@ class SearchResults:
     """The answer: one page of hits, and counts over the one relevant set it was cut from.
 
     Attributes:
+        less_relevant: how many more there are with `cutoff=0`, under the same filters; counted as `total` is.
         rows: int64, the relevant set itself in the wanted order, with `fold` too every variant; not part of the JSON.
     """
 
@@ -121,6 +125,7 @@ class SearchResults:
     hits: list[Hit]
     facets: dict[str, dict[str, Any]]
     clusters: list[dict[str, Any]]
+    less_relevant: int
     rescue: dict[str, Any] | None
     currency: str
     took_ms: float
@@ -140,6 +145,6 @@ class SearchResults:
             "confidence_score": self.confidence_score,
             "degraded": self.degraded, "page": self.request.page, "per_page": self.request.per_page,
             "pages": self.pages, "hits": hits, "facets": self.facets, "clusters": self.clusters,
-            "rescue": self.rescue,
+            "less_relevant": self.less_relevant, "rescue": self.rescue,
             "currency": self.currency, "took_ms": self.took_ms, **timings,
         }  # fmt: skip

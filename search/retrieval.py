@@ -109,6 +109,31 @@ def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) ->
     return RelevantSet(rows[order], scores[order], _is_exact(release, scored, allowed, dense_rows, lexical_rows))
 
 
+def drawn_rows(release: Release, scored: ScoredQuery, kept: Mask | None, allowed: Mask | None) -> Rows:
+    """Return the rows that the legs drew for the words, relevant or not, that pass the filters; ascending.
+
+    They are drawn before filters are chosen, so that a facet's count is again what choosing it brings.
+
+    Args:
+        kept: rows that keep the conditions in the query's own words, among which the query was scored.
+        allowed: rows that pass these and every filter.
+    """
+    among = kept if kept is not None and kept.any() else None
+    lexical_rows = best_positive(scored.lexical, release.ranking.pool, among)
+    drawn = union_of(union_of(scored.known, lexical_rows, release.rows), scored.codes.rows, release.rows)
+    return drawn if allowed is None else drawn[allowed[drawn]]
+
+
+def widened(release: Release, scored: ScoredQuery, found: RelevantSet, drawn: Rows) -> RelevantSet:
+    """Return a relevant set together with rows drawn below its cut-off, best first, equal scores in row order."""
+    rows = union_of(found.rows, drawn, release.rows)
+    scores = fused_scores(release, scored, rows)
+    order = np.lexsort((rows, -scores))
+    pool = release.ranking.pool
+    is_whole = len(scored.known) < pool and int(np.count_nonzero(scored.lexical)) <= pool
+    return RelevantSet(rows[order], scores[order], found.is_exact and is_whole)
+
+
 def _is_exact(
     release: Release, scored: ScoredQuery, allowed: Mask | None, dense_rows: Rows, lexical_rows: Rows
 ) -> bool:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from search.engine import Engine
 from search.product import Product
+from search.request import SearchRequest
 from search.variants import Variants
 
 WORDS = ("mug", "cup", "coffee", "hot", "dress", "gown", "red", "lamp", "desk", "boot", "leather", "zorble")
@@ -71,6 +72,8 @@ SEARCHES: dict[str, st.SearchStrategy[Any]] = {
     "mode": st.sampled_from(["hybrid", "hybrid", "dense", "lexical"]),
     "filters": FILTERS,
     "low": st.sampled_from([None, None, 10.0]),
+    "stars": st.sampled_from([None, None, 3.0, 4.0]),
+    "cutoff": st.booleans(),
     "stock": st.booleans(),
     "sort": st.sampled_from(SORTS),
 }
@@ -94,6 +97,8 @@ def test_every_count_is_what_one_can_reach(
     mode: str,
     filters: dict[str, list[str]],
     low: float | None,
+    stars: float | None,
+    cutoff: bool,
     stock: bool,
     sort: str,
 ) -> None:
@@ -101,8 +106,11 @@ def test_every_count_is_what_one_can_reach(
         shop = [Product(f"p{number}", **fields) for number, fields in enumerate(products)]
         engine = open_engine(write_release(Path(folder) / "release", shop))
         filters = known_filters(engine, filters)
-        asked: dict[str, Any] = {"mode": mode, "price_min": low, "in_stock": stock}
+        asked: dict[str, Any] = {
+            "mode": mode, "price_min": low, "rating_min": stars, "cutoff": cutoff, "in_stock": stock,
+        }  # fmt: skip
         counted = [name for name in ("brand", "color") if name in engine.release.facets.values]
+        counted += ["rating"] if "rating" in engine.release.facets.numbers else []
         results = engine.search(q, filters=filters, facets=counted, sort=sort, **asked)
 
         ids = reached(engine, q, filters=filters, sort=sort, **asked)
@@ -113,8 +121,15 @@ def test_every_count_is_what_one_can_reach(
         for cluster in results.clusters:
             chosen = engine.search(q, filters=filters, cluster=cluster["id"], facets=(), **asked)
             assert chosen.total == cluster["count"]
+        wide = engine.search(q, filters=filters, facets=(), **{**asked, "cutoff": False})
+        assert results.less_relevant == (wide.total - results.total if q else 0)
+        assert set(ids) <= set(reached(engine, q, filters=filters, **{**asked, "cutoff": False}))
+        for step in results.facets.get("rating", {}).get("thresholds", ()):
+            chosen = engine.search(q, filters=filters, facets=(), **{**asked, "rating_min": step["from"]})
+            assert chosen.total == step["count"], step
+            assert step["selected"] == (step["from"] == stars)
         for name, facet in results.facets.items():
-            for value in facet["values"]:
+            for value in facet.get("values", ()):
                 chosen = engine.search(q, filters={**filters, name: [value["value"]]}, facets=(), **asked)
                 assert chosen.total == value["count"], (name, value)
 
@@ -127,6 +142,8 @@ def test_folded_every_count_is_of_products_that_one_can_reach(
     mode: str,
     filters: dict[str, list[str]],
     low: float | None,
+    stars: float | None,
+    cutoff: bool,
     stock: bool,
     sort: str,
 ) -> None:
@@ -134,10 +151,12 @@ def test_folded_every_count_is_of_products_that_one_can_reach(
         shop = {f"p{number}": Product(f"p{number}", **fields) for number, fields in enumerate(products)}
         engine = open_engine(write_release(Path(folder) / "release", list(shop.values())))
         filters = known_filters(engine, filters)
-        asked: dict[str, Any] = {"mode": mode, "price_min": low, "in_stock": stock}
+        asked: dict[str, Any] = {
+            "mode": mode, "price_min": low, "rating_min": stars, "cutoff": cutoff, "in_stock": stock,
+        }  # fmt: skip
         index = engine.release.facets
         counted = [name for name in ("brand", "color") if name in index.values]
-        counted += ["price"] if "price" in index.numbers else []
+        counted += [name for name in ("price", "rating") if name in index.numbers]
         results = engine.search(q, filters=filters, facets=counted, sort=sort, fold=True, **asked)
 
         def groups(ids: list[str]) -> list[str]:
@@ -172,8 +191,13 @@ def test_folded_every_count_is_of_products_that_one_can_reach(
                 chosen = engine.search(q, filters=narrowed, facets=(), fold=True, **asked)
                 alone = reached(engine, q, filters=narrowed, **asked)
                 assert value["count"] == chosen.total == len(set(groups(alone))), (name, value)
+        for step in results.facets.get("rating", {}).get("thresholds", ()):
+            alone = reached(engine, q, filters=filters, **{**asked, "rating_min": step["from"]})
+            assert step["count"] == len(set(groups(alone))), step
+        wide = engine.total(SearchRequest(q, filters=filters, fold=True, **{**asked, "cutoff": False}))
+        assert results.less_relevant == (wide - results.total if q else 0)
         bars = results.facets["price"]["histogram"] if "price" in counted else []
-        every = reached(engine, q, filters=filters, mode=mode, in_stock=stock)
+        every = reached(engine, q, filters=filters, **{**asked, "price_min": None})
         for bar in bars:
             is_last = bar is bars[-1]
             inside = [

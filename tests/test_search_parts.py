@@ -18,7 +18,8 @@ from search.arrays import best_positive, best_rows, expect, union_of, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged, ReleaseMissing
 from search.explain import highlight, snippet
-from search.facets import FacetIndex, facet_json, field_name, range_json
+from search.facet_counts import facet_json, range_json
+from search.facets import FacetIndex, field_name
 from search.fusion import Scale, fuse
 from search.home import Home
 from search.lexical import LexicalIndex, LexicalSettings

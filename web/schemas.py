@@ -12,6 +12,7 @@ from search.engine import Engine
 from search.errors import NotFound, QueryError
 from search.facets import nearest
 from search.request import MAX_PER_PAGE, MAX_QUERY_CHARACTERS, SearchRequest
+from web.urls import PageRequest, page_request_of
 
 FILTER, FIND = "f.", "find."
 MAX_POINTS = 60  # dots asked about at once
@@ -62,6 +63,7 @@ class SearchParameters(Parameters):
     )
     price_min: float | None = Field(None, description="Least price, in the catalog's currency.")
     price_max: float | None = Field(None, description="Highest price, in the catalog's currency.")
+    rating_min: float | None = Field(None, description="Least rating, 0 to 5; what has none is left out.")
     in_stock: Flag = Field(False, description="1: leave out what is out of stock.")
     facets: Annotated[list[str] | None, BeforeValidator(_names)] = Field(
         None, description='Facets to count, comma-separated, or "none"; those worth showing when left out.'
@@ -71,6 +73,7 @@ class SearchParameters(Parameters):
     fold: Flag = Field(False, description="1: one hit for each product; its variants are folded and counted once.")
     interpret: Flag = Field(True, description="0: take the words literally, read no constraints in them.")
     correct: Flag = Field(True, description="0: no spelling correction.")
+    cutoff: Flag = Field(True, description="0: the less relevant too, as far as candidates were drawn.")
     literal: Annotated[list[str], BeforeValidator(_texts)] = Field(
         [], description="Words that name no value, as in constraints[].text; may repeat."
     )
@@ -171,6 +174,17 @@ def search_request(values: MultiDict[str, str], engine: Engine, *, lenient: bool
     if repeated:
         raise InvalidParameters(repeated)
     return _request(single, filters, engine)
+
+
+def page_request(values: MultiDict[str, str], engine: Engine) -> PageRequest:
+    """Return the search and the view that a page's address describes; what only pages know is never an error.
+
+    Raises:
+        InvalidParameters, QueryError: as `search_request`.
+    """
+    asked, first = search_request(values, engine, lenient=True), values.get("from", "")
+    view = "list" if values.get("view") == "list" else "grid"
+    return page_request_of(asked, view, int(first) if first.isascii() and first.isdigit() and len(first) < 6 else 0)
 
 
 def search_request_of_json(body: Any, engine: Engine) -> SearchRequest:

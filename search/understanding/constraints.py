@@ -51,17 +51,15 @@ class Constraint:
         if self.field in NUMBERS:
             return self._within(facets)
         if self.field == "availability":
-            return ~facets.values["availability"].rows_with(["out_of_stock"])
+            return facets.in_stock()
         values = self.value if isinstance(self.value, tuple) else (str(self.value),)
         return facets.values[self.field].rows_with(values)
 
     def _within(self, facets: FacetIndex) -> Mask:
-        numbers = facets.numbers[self.field]
-        bound = np.float32(self.value)  # type: ignore[arg-type]
-        with np.errstate(invalid="ignore"):
-            if self.op == "~":
-                return (numbers >= bound * (1 - AROUND)) & (numbers <= bound * (1 + AROUND))
-            return numbers <= bound if self.op == "<=" else numbers >= bound
+        bound = float(self.value)  # type: ignore[arg-type]
+        low = {"~": bound * (1 - AROUND), ">=": bound}.get(self.op)
+        high = {"~": bound * (1 + AROUND), "<=": bound}.get(self.op)
+        return facets.between(self.field, low, high)
 
 
 @dataclass(frozen=True)
