@@ -14,13 +14,14 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from flask import Flask
 
 from search.home import Home
-from web import assets, formats, language, problems, security
+from web import assets, compression, discovery, formats, language, problems, security
 from web.api import api
 from web.health import health
 from web.illustrations import illustrations
 from web.live import EngineProvider, LiveEngine
 from web.logs import start_logging
 from web.map import catalog_map
+from web.map_picture import map_picture
 from web.pages import pages
 from web.report import report
 from web.settings import Settings
@@ -34,6 +35,7 @@ settings by environment:
   AISLE_LOG        text or json, one line per request on stderr (text)
   AISLE_SHOP_NAME  what the page calls itself (Aisle)
   AISLE_LANGUAGE   the page's language, such as de (what each browser asks for)
+  AISLE_URL        where the shop is to be found, such as https://shop.example (as each request came)
 """
 
 
@@ -53,9 +55,10 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     app.jinja_env.filters.update(formats.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     language.install(app, settings.language)
-    for part in (security, assets, problems):
+    for part in (security, compression, assets, problems):
         part.install(app)
-    for blueprint in (pages, api, catalog_map, health, illustrations, report):
+    discovery.install(app, settings.url)
+    for blueprint in (pages, api, catalog_map, map_picture, health, illustrations, report):
         app.register_blueprint(blueprint)
     return app
 

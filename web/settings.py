@@ -21,6 +21,7 @@ class Settings:
         log: "text" or "json", one line per request on stderr.
         shop_name: what the page calls itself.
         language: a language tag every visitor gets, such as "de"; "" for what each browser asks for.
+        url: where the shop is to be found, such as "https://shop.example"; "" for where each request came to.
     """
 
     home: Path = Path("instance")
@@ -30,6 +31,7 @@ class Settings:
     log: str = "text"
     shop_name: str = "Aisle"
     language: str = ""
+    url: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -42,6 +44,9 @@ class Settings:
         log = values.get("AISLE_LOG") or cls.log
         if log not in ("text", "json"):
             raise ValueError(f'AISLE_LOG is "{log}"; it must be text or json')
+        url = values.get("AISLE_URL") or cls.url
+        if url and not url.startswith(("https://", "http://")):
+            raise ValueError(f'AISLE_URL is "{url}"; it must begin with https:// or http://')
         return cls(
             home=Path(values.get("AISLE_HOME") or cls.home),
             host=values.get("AISLE_HOST") or cls.host,
@@ -50,6 +55,7 @@ class Settings:
             log=log,
             shop_name=values.get("AISLE_SHOP_NAME") or cls.shop_name,
             language=values.get("AISLE_LANGUAGE") or cls.language,
+            url=url,
         )
 
 
