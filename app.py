@@ -14,13 +14,14 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from flask import Flask
 
 from search.home import Home
-from web import assets, formats, language, problems, security, theme
+from web import assets, compression, discovery, formats, language, problems, security, theme
 from web.api import api
 from web.health import health
 from web.illustrations import illustrations
 from web.live import EngineProvider, LiveEngine
 from web.logs import start_logging
 from web.map import catalog_map
+from web.map_picture import map_picture
 from web.pages import pages
 from web.report import report
 from web.settings import Settings
@@ -35,6 +36,7 @@ settings by environment:
   AISLE_SHOP_NAME  what the page calls itself (Aisle)
   AISLE_LANGUAGE   the page's language, such as de (what each browser asks for)
   AISLE_THEME      a folder with the shop's own theme.css, mark.svg and templates/ (docs/theming.md)
+  AISLE_URL        where the shop is to be found, such as https://shop.example (as each request came)
 """
 
 
@@ -60,9 +62,10 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     language.install(app, settings.language, settings.translations)
     assets.install(app, look.files)
     theme.install(app, look)
-    for part in (security, problems):
+    for part in (security, compression, problems):
         part.install(app)
-    for blueprint in (pages, api, catalog_map, health, illustrations, report):
+    discovery.install(app, settings.url)
+    for blueprint in (pages, api, catalog_map, map_picture, health, illustrations, report):
         app.register_blueprint(blueprint)
     return app
 

@@ -133,11 +133,11 @@ class ClusterIndex:
 
     def all_counts(self, rows: Rows, folding: Folding | None = None) -> dict[int, int]:
         """Return cluster id -> how many of the rows or, with a folding, of their products, for leaves and parents."""
-        tops = self._counted("top cluster", self._top_of, rows, folding)
+        tops = self._counted("top cluster", self.top_of, rows, folding)
         return {cluster.id: count for cluster, count in [*tops, *self.counts(rows, folding)]}
 
     @cached_property
-    def _top_of(self) -> NDArray[np.int32]:
+    def top_of(self) -> NDArray[np.int32]:
         """(n,) the parent of each row's leaf, or the leaf itself at the top."""
         leaves, place_of = np.unique(self.cluster_of, return_inverse=True)
         parents = [self.clusters[leaf].parent for leaf in leaves.tolist()]

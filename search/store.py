@@ -83,9 +83,11 @@ class ProductStore:
         for start in range(0, self.count, 1000):
             yield from self.products(range(start, min(start + 1000, self.count)))
 
-    def ids(self) -> list[str]:
-        """Return the id of every product, in row order."""
-        return [product_id for (product_id,) in self._read("SELECT id FROM products ORDER BY row")]
+    def ids(self, rows: range | None = None) -> list[str]:
+        """Return the id of every product, or of a range of rows, in row order."""
+        part = range(self.count) if rows is None else rows
+        sql = "SELECT id FROM products WHERE row >= ? AND row < ? ORDER BY row"
+        return [product_id for (product_id,) in self._read(sql, (part.start, part.stop))]
 
     def products(self, rows: Sequence[int] | Rows) -> list[Product]:
         """Return the products of these rows, in the order asked for."""
@@ -108,6 +110,19 @@ class ProductStore:
             raise NotFound(f'no product with id "{product_id}" in this release')
         return int(rows[0][0])
 
+    def rows_of(self, product_ids: Sequence[str]) -> list[int]:
+        """Return the row of each product id, in the order asked for.
+
+        Raises:
+            NotFound: no product has one of them.
+        """
+        found: dict[str, int] = {}
+        for start in range(0, len(product_ids), 500):
+            part = product_ids[start : start + 500]
+            marks = ",".join("?" * len(part))
+            found |= dict(self._read(f"SELECT id, row FROM products WHERE id IN ({marks})", part))  # noqa: S608
+        return [found[one] if one in found else self.row_of(one) for one in product_ids]
+
     def group_rows(self, group_id: str) -> list[int]:
         """Return the rows of a group's variants, ascending; none for ""."""
         if not group_id:
@@ -128,6 +143,10 @@ class ProductStore:
         where = ("code > ?1 AND code < ?2" if is_prefix else "code = ?1") + (" AND own" if own else "")
         sql = f"SELECT DISTINCT row FROM codes WHERE {where} ORDER BY row LIMIT ?3"  # noqa: S608 - ours
         return [row for (row,) in self._read(sql, (code, code + "\U0010ffff", limit))]
+
+    def most_useful(self, kind: str, limit: int) -> list[tuple[str, str]]:
+        """Return the first (text, target) suggestions of a kind, the most useful first."""
+        return self._read(f"SELECT text, target FROM suggest_{kind} ORDER BY rowid LIMIT ?", (limit,))  # noqa: S608
 
     def suggestions(self, kind: str, prefix: str, limit: int) -> list[tuple[str, str]]:
         """Return up to `limit` (text, target) whose words begin with, or are, the words typed so far."""

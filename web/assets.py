@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from flask import Flask, Response, abort, g, has_request_context, send_file
+from flask import Flask, Response, abort, current_app, g, has_request_context, send_file
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 VENDOR = "vendor"  # read by web/illustrations.py, no page asks for these files
@@ -65,6 +65,13 @@ class Assets:
             g.assets_version = self.version()
         return f"/static/{g.assets_version}/{name}"
 
+    def stamp(self, name: str) -> str:
+        """Return what a file asked for by this name, with a version or without, is and when it changed; "" for none."""
+        asked = _VERSIONED.fullmatch(name)
+        path = self.files.get(asked[2] if asked else name)
+        found = _stamp(name, path) if path else None
+        return f"{path} {found[2:]}" if found else ""
+
     def answer(self, name: str) -> Response:
         """Return a file, to be kept for a year under the current version's address and to be asked about elsewhere.
 
@@ -81,6 +88,12 @@ class Assets:
         return response
 
 
+def asset(name: str) -> str:
+    """Return the address of one of the running app's files; see `Assets.address`."""
+    known: Assets = current_app.extensions["aisle.assets"]
+    return known.address(name)
+
+
 def install(app: Flask, own: dict[str, Path] | None = None) -> None:
     """Give templates `asset(name)`, and answer /static/.
 
@@ -88,5 +101,6 @@ def install(app: Flask, own: dict[str, Path] | None = None) -> None:
         own: the shop's own files by name; see web/theme.py.
     """
     assets = Assets(own)
-    app.jinja_env.globals["asset"] = assets.address
+    app.extensions["aisle.assets"] = assets
+    app.jinja_env.globals["asset"] = asset
     app.add_url_rule("/static/<path:name>", "static", assets.answer)

@@ -24,6 +24,7 @@ class Settings:
         language: a language tag every visitor gets, such as "de"; "" for what each browser asks for.
         theme: a folder with the shop's own look, see web/theme.py; None for ours.
         translations: the folder of compiled gettext catalogs.
+        url: where the shop is to be found, such as "https://shop.example"; "" for where each request came to.
     """
 
     home: Path = Path("instance")
@@ -35,6 +36,7 @@ class Settings:
     language: str = ""
     theme: Path | None = None
     translations: Path = TRANSLATIONS
+    url: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -47,6 +49,9 @@ class Settings:
         log = values.get("AISLE_LOG") or cls.log
         if log not in ("text", "json"):
             raise ValueError(f'AISLE_LOG is "{log}"; it must be text or json')
+        url = values.get("AISLE_URL") or cls.url
+        if url and not url.startswith(("https://", "http://")):
+            raise ValueError(f'AISLE_URL is "{url}"; it must begin with https:// or http://')
         return cls(
             home=Path(values.get("AISLE_HOME") or cls.home),
             host=values.get("AISLE_HOST") or cls.host,
@@ -56,6 +61,7 @@ class Settings:
             shop_name=values.get("AISLE_SHOP_NAME") or cls.shop_name,
             language=values.get("AISLE_LANGUAGE") or cls.language,
             theme=Path(values["AISLE_THEME"]) if values.get("AISLE_THEME") else None,
+            url=url,
         )
 
 
