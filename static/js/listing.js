@@ -97,7 +97,7 @@ export function show(address, { remembers = true, y } = {}) {
       refocus(old)?.focus({ preventScroll: true });
       if (y !== undefined) scrollTo({ top: y, behavior: "instant" });
       document.title = page.title;
-      say(old.querySelector(".total, h1")?.textContent ?? "");
+      say((old.querySelector(".total") ?? old.querySelector("h1"))?.textContent ?? "");
     },
     (listing) => {
       listing?.classList.add("slow");
