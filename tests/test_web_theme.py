@@ -70,9 +70,8 @@ def test_every_property_of_the_guide_is_a_token_and_every_block_is_in_the_layout
 
 
 def test_a_theme_may_replace_a_part_of_every_page(shop: Engine, tmp_path: Path) -> None:
-    card = '{% macro card(card, level=3, more="", less="") %}<p class="mine">{{ card.product.title }}</p>{% endmacro %}'
-    client = visit(shop, write(tmp_path, {"templates/parts/card.html": card}))
-    assert '<p class="mine">' in client.get("/search?q=gown").text
+    client = visit(shop, write(tmp_path, {"templates/parts/shortcuts.html": '<p class="mine">Call us</p>'}))
+    assert '<p class="mine">Call us</p>' in client.get("/search?q=gown").text
 
 
 def test_edits_show_at_the_next_request(shop: Engine, tmp_path: Path) -> None:

@@ -145,7 +145,9 @@ def test_what_is_chosen_differs_in_forced_colors(forced: Any, address: str, chos
         forced.wait_for_selector("[role=option]")
         forced.keyboard.press("ArrowDown")
     if "stars" in chosen:
-        fills = forced.evaluate("(all) => all.map((one) => getComputedStyle(document.querySelector(one)).fill)", [chosen, other])
+        fills = forced.evaluate(
+            "(all) => all.map((one) => getComputedStyle(document.querySelector(one)).fill)", [chosen, other]
+        )
         assert fills[0] != fills[1]
     else:
         assert forced.evaluate(DIFFER, [chosen, other])
@@ -167,7 +169,9 @@ def test_swatches_icons_and_focus_stay_in_forced_colors(forced: Any) -> None:
 # -- paper and motion --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("address", ["/search?q=gown", "/products/0001?q=hot+red+mug", "/clusters/1", "/similar?liked=0001"])
+@pytest.mark.parametrize(
+    "address", ["/search?q=gown", "/products/0001?q=hot+red+mug", "/clusters/1", "/similar?liked=0001"]
+)
 def test_paper_has_the_words_and_addresses_and_nothing_to_press(browser: Any, root: str, address: str) -> None:
     with opened_page(browser, root, viewport={"width": 700, "height": 990}, color_scheme="dark") as page:
         page.goto(address)
@@ -176,7 +180,9 @@ def test_paper_has_the_words_and_addresses_and_nothing_to_press(browser: Any, ro
             .filter((one) => one.checkVisibility()).map((one) => one.outerHTML.slice(0, 60))""")
         # A trail says where a thing is and tells the groups it is near: words, though they are links.
         assert [one for one in seen if "clusters" not in one and "f.category" not in one] == []
-        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(33, 29, 24)"  # dark ink whatever the screen
+        assert (
+            page.evaluate("getComputedStyle(document.body).color") == "rgb(33, 29, 24)"
+        )  # dark ink whatever the screen
         assert page.locator(".printed").inner_text() == f"{root}{address}"
         assert page.locator(".printed").is_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 701  # half a pixel is rounded up

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from browser_fixtures import opened_page, served
 from conftest import SHOP, open_engine, write_release
-from page_checks import go, told, widest
+from page_checks import told, widest
 from report_fixtures import add_report
 
 from indexer.catalog import CatalogSettings, Notes, open_catalog
@@ -22,7 +22,9 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = (360, 1280)
 LONG = "incomprehensibilities" * 240  # one word of 5,040 letters
-SCRIPT = '"><script>alert(1)</script><img src=x onerror=alert(2)><svg onload=alert(3)>\'`${alert(4)}{{7*7}}</script><!--'
+SCRIPT = (
+    "\"><script>alert(1)</script><img src=x onerror=alert(2)><svg onload=alert(3)>'`${alert(4)}{{7*7}}</script><!--"
+)
 OVERRIDE = "\u202etxet desrever\u202c \u2067isolate \u202b never closed"
 EMOJI = "👩‍👩‍👧‍👦🏳️‍🌈" * 40 + "Z̸̡̛̤̗̗͇̟͎͐̈́͝a̴̧͉̟̠̐l̷̨̺̈́g̶̨̛̺o̵̡̺͝" * 60
 UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad" * 50
@@ -55,7 +57,10 @@ def hostile_products(folder: Path) -> list[Product]:
          "image_url": IMAGES[place], "url": IMAGES[place], "color": text}
         for place, (name, text) in enumerate(TEXTS.items())
     ]  # fmt: skip
-    rows += [{"id": f"i{place}", "title": f"Picture {place}", "image_url": one, "url": one} for place, one in enumerate(IMAGES)]
+    rows += [
+        {"id": f"i{place}", "title": f"Picture {place}", "image_url": one, "url": one}
+        for place, one in enumerate(IMAGES)
+    ]
     file = folder / "rows.jsonl"
     file.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
     read = [one for _, one in open_catalog(file, CatalogSettings()).read(Notes()) if isinstance(one, Product)]
@@ -87,7 +92,17 @@ def wild(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def pages() -> Iterator[str]:
-    yield from ("/", "/search", "/search?page=2", "/clusters", "/clusters/1", "/clusters/2", "/map", "/report", "/report/queries.html")
+    yield from (
+        "/",
+        "/search",
+        "/search?page=2",
+        "/clusters",
+        "/clusters/1",
+        "/clusters/2",
+        "/map",
+        "/report",
+        "/report/queries.html",
+    )
     for name in TEXTS:
         yield f"/products/h-{name}"
         yield f"/products/r-{name}"
@@ -96,7 +111,7 @@ def pages() -> Iterator[str]:
     yield f"/products/h-script?q={quote_plus(SCRIPT)}"
     yield f"/products/h-long?q={quote_plus(LONG[:500])}"
     yield "/products/v7"
-    yield f"/similar?liked=h-long&disliked=h-script&liked=h-override&liked=bare"
+    yield "/similar?liked=h-long&disliked=h-script&liked=h-override&liked=bare"
     yield f"/products/{quote_plus(SCRIPT)}"
     yield f"/nothing/{quote(LONG[:2000])}"
     yield f"/clusters/{quote(SCRIPT, safe='')}"
@@ -129,7 +144,7 @@ class Watch:
     def note(self, message: Any) -> None:
         # A picture that cannot be had and a page that answers with an error are told by the browser itself, and so is
         # a picture that the Content-Security-Policy keeps out, which is what it is for.
-        expected = ("Failed to load resource", "violates the following Content Security Policy directive: \"img-src")
+        expected = ("Failed to load resource", 'violates the following Content Security Policy directive: "img-src')
         if message.type == "error" and not any(one in message.text for one in expected):
             self.done.append(f"console: {message.text[:200]}")
 
@@ -166,9 +181,19 @@ def test_no_text_breaks_a_page_or_runs_in_it(browser: Any, wild: str, addresses:
 
 def test_the_markup_of_a_catalog_makes_no_element(browser: Any, wild: str) -> None:
     with opened_page(browser, wild) as page:
-        for address in ("/", "/search", f"/search?q={quote_plus(SCRIPT)}", "/products/h-script", "/clusters/1", "/report"):
+        for address in (
+            "/",
+            "/search",
+            f"/search?q={quote_plus(SCRIPT)}",
+            "/products/h-script",
+            "/clusters/1",
+            "/report",
+        ):
             page.goto(address)
-            assert page.evaluate("document.querySelectorAll('[onerror], [onload], script:not([src]):not([type])').length") == 0
+            assert (
+                page.evaluate("document.querySelectorAll('[onerror], [onload], script:not([src]):not([type])').length")
+                == 0
+            )
             assert page.evaluate("[...document.links].filter((one) => !/^(https?|mailto):/.test(one.href)).length") == 0
             assert "{{7*7}}" in page.content() or "49" not in page.title()
 
@@ -207,5 +232,8 @@ def test_harm_would_be_noticed(browser: Any, wild: str) -> None:
         page.evaluate("(text) => { document.querySelector('main').innerHTML = text }", SCRIPT)
         page.wait_for_timeout(300)
         assert any(one.startswith("dialog") for one in watch.done)
-        page.evaluate("(text) => { document.querySelector('main').innerHTML = `<div style='white-space: nowrap'>${text}</div>` }", LONG)
+        page.evaluate(
+            "(text) => { document.querySelector('main').innerHTML = `<div style='white-space: nowrap'>${text}</div>` }",
+            LONG,
+        )
         assert broken(page)

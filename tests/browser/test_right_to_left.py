@@ -217,6 +217,8 @@ def test_the_map_stays_as_it_is(browser: Any, root: str, arabic: str) -> None:
 
 def test_no_sheet_speaks_of_left_and_right() -> None:
     """Only the map's positions and print's paper may; whoever needs another says so here."""
-    physical = re.compile(r"(?<![\w-])(?:(?:margin|padding|border|inset|scroll-\w+)-)?(?:left|right)\s*:|text-align:\s*(?:left|right)|float:\s*(?:left|right)")
+    physical = re.compile(
+        r"(?<![\w-])(?:(?:margin|padding|border|inset|scroll-\w+)-)?(?:left|right)\s*:|text-align:\s*(?:left|right)|float:\s*(?:left|right)"
+    )
     for sheet in sorted((ROOT / "static" / "css").glob("*.css")):
         assert physical.findall(sheet.read_text("utf-8")) == [], sheet.name
