@@ -87,8 +87,9 @@ def usefulness(counts: NDArray[np.int64], carried: float) -> float:
     """Return 0..1, how well a facet narrows a result: the share that has it, times how evenly its values part it.
 
     Evenness is the entropy of the most frequent values. All others are one lump, and so are those that one thing alone
-    has: a facet whose values are nearly unique is as useless as one that has the same value everywhere (frequency, balance and cardinality of Oren,
-    Delbru & Decker 2006, "Extending faceted navigation for RDF data", in one number).
+    has: a facet whose values are nearly unique is as useless as one that has the same value everywhere. It is the
+    frequency, balance and cardinality of Oren, Delbru & Decker (2006, "Extending faceted navigation for RDF data") in
+    one number.
 
     Args:
         counts: (v,) how many of the results have each value.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from search.analysis import words_of
 from search.engine import Engine
 from search.request import SearchRequest, SearchResults
 from web.cards import Card, card_of_hit
@@ -62,6 +63,19 @@ class Listing:
         """Where few products pass, the filters without which there are more."""
         few = self.results.total
         return [one for one in self.applied if (one.brings or 0) > few] if 0 < few < FEW else []
+
+    @property
+    def unknown_words(self) -> list[str]:
+        """Words of the search that no product has."""
+        return self.results.query["unknown_words"]
+
+    @property
+    def known_only(self) -> tuple[str, str] | None:
+        """The search without those words, and its address; None when no other words are left."""
+        left = [word for word in self.request.q.split() if not set(words_of(word)) & set(self.unknown_words)]
+        if not left or not self.unknown_words:
+            return None
+        return " ".join(left), address(self.path, self.request, q=" ".join(left), page=1)
 
     @property
     def uncut(self) -> str:
