@@ -106,7 +106,7 @@ def test_a_template_that_asks_for_a_file_that_is_not_there_is_told(static: Path)
 
 def test_every_module_imports_by_a_relative_path() -> None:
     """An absolute path would leave the version, and be asked for again at every visit."""
-    named = re.compile(r"""(?m)^(?:import|export)\b[^"']*["']([^"']+)["']|\bimport\(["']([^"']+)["']""")
+    named = re.compile(r"""(?m)^(?:import|export)\s[^"';]*\bfrom\s*["']([^"']+)|\bimport\s*\(?\s*["']([^"']+)""")
     scripts = list((Path(__file__).parent.parent / "static" / "js").rglob("*.js"))
     assert scripts
     for script in scripts:
