@@ -218,6 +218,17 @@ def test_an_arrow_key_waits_for_the_suggestions_of_what_is_typed(page: Any) -> N
     page.wait_for_url("**/products/0008")
 
 
+def test_what_an_empty_field_offers_goes_with_the_first_letter(page: Any) -> None:
+    page.route(ANSWERS, lambda route: asked_of(route) or route.fulfill(json=answer("")))  # the letter has no answer
+    page.goto("/clusters")
+    page.focus("#q")
+    page.wait_for_selector("[role=option]")
+    page.keyboard.press("x")
+    assert not page.is_visible(".suggestions")
+    page.keyboard.press("Backspace")
+    page.wait_for_selector("[role=option] >> text=Kitchen")
+
+
 def test_few_questions_are_asked_while_somebody_types_and_none_twice(page: Any) -> None:
     asked: list[str] = []
     page.on("request", lambda request: "/suggest?" in request.url and asked.append(request.url.split("q=")[1]))
