@@ -73,11 +73,9 @@ def test_products_of_one_title_are_suggested_once_with_picture_and_price(tmp_pat
 @pytest.mark.parametrize("typed", ["", "  "])
 def test_nothing_typed_gives_the_departments_with_the_most_products(tmp_path: Path, typed: str) -> None:
     odd = Product("odd", "Odd", category=("1",))
-    found = shop_of(tmp_path, [*SHOP, odd]).suggest(typed, 2)
-    assert found["categories"] == [
-        {"text": "Kitchen", "category": "Kitchen"},
-        {"text": "Clothing", "category": "Clothing"},
-    ]
+    found = shop_of(tmp_path, [*SHOP, odd]).suggest(typed)
+    assert texts(found["categories"]) == ["Kitchen", "Clothing", "Home"]  # not Mugs, and "1" is no name
+    assert found["categories"][0] == {"text": "Kitchen", "category": "Kitchen"}
     assert (found["queries"], found["products"], found["corrected"]) == ([], [], None)
 
 
@@ -107,3 +105,8 @@ def test_a_word_that_exists_but_not_here_gives_way_to_one_like_it(tmp_path: Path
     assert found["corrected"] == "coffee maker"
     assert texts(found["products"]) == ["Drip Coffee Maker"]
     assert shop_of(tmp_path / "b", products).suggest("coffee xyzzy")["products"] == []
+
+
+def test_only_so_much_of_a_word_is_compared_as_was_typed(tmp_path: Path) -> None:
+    shop = shop_of(tmp_path, [Product("1", "Bath Thermostatic Tap"), Product("2", "Bath Mat")])
+    assert shop.suggest("bath thermas")["corrected"] == "bath thermostatic"

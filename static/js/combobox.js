@@ -8,6 +8,7 @@ import { gettext, ngettext } from "./words.js";
 const WAIT_MS = 90; // from the last letter to the question
 const SAY_MS = 700; // from the last answer to its announcement
 const LONGEST = 128; // characters, the most that the server reads
+const HEADER = 80; // CSS pixels that stay free for it
 const LEAST = 3; // suggestions that stay however low the screen is
 const FIELD = -1; // the place of the input among the options
 const LAST = -2; // and of the last of them, while they are not known
@@ -46,7 +47,6 @@ function withAdditionsBold(text, typed) {
 }
 
 const isNarrow = () => matchMedia("(width < 48em)").matches;
-const isTouch = () => matchMedia("(pointer: coarse)").matches;
 
 class Combobox {
   constructor(form) {
@@ -99,7 +99,7 @@ class Combobox {
       this.#ask();
       this.#say(gettext("Recent searches are erased."));
     });
-    form.querySelector(".clear").addEventListener("click", () => {
+    form.querySelector(".clear")?.addEventListener("click", () => {
       input.value = "";
       input.dispatchEvent(new Event("input", { bubbles: true }));
       input.focus();
@@ -166,7 +166,7 @@ class Combobox {
   #show(found, place = FIELD) {
     this.found = found;
     this.options = [];
-    this.typedOf = found.corrected ?? this.typed;
+    this.begun = found.corrected ?? this.typed;
     this.list.replaceChildren(...KINDS.map((kind) => this.#group(kind, found[kind.name] ?? [])).filter(Boolean));
     if (!this.options.length) return this.#hide();
     this.note.hidden = !found.corrected;
@@ -195,8 +195,8 @@ class Combobox {
     // Pictures are as large as the shop has them: not on a phone, where they would cost more than they help.
     const picture = entry.image_url && !isNarrow();
     const image = { src: entry.image_url, alt: "", width: 40, height: 40, decoding: "async", referrerpolicy: "no-referrer" };
-    option.append(picture ? element("span", { class: "picture" }, element("img", image)) : icon(kind.icon));
-    option.append(withAdditionsBold(entry.text, this.typedOf));
+    option.append(picture ? element("span", { class: "picture" }, icon(kind.icon), element("img", image)) : icon(kind.icon));
+    option.append(withAdditionsBold(entry.text, this.begun));
     const above = entry.category?.split(" > ").slice(0, -1).join(" › ");
     const aside = above ? gettext("in %(department)s", { department: above }) : entry.price_text;
     if (aside) option.append(" ", element("span", { class: "aside" }, aside));
@@ -204,15 +204,18 @@ class Combobox {
     return option;
   }
 
-  // The popup has no scrollbar: what the screen has no room for, above the keyboard of a phone, is left out.
+  // The popup has no scrollbar. Where the screen, or a phone's above its keyboard, ends too early, the page moves up
+  // under the header; what is still beyond is left out.
   #fit() {
     const view = visualViewport;
     if (!view || view.scale > 1) return;
-    const isBeyond = () => this.popup.getBoundingClientRect().bottom > view.offsetTop + view.height;
-    if (isBeyond() && isTouch()) this.form.scrollIntoView({ block: "start", behavior: "instant" });
-    while (isBeyond() && this.options.length > LEAST) {
-      const last = this.options.pop();
-      (last.parentElement.childElementCount > 2 ? last : last.parentElement).remove();
+    const beyond = () => this.popup.getBoundingClientRect().bottom - view.offsetTop - view.height;
+    const room = this.form.getBoundingClientRect().top - HEADER;
+    scrollBy({ top: Math.max(0, Math.min(beyond() + 8, room)), behavior: "instant" });
+    while (beyond() > 0 && this.options.length > LEAST) {
+      const fullest = [...this.list.children].reduce((most, one) => (one.childElementCount < most.childElementCount ? most : one));
+      (fullest.childElementCount > 2 ? fullest.lastElementChild : fullest).remove(); // a group has a label
+      this.options = [...this.list.querySelectorAll("[role=option]")];
     }
   }
 

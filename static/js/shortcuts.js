@@ -40,7 +40,7 @@ function goThroughCards(card, step) {
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target.closest(WRITTEN_IN) || document.querySelector("dialog[open]")) return;
+  if (target.closest(WRITTEN_IN)) return;
   const card = target.closest(".cards .card");
   const forward = target.matches(":dir(rtl)") ? "ArrowLeft" : "ArrowRight";
   if (card && key.startsWith("Arrow") && !event.shiftKey) {

@@ -187,6 +187,8 @@ def test_an_old_answer_never_overwrites_a_new_one(page: Any, is_aborted: bool) -
         else:
             route.fulfill(json=answer(asked_of(route), queries=("new",) if asked_of(route) else ()))
 
+    dropped: list[str] = []
+    page.on("requestfailed", lambda request: dropped.append(request.url))
     page.route(ANSWERS, reply)
     if not is_aborted:  # the answer arrives all the same
         page.add_init_script("AbortController.prototype.abort = () => {}")
@@ -201,17 +203,30 @@ def test_an_old_answer_never_overwrites_a_new_one(page: Any, is_aborted: bool) -
     held[0].fulfill(json=answer("co", queries=("old",)))
     page.wait_for_timeout(300)
     assert page.locator("[role=option]").first.inner_text() == "new"
+    assert any(url.endswith("q=co") for url in dropped) == is_aborted
 
 
 def test_an_arrow_key_waits_for_the_suggestions_of_what_is_typed(page: Any) -> None:
     page.goto("/clusters")
     page.focus("#q")
-    page.wait_for_selector("[role=option]")  # of the empty field
-    page.keyboard.type("navy d")
+    page.keyboard.type("c")
+    page.wait_for_selector("[role=option] >> text=Coffee Pot")
+    page.keyboard.type("hef")  # the list is still that of "c"
     page.keyboard.press("ArrowUp")
-    sync_api.expect(page.locator("#q")).to_have_value("Navy Dress")
+    sync_api.expect(page.locator("#q")).to_have_value("Chef's Knife")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/products/0005")
+    page.wait_for_url("**/products/0008")
+
+
+def test_what_an_empty_field_offers_goes_with_the_first_letter(page: Any) -> None:
+    page.route(ANSWERS, lambda route: asked_of(route) or route.fulfill(json=answer("")))  # the letter has no answer
+    page.goto("/clusters")
+    page.focus("#q")
+    page.wait_for_selector("[role=option]")
+    page.keyboard.press("x")
+    assert not page.is_visible(".suggestions")
+    page.keyboard.press("Backspace")
+    page.wait_for_selector("[role=option] >> text=Kitchen")
 
 
 def test_few_questions_are_asked_while_somebody_types_and_none_twice(page: Any) -> None:
@@ -237,6 +252,15 @@ def test_one_polite_region_says_how_many_and_how_to_reach_them_once_the_typing_r
     sync_api.expect(status).not_to_be_empty()
     count = page.locator("[role=option]").count()
     assert page.evaluate("window.said") == [f"{count} suggestions. Press the down arrow to reach them."]
+
+
+def test_nothing_is_said_of_suggestions_that_are_gone(page: Any) -> None:
+    page.goto("/clusters")
+    page.locator("#q").press_sequentially("coffe")
+    page.wait_for_selector("[role=option] b")
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(900)  # longer than an announcement waits
+    assert page.locator(".search [role=status]").inner_text() == ""
 
 
 def test_the_groups_have_names_and_an_open_popup_has_no_fault_that_axe_knows(page: Any) -> None:
@@ -394,6 +418,7 @@ def test_whatever_lies_in_the_storage_is_borne(page: Any, stored: str, offered: 
     assert kept(page) == offered
     page.goto("/search?q=coffee")
     assert kept(page) == ["coffee", *offered][:8]
+    assert len(page.evaluate("JSON.parse(localStorage.getItem('aisle.recent'))")) <= 8
     assert complaints == []
 
 
@@ -465,11 +490,24 @@ def test_on_a_phone_the_suggestions_fit_what_the_keyboard_leaves_and_are_tapped(
         assert box["y"] + box["height"] <= 440
         options = phone.locator("[role=option]")
         assert options.count() >= 3
+        assert phone.locator("[role=group]").count() == 2  # a search and a product
         assert all(option.bounding_box()["height"] >= 24 for option in options.all())
         assert phone.evaluate("document.documentElement.scrollWidth") <= 360
         assert phone.locator(".suggestions").evaluate("box => box.scrollHeight <= box.clientHeight + 2")
         options.first.tap()
         phone.wait_for_url("**/search?q=coffee+pot")
+
+
+def test_on_a_low_screen_the_page_moves_so_that_field_and_suggestions_are_both_seen(browser: Any, root: str) -> None:
+    with opened_page(browser, root, viewport={"width": 1280, "height": 560}) as page:
+        fixed(page)
+        page.goto("/")
+        page.locator("#q").press_sequentially("cof")
+        page.wait_for_selector("[role=option] >> text=Coffee Pot 7")
+        assert page.locator("[role=option]").count() == 4  # none is left out
+        popup, field = page.locator(".suggestions").bounding_box(), page.locator("#q").bounding_box()
+        assert popup["y"] + popup["height"] <= 560
+        assert field["y"] >= page.locator(".top").bounding_box()["height"]
 
 
 # -- the map --
