@@ -103,7 +103,19 @@ def overlapping_texts(page: Any) -> list[str]:
         + """
       scrollTo(0, 0);
       const fixed = (one) => { for (; one; one = one.parentElement) if (/fixed|sticky/.test(getComputedStyle(one).position)) return true; return false; };
-      const still = texts.filter(([, , one]) => !fixed(one)).sort((a, b) => a[1].top - b[1].top);
+      // What has been scrolled out of a box of its own, or not yet into it, lies over nothing.
+      const shown = (box, one) => {
+        let { left, right, top, bottom } = box;
+        for (; one && one !== document.body; one = one.parentElement) {
+          if (getComputedStyle(one).overflowX === 'visible') continue;
+          const hole = one.getBoundingClientRect();
+          [left, right] = [Math.max(left, hole.left), Math.min(right, hole.right)];
+          [top, bottom] = [Math.max(top, hole.top), Math.min(bottom, hole.bottom)];
+        }
+        return { left, right, top, bottom, height: bottom - top };
+      };
+      const still = texts.filter(([, , one]) => !fixed(one)).map(([words, box, one, node]) => [words, shown(box, one), one, node])
+        .filter(([, box]) => box.right > box.left && box.bottom > box.top).sort((a, b) => a[1].top - b[1].top);
       const pairs = [];
       still.forEach(([words, box, , node], index) => {
         for (const [others, other, , second] of still.slice(index + 1)) {
@@ -126,13 +138,15 @@ def lost(page: Any) -> list[str]:
 
 
 def violations(page: Any) -> list[str]:
-    """Return what axe finds wrong, best practice included: the rule, where, and what it measured."""
+    """Return what axe finds wrong, best practice included: each rule, how often, where first, and what it measured."""
     axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs: axe-playwright-python")
     found = axe_api.Axe().run(page, options={"rules": RULES}).response
     assert len(found["passes"]) > 10  # it has looked
     return [
-        f"{one['id']}: {node['target']} {node.get('failureSummary', '')}" for one in found["violations"] for node in one["nodes"]
-    ]  # fmt: skip
+        f"{one['id']}, {len(one['nodes'])} times: {one['nodes'][0]['target']} "
+        + " ".join(one["nodes"][0].get("failureSummary", "").split())
+        for one in found["violations"]
+    ]
 
 
 def go(page: Any, address: str) -> None:

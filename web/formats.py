@@ -36,6 +36,11 @@ def number_text(number: float) -> str:
     return format_decimal(number, locale=current_locale())
 
 
+def rating_text(rating: float) -> str:
+    """Return "4.0"."""
+    return format_decimal(rating, format="0.0#", locale=current_locale())
+
+
 def hundredths(number: float) -> str:
     """Return "0.62"."""
     return format_decimal(number, format="0.00", locale=current_locale())
@@ -64,5 +69,5 @@ def stars_width(rating: float) -> int:
 
 
 FILTERS: dict[str, Any] = {
-    "price": price_text, "number": number_text, "counted": counted, "stars_width": stars_width,
+    "price": price_text, "number": number_text, "rating": rating_text, "counted": counted, "stars_width": stars_width,
 }  # fmt: skip

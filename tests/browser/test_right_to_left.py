@@ -28,6 +28,7 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parent.parent.parent
 PHONE = {"width": 390, "height": 844}
 ACCENTED = str.maketrans("aceginorstuyACEGINORSTUY", "åçéğîñöŕšţüýÅÇÉĞÎÑÖŔŠŢÜÝ")
+ACCENTS = {chr(code) for code in ACCENTED.values()}
 # What a translation keeps as it is: places to be filled, tags, entities.
 KEPT = re.compile(r"%\(\w+\)[sd]|<[^>]+>|&\w+;|%%")
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None, "pgettext": ((1, "c"), 2)}
@@ -85,18 +86,18 @@ def catalog_texts() -> str:
     return "\n".join(texts).lower()
 
 
-# Every text of a page with its element: what is read, what is read out, and what is told to the browser.
+# Every text of a page with its element, but for what somebody said: what is read, what is read out, and what is told to the browser.
 TEXTS = """() => {
   const found = [["title", document.title], ["description", document.querySelector("meta[name=description]")?.content ?? ""]];
-  const isEnglish = (one) => one.closest('[lang="en"], script, style, noscript, template, code, input[type=hidden]');
+  const isEnglish = (one) => one.closest('[lang="en"], script, style, noscript, template, code, q, input[type=hidden]');
   const shown = (one) => one.checkVisibility({ visibilityProperty: true });
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const { data, parentElement } = walker.currentNode;
-    if (data.trim() && !isEnglish(parentElement) && (shown(parentElement) || parentElement.closest("option"))) found.push([parentElement.outerHTML.slice(0, 100), data]);
+    if (data.trim() && !isEnglish(parentElement) && (shown(parentElement) || parentElement.closest("option"))) found.push([parentElement.outerHTML.slice(0, 60), data]);
   }
   for (const name of ["aria-label", "placeholder", "title", "alt", "aria-roledescription", "aria-valuetext"])
-    for (const one of document.querySelectorAll(`[${name}]`)) if (!isEnglish(one)) found.push([one.outerHTML.slice(0, 100), one.getAttribute(name)]);
+    for (const one of document.querySelectorAll(`[${name}]`)) if (!isEnglish(one)) found.push([one.outerHTML.slice(0, 60), one.getAttribute(name)]);
   return found;
 }"""
 
@@ -119,9 +120,10 @@ def untranslated(page: Any, query: str) -> list[str]:
         for name in ALLOWED:
             rest = rest.replace(name, "")
         phrases = [one.strip(" .,:;·…–—()“”\"'\n") for one in re.split(r"[\n·,:()]", rest)]
-        wrong = [one for one in phrases if re.search("[A-Za-z]", one) and one.lower() not in known]
+        # An accent shows that a phrase was part of a message, whose brackets stand in another element.
+        wrong = [one for one in phrases if re.search("[A-Za-z]", one) and not set(one) & ACCENTS and one.lower() not in known]
         found += [f"{one!r} in {where}" for one in wrong]
-    return found
+    return sorted(set(found))
 
 
 def query_of(address: str) -> str:
