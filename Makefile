@@ -5,7 +5,7 @@ PORT ?= 8000
 CATALOG ?=
 BIN := .venv/bin
 
-.PHONY: run test setup build evaluate bench check strings clean
+.PHONY: run test setup build evaluate bench screenshots check strings clean
 run: setup  ## build the sample catalog (or CATALOG=path) if nothing is live, then serve it
 	$(BIN)/python -m indexer build $(if $(CATALOG),$(CATALOG) --if-changed,catalog/products.csv --if-none)
 	AISLE_HOST=$(HOST) AISLE_PORT=$(PORT) $(BIN)/python app.py
@@ -29,6 +29,9 @@ evaluate: setup  ## the README's table: Aisle beside its plain parts, on every j
 
 bench: setup  ## how long an answer of the live release takes
 	$(BIN)/python bench/latency.py
+
+screenshots: setup  ## every page of the live release in three widths and two schemes, in instance/screenshots/
+	$(BIN)/python bench/screenshots.py
 
 check: setup  ## lint and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

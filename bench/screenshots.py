@@ -19,7 +19,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from web.settings import Settings
 WIDTHS = {390: 844, 768: 1024, 1280: 900}  # CSS pixels and the height of the window
 SCHEMES = ("light", "dark")
 LONGEST = 2600  # CSS pixels of a page that are pictured
+DOCS = ("results", "map")  # the README's pictures: the first window of these pages
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
 
 
@@ -59,6 +60,17 @@ def type_into_field(text: str) -> Callable[[Page], object]:
     return prepare
 
 
+def open_filters(page: Page) -> None:
+    """Press the button that opens the filters on a phone."""
+    page.locator(".filters-open").click()
+    page.wait_for_selector("dialog[open], #filters:target")
+
+
+def wait_for_dots(page: Page) -> None:
+    """Wait until the map has been drawn."""
+    page.wait_for_selector("canvas[data-drawn]", state="attached")
+
+
 def shots_of(root: str, query: str) -> list[Shot]:
     """Return every page of the shop at `root`, asked for products it has."""
     found = asked(f"{root}/api/v1/search?{urllib.parse.urlencode({'q': query})}")
@@ -67,14 +79,14 @@ def shots_of(root: str, query: str) -> list[Shot]:
     cluster = asked(f"{root}/api/v1/clusters")["clusters"][1]["id"]
     q = urllib.parse.quote_plus(query)
     category = urllib.parse.quote_plus(found["hits"][0]["product"]["category"][0])
-    drawn = [("canvas[data-drawn]", "attached")]
     return [
         Shot("start", "/"),
         Shot("suggestions", "/clusters", type_into_field(query[:3]), is_whole=False),
         Shot("results", f"/search?q={q}"),
         Shot("results-filtered", f"/search?q={q}&price_max=1000&f.category={category}"),
         Shot("results-weak", "/search?q=pet+insurance"),
-        Shot("filters", f"/search?q={q}#filters", widths=(390, 768), is_whole=False),
+        Shot("results-list", f"/search?q={q}&view=list"),
+        Shot("filters", f"/search?q={q}", open_filters, widths=(390, 768), is_whole=False),
         Shot("nothing", f"/search?q={q}&price_max=0.01"),
         Shot("product", f"/products/{product}"),
         Shot("product-asked", f"/products/{product}?q={q}"),
@@ -112,11 +124,11 @@ def serving(root: str | None) -> Iterator[str]:
     server.shutdown()
 
 
-def take(browser: Browser, root: str, shot: Shot, width: int, scheme: Any, path: Path, language: str = "en-US") -> None:
+def take(browser: Browser, root: str, shot: Shot, width: int, scheme: Any, path: Path) -> None:
     """Write one picture; all that is lazy has been scrolled into view before."""
     size: Any = {"width": width, "height": WIDTHS[width]}
     context = browser.new_context(
-        base_url=root, viewport=size, color_scheme=scheme, has_touch=width < 800, locale=language,
+        base_url=root, viewport=size, color_scheme=scheme, has_touch=width < 800, locale="en-US",
         reduced_motion="reduce",
     )  # fmt: skip
     page = context.new_page()
@@ -182,6 +194,9 @@ def main() -> None:
                 for width in set(shot.widths) & set(options.widths):
                     take(browser, root, shot, width, scheme, options.out / f"{shot.name}-{width}-{scheme}.png")
             print(shot.name, flush=True)
+        for shot in shots:
+            if options.docs and shot.name in DOCS:
+                take(browser, root, replace(shot, is_whole=False), 1280, "light", ROOT / "docs" / f"{shot.name}.png")
         browser.close()
     print(f"all of them: {write_sheet(options.out, shots)}")
 
