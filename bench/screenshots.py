@@ -29,8 +29,8 @@ from werkzeug.serving import make_server
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from app import create_app
-from web.settings import Settings
+from app import create_app  # noqa: E402
+from web.settings import Settings  # noqa: E402
 
 WIDTHS = {390: 844, 768: 1024, 1280: 900}  # CSS pixels and the height of the window
 SCHEMES = ("light", "dark")
@@ -93,10 +93,8 @@ def shots_of(root: str, query: str) -> list[Shot]:
         Shot("similar", f"/similar?liked={product}&disliked={disliked}"),
         Shot("clusters", "/clusters"),
         Shot("cluster", f"/clusters/{cluster}"),
-        Shot("map", "/map", lambda page: [page.wait_for_selector(css, state=state) for css, state in drawn]),
-        Shot(
-            "map-asked", f"/map?q={q}", lambda page: [page.wait_for_selector(css, state=state) for css, state in drawn]
-        ),
+        Shot("map", "/map", wait_for_dots),
+        Shot("map-asked", f"/map?q={q}", wait_for_dots),
         Shot("report", "/report"),
         Shot("report-queries", "/report/queries.html"),
         Shot("error-404", "/products/there-is-no-such-thing"),

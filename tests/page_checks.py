@@ -12,6 +12,7 @@ ADDRESSES = {
     "start": "/",
     "results": "/search?q=red+gown",
     "everything": "/search",
+    "list": "/search?view=list",
     "filtered": "/search?q=coffee&f.brand=Brand+01&price_max=500",
     "read": "/search?q=red+gown+under+%24130",
     "weak": "/search?q=insurance",
@@ -52,7 +53,8 @@ _SEEN = """
     if (!one.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
-    for (const box of range.getClientRects()) if (box.width > 1 && box.height > 1) texts.push([node.data.trim().slice(0, 40), box, one, node]);
+    const boxes = [...range.getClientRects()].filter((box) => box.width > 1 && box.height > 1);
+    boxes.forEach((box) => texts.push([node.data.trim().slice(0, 40), box, one, node]));
   }
 """
 
@@ -64,7 +66,8 @@ def widest(page: Any) -> list[str]:
       if (root.scrollWidth <= edge) return [];
       const wide = [...document.querySelectorAll('body *')].filter((one) => {
         const box = one.getBoundingClientRect();
-        return box.width && (box.right > edge + 1 || box.left < -1) && ![...one.children].some((child) => child.getBoundingClientRect().right > edge + 1);
+        const isInner = ![...one.children].some((child) => child.getBoundingClientRect().right > edge + 1);
+        return box.width && (box.right > edge + 1 || box.left < -1) && isInner;
       });
       return [`${root.scrollWidth} of ${edge}`, ...wide.slice(0, 5).map((one) => one.outerHTML.slice(0, 80))];
     }""")
@@ -83,7 +86,8 @@ def clipped_texts(page: Any) -> list[str]:
           const style = getComputedStyle(around);
           if (!/hidden|clip/.test(style.overflowX + style.overflowY) || style.webkitLineClamp !== 'none') continue;
           const hole = around.getBoundingClientRect();
-          if (box.right > hole.right + 2 || box.left < hole.left - 2 || box.bottom > hole.bottom + 3 || box.top < hole.top - 3) {
+          const isWide = box.right > hole.right + 2 || box.left < hole.left - 2;
+          if (isWide || box.bottom > hole.bottom + 3 || box.top < hole.top - 3) {
             cut.push(`${words} in ${around.outerHTML.slice(0, 60)}`);
             break;
           }
@@ -102,7 +106,9 @@ def overlapping_texts(page: Any) -> list[str]:
         + _SEEN
         + """
       scrollTo(0, 0);
-      const fixed = (one) => { for (; one; one = one.parentElement) if (/fixed|sticky/.test(getComputedStyle(one).position)) return true; return false; };
+      const fixed = (one) => {
+        for (; one; one = one.parentElement) if (/fixed|sticky/.test(getComputedStyle(one).position)) return true;
+      };
       // What has been scrolled out of a box of its own, or not yet into it, lies over nothing.
       const shown = (box, one) => {
         let { left, right, top, bottom } = box;
@@ -114,7 +120,8 @@ def overlapping_texts(page: Any) -> list[str]:
         }
         return { left, right, top, bottom, height: bottom - top };
       };
-      const still = texts.filter(([, , one]) => !fixed(one)).map(([words, box, one, node]) => [words, shown(box, one), one, node])
+      const still = texts.filter(([, , one]) => !fixed(one))
+        .map(([words, box, one, node]) => [words, shown(box, one), one, node])
         .filter(([, box]) => box.right > box.left && box.bottom > box.top).sort((a, b) => a[1].top - b[1].top);
       const pairs = [];
       still.forEach(([words, box, , node], index) => {
@@ -123,7 +130,8 @@ def overlapping_texts(page: Any) -> list[str]:
           const across = Math.min(box.right, other.right) - Math.max(box.left, other.left);
           const down = Math.min(box.bottom, other.bottom) - other.top;
           // Boxes of lines set close together share a few pixels; letters do not.
-          if (node !== second && across > 2 && down > 0.45 * Math.min(box.height, other.height)) pairs.push(`${words} / ${others}`);
+          const lies = across > 2 && down > 0.45 * Math.min(box.height, other.height);
+          if (node !== second && lies) pairs.push(`${words} / ${others}`);
         }
       });
       return pairs.slice(0, 5);
@@ -132,9 +140,32 @@ def overlapping_texts(page: Any) -> list[str]:
     return found
 
 
+def broken_words(page: Any) -> list[str]:
+    """Return short words that are broken in two, because what is beside them takes their room."""
+    found: list[str] = page.evaluate(
+        "() => {"
+        + _SEEN
+        + """
+      const broken = new Set();
+      for (const [, , one, node] of texts) {
+        for (const { 0: word, index } of node.data.matchAll(/[\\p{L}\\p{N}$.,]{2,12}(?![\\p{L}\\p{N}\\p{M}])/gu)) {
+          if (/[\\p{L}\\p{N}]/u.test(node.data[index - 1] ?? " ")) continue;
+          const range = document.createRange();
+          range.setStart(node, index);
+          range.setEnd(node, index + word.length);
+          const tops = [...range.getClientRects()].filter((box) => box.width > 0).map((box) => box.top);
+          if (Math.max(...tops) - Math.min(...tops) > 6) broken.add(`broken: ${word} in ${one.outerHTML.slice(0, 60)}`);
+        }
+      }
+      return [...broken].slice(0, 5);
+    }"""
+    )
+    return found
+
+
 def lost(page: Any) -> list[str]:
-    """Return what of a page's text goes beyond the window, is cut off, or lies over other text."""
-    return [*widest(page), *clipped_texts(page), *overlapping_texts(page)]
+    """Return what of a page's text goes beyond the window, is cut off, lies over other text, or is broken."""
+    return [*widest(page), *clipped_texts(page), *overlapping_texts(page), *broken_words(page)]
 
 
 def violations(page: Any) -> list[str]:

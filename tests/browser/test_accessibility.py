@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -68,14 +69,19 @@ MARK = """() => {
   // Of a group of radio buttons Tab reaches one, the chosen or else the first; arrow keys go on from there.
   const isStop = (one) => {
     if (one.type !== 'radio') return true;
-    const group = [...document.querySelectorAll(`input[type=radio][name="${one.name}"]`)].filter((other) => other.form === one.form);
+    const named = document.querySelectorAll(`input[type=radio][name="${one.name}"]`);
+    const group = [...named].filter((other) => other.form === one.form);
     return one === (group.find((other) => other.checked) ?? group[0]);
   };
   const kinds = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]:not([tabindex="-1"])';
   const all = [...document.querySelectorAll(kinds)].filter((one) =>
-    !one.disabled && one.tabIndex >= 0 && isStop(one) && one.checkVisibility({ visibilityProperty: true }) && one.getClientRects().length);
+    !one.disabled && one.tabIndex >= 0 && isStop(one) && one.getClientRects().length &&
+    one.checkVisibility({ visibilityProperty: true }));
   const look = (one) => {
-    const of = (pseudo) => { const s = getComputedStyle(one, pseudo); return [s.outlineStyle === 'none' ? '' : s.outline, s.boxShadow, s.borderColor].join(); };
+    const of = (pseudo) => {
+      const { outlineStyle, outline, boxShadow, borderColor } = getComputedStyle(one, pseudo);
+      return [outlineStyle === 'none' ? '' : outline, boxShadow, borderColor].join();
+    };
     return of(null) + '|' + of('::after');
   };
   window.lookOf = look;
@@ -123,7 +129,7 @@ def focus_is_painted(page: Any, number: int) -> bool:
     return bool(one.screenshot() != plain)
 
 
-@pytest.mark.parametrize("address", [address for name, address in ADDRESSES.items() if name != "everything"])
+@pytest.mark.parametrize("address", [address for name, address in ADDRESSES.items() if name not in ("everything", "pages")])
 def test_the_keyboard_reaches_everything_in_the_order_it_is_seen(browser: Any, root: str, address: str) -> None:
     with opened_page(browser, root, viewport=WIDE, reduced_motion="reduce") as page:
         go(page, address)
@@ -137,7 +143,7 @@ def test_the_keyboard_reaches_everything_in_the_order_it_is_seen(browser: Any, r
         # The next stop is below or beside the last: above it only where a column to the right begins.
         backwards = [
             (one["what"], following["what"])
-            for one, following in zip(stops, stops[1:], strict=False)
+            for one, following in pairwise(stops)
             if following["bottom"] < one["top"] and following["left"] < one["left"] - 1
         ]
         assert backwards == []
@@ -180,7 +186,7 @@ def test_the_filter_sheet_holds_what_the_keyboard_needs(phone: Any) -> None:
 
 # -- enlarged, reflowed, spaced ----------------------------------------------------------------------------------------
 
-# Width, height and what it stands for: from a small phone to a large desk, and a window of 1280 by 900 at 200 and 400 %.
+# From a small phone to a large desk, and a window of 1280 by 900 at 200 and 400 %.
 WINDOWS = {
     "zoomed to 400 %": (320, 225), "small phone": (320, 640), "large phone": (414, 896), "zoomed to 200 %": (640, 450),
     "tablet": (768, 1024), "small desk": (1024, 768), "large desk": (1920, 1080),

