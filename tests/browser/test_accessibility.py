@@ -129,7 +129,9 @@ def focus_is_painted(page: Any, number: int) -> bool:
     return bool(one.screenshot() != plain)
 
 
-@pytest.mark.parametrize("address", [address for name, address in ADDRESSES.items() if name not in ("everything", "pages")])
+@pytest.mark.parametrize(
+    "address", [address for name, address in ADDRESSES.items() if name not in ("everything", "pages")]
+)
 def test_the_keyboard_reaches_everything_in_the_order_it_is_seen(browser: Any, root: str, address: str) -> None:
     with opened_page(browser, root, viewport=WIDE, reduced_motion="reduce") as page:
         go(page, address)

@@ -122,7 +122,7 @@ def untranslated(page: Any, query: str) -> list[str]:
         rest = outside_brackets(text)
         for name in ALLOWED:
             rest = rest.replace(name, "")
-        phrases = [one.strip(" .,:;·…–—()“”\"'\n") for one in re.split(r"[\n·,:()]", rest)]
+        phrases = [one.strip(" .,:;·…–—()“”\"'\n") for one in re.split(r"[\n·,:()›]", rest)]
         # An accent shows that a phrase was part of a message, whose brackets stand in another element.
         wrong = [
             one for one in phrases if re.search("[A-Za-z]", one) and not set(one) & ACCENTS and one.lower() not in known
