@@ -92,13 +92,18 @@ def test_every_attribute_on_a_card_can_be_filtered_by(client: FlaskClient) -> No
     assert {"price_min", "price_max", "rating_min", "in_stock", "f.color"} <= named
 
 
-def test_the_row_above_the_results_leads_to_what_it_says(client: FlaskClient) -> None:
-    row = client.get("/search").text.split('aria-label="Quick filters"', 1)[1].split('<div class="split"', 1)[0]
+def test_the_row_above_the_results_leads_to_what_it_says(tmp_path: Path) -> None:
+    lamps = [Product(f"l{n}", "Lamp", attributes={"Color": (("red", "blue")[n % 3 > 0],)}) for n in range(12)]
+    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "lamps", lamps)))).test_client()
+    row = client.get("/search?q=lamp").text.split('aria-label="Quick filters"', 1)[1].split('<div class="split"', 1)[0]
     chips = Document(row).all("a")
-    assert chips
     counts = [int(part.split("<")[0]) for part in row.split('<span class="count">')[1:]]
+    assert counts == [6, 6, 8, 4]  # two groups, two colors
     for chip, count in zip(chips, counts, strict=True):
         assert cards(page(client, chip["href"])) == count
+    few = client.get("/search?q=lamp&f.color=red").text
+    assert "Quick filters" in few  # chosen, it stays, however few are left
+    assert "Quick filters" not in client.get("/search?q=lamp&price_max=1").text
 
 
 # -- ways on --
