@@ -68,7 +68,7 @@ function makeSlider(box) {
 
 let focusedThumb = "";
 function ready() {
-  document.querySelectorAll("[data-edges]").forEach(makeSlider);
+  document.querySelectorAll("[data-edges]:has(.slider[hidden])").forEach(makeSlider);
   if (focusedThumb) document.getElementById(focusedThumb)?.focus({ preventScroll: true });
   focusedThumb = "";
 }
