@@ -121,7 +121,8 @@ class Engine:
         return SearchResults(
             request=request,
             query={"text": request.q, "search_text": read.search_text, "corrected": read.corrected,
-                   "did_you_mean": read.did_you_mean, "constraints": [one.as_json() for one in read.constraints]},
+                   "did_you_mean": read.did_you_mean, "constraints": [one.as_json() for one in read.constraints],
+                   "unknown_words": self.release.interpreter.unknown_words(read.search_text)},
             query_id=uuid.uuid4().hex,
             release=self.release.name,
             mode=mode,

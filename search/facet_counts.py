@@ -44,7 +44,7 @@ def facets_json(
         QueryError: a facet is asked for that this catalog does not have.
     """
     told: dict[str, dict[str, Any]] = {}
-    for name in _wanted(index, request, rows):
+    for name in _wanted(index, request, rows, folding):
         counted = rows_without(name) if _is_chosen(name, request) else rows
         if name not in index.numbers:
             selected, find = request.filters.get(name, ()), request.find.get(name, "")
@@ -62,7 +62,7 @@ def _is_chosen(name: str, request: SearchRequest) -> bool:
     return request.rating_min is not None if name == "rating" else bool(request.filters.get(name))
 
 
-def _wanted(index: FacetIndex, request: SearchRequest, rows: Rows) -> list[str]:
+def _wanted(index: FacetIndex, request: SearchRequest, rows: Rows, folding: Folding | None) -> list[str]:
     """Return the names of the facets to tell: category, price and rating first, then the chosen and the most useful."""
     if request.facets is not None:
         for name in request.facets:
@@ -76,8 +76,9 @@ def _wanted(index: FacetIndex, request: SearchRequest, rows: Rows) -> list[str]:
     least = max(1, FACET_SHARE * len(rows))
     common = [name for name in carried if carried[name] >= least]
     weighed = sorted(common, key=lambda name: -carried[name])[:WEIGHED_FACETS]
-    worth = {name: usefulness(other[name].counts(rows), carried[name] / len(rows)) for name in weighed}
-    best = [*chosen, *sorted(weighed, key=lambda name: -worth[name])][: max(SHOWN_FACETS, len(chosen))]
+    worth = {name: usefulness(other[name].counts(rows, folding), carried[name] / len(rows)) for name in weighed}
+    telling = [name for name in weighed if worth[name] > 0]
+    best = [*chosen, *sorted(telling, key=lambda name: -worth[name])][: max(SHOWN_FACETS, len(chosen))]
     brand = ["brand"] if "brand" in other and "brand" not in best else []  # told always, as programs expect it
     return [*fixed, *best, *brand]
 
@@ -85,18 +86,20 @@ def _wanted(index: FacetIndex, request: SearchRequest, rows: Rows) -> list[str]:
 def usefulness(counts: NDArray[np.int64], carried: float) -> float:
     """Return 0..1, how well a facet narrows a result: the share that has it, times how evenly its values part it.
 
-    Evenness is the entropy of the most frequent values, all others lumped together, so that a facet whose values are
-    nearly unique is as useless as one that has the same value everywhere (frequency, balance and cardinality of Oren,
-    Delbru & Decker 2006, "Extending faceted navigation for RDF data", in one number).
+    Evenness is the entropy of the most frequent values. All others are one lump, and so are those that one thing alone
+    has: a facet whose values are nearly unique is as useless as one that has the same value everywhere. It is the
+    frequency, balance and cardinality of Oren, Delbru & Decker (2006, "Extending faceted navigation for RDF data") in
+    one number.
 
     Args:
         counts: (v,) how many of the results have each value.
         carried: share of the results that have any.
     """
-    ordered = np.sort(counts[counts > 0])[::-1]
-    if len(ordered) < 2:
+    shared = np.sort(counts[counts > 1])[::-1][:SEEN_VALUES]
+    total = counts.sum()
+    if total == 0:
         return 0.0
-    shares = np.append(ordered[:SEEN_VALUES], ordered[SEEN_VALUES:].sum()) / ordered.sum()
+    shares = np.append(shared, total - shared.sum()) / total
     shares = shares[shares > 0]
     return float(carried * -(shares * np.log(shares)).sum() / np.log(SEEN_VALUES + 1))
 

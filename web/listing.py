@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from search.analysis import words_of
 from search.engine import Engine
-from search.facets import PATH_SEPARATOR
 from search.request import SearchRequest, SearchResults
 from web.cards import Card, card_of_hit
-from web.narrowing import Applied, Chip, Group, applied_of, chips_of, groups_of
+from web.narrowing import Group, groups_of
 from web.paging import More, earlier_hits, more_of
-from web.readings import Spelling, spelling_of
+from web.readings import FEW, Applied, Spelling, applied_of, spelling_of
+from web.related import Link, Related, category_link, related_to
+from web.shortcuts import Key, keys_of
 from web.urls import PageRequest, address, page_pairs, page_request_of, reachable_pages
 
 SORT_LABELS = {
@@ -37,7 +39,7 @@ class Listing:
     results: SearchResults
     cards: list[Card]
     groups: list[Group]
-    chips: list[Chip]
+    keys: list[Key]
     spelling: Spelling
     applied: list[Applied]
     cleared: str
@@ -50,17 +52,43 @@ class Listing:
     more: More
     views: list[tuple[str, str]]
     kept: list[tuple[str, str]]
-    has_stock: bool
+    in_stock: int | None  # how many are not out of stock; None where all are not
+    related: Related
 
     @property
-    def categories(self) -> list[tuple[str, int, str]]:
-        """(name, products, address) of the categories nearest to words that found nothing."""
-        nearby = (self.results.rescue or {}).get("categories", [])
-        return [
-            (one["category"].replace(PATH_SEPARATOR, " › "), one["count"],
-             address("/search", SearchRequest(filters={"category": (one["category"],)})))
-            for one in nearby
-        ]  # fmt: skip
+    def nearby(self) -> list[Link]:
+        """The categories nearest to words that found nothing."""
+        found = (self.results.rescue or {}).get("categories", [])
+        return [category_link(one["category"], one["count"]) for one in found]
+
+    @property
+    def relaxing(self) -> list[Applied]:
+        """Where few products pass, the filters without which there are more."""
+        few = self.results.total
+        return [one for one in self.applied if (one.brings or 0) > few] if 0 < few < FEW else []
+
+    @property
+    def unknown_words(self) -> list[str]:
+        """Words of the search that no product has."""
+        return self.results.query["unknown_words"]
+
+    @property
+    def known_only(self) -> tuple[str, str] | None:
+        """The search without those words, and its address; None when no other words are left."""
+        left = [word for word in self.request.q.split() if not set(words_of(word)) & set(self.unknown_words)]
+        if not left or not self.unknown_words:
+            return None
+        return " ".join(left), address(self.path, self.request, q=" ".join(left), page=1)
+
+    @property
+    def uncut(self) -> str:
+        """The address of these results with the less relevant."""
+        return address(self.path, self.request, cutoff=False, page=1)
+
+    @property
+    def cut(self) -> str:
+        """The address of these results without the less relevant."""
+        return address(self.path, self.request, cutoff=True, page=1)
 
     @property
     def on_map(self) -> str:
@@ -89,9 +117,9 @@ def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") ->
         results=results,
         cards=[card_of_hit(engine, hit, request) for hit in hits],
         groups=groups_of(results, request, path),
-        chips=chips_of(results, path),
+        keys=keys_of(results, request, path),
         spelling=spelling_of(results, path),
-        applied=applied_of(engine, request, path, results.rescue),
+        applied=applied_of(engine, results, path),
         cleared=address(path, cleared),
         cleared_total=engine.total(cleared) if is_nothing and request != cleared else None,
         sorts=_sorts(engine, request),
@@ -102,13 +130,24 @@ def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") ->
         more=more_of(results, replace(request, first=asked.first), path, last),
         views=_views(request, path),
         kept=_kept(request, path),
-        has_stock="availability" in engine.release.facets.values,
+        in_stock=_in_stock(engine, results),
+        related=related_to(engine, results),
     )
 
 
 def _views(request: PageRequest, path: str) -> list[tuple[str, str]]:
     """Return (name, address) of each way to lay the results out."""
     return [(view, address(path, request, view=view)) for view in ("grid", "list")]
+
+
+def _in_stock(engine: Engine, results: SearchResults) -> int | None:
+    """Return how many of the results are not out of stock; None where choosing that changes nothing."""
+    if results.request.in_stock:
+        return results.total
+    rows = results.rows[engine.release.facets.in_stock()[results.rows]]
+    folding = engine.release.folding
+    count = len(rows) if folding is None else folding.count(rows)
+    return count if len(rows) < len(results.rows) else None
 
 
 def _sorts(engine: Engine, request: SearchRequest) -> list[tuple[str, str]]:
@@ -121,7 +160,7 @@ def _sorts(engine: Engine, request: SearchRequest) -> list[tuple[str, str]]:
 
 def _kept(request: SearchRequest, path: str) -> list[tuple[str, str]]:
     """Return the parameters that the filter form carries along unseen; those it has fields for are left out."""
-    in_form = {"price_min", "price_max", "in_stock", "sort", "page"}
+    in_form = {"price_min", "price_max", "rating_min", "in_stock", "sort", "page"}
     is_cluster_page = path.startswith("/clusters/")
     in_form |= {f"find.{name}" for name in request.find}
     return [

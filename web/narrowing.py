@@ -1,35 +1,22 @@
-"""What narrows a page of results: facets to choose from, filters in force, clusters among the results."""
+"""The facets of the sidebar as the templates need them: values to tick, branches, bars of prices, steps of ratings."""
 
 from __future__ import annotations
 
-import itertools
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from search.conditions import Condition, conditions_of, without_value
-from search.engine import Engine
+from search.conditions import without_value
 from search.facets import PATH_SEPARATOR
 from search.request import SearchRequest, SearchResults
 from web.cards import Trait, trait
-from web.formats import price_text
-from web.readings import said_of
+from web.readings import facet_label
 from web.urls import address, with_value
 
-SHOWN_VALUES = 7  # of a facet, before "show more"
+SHOWN_VALUES = 6  # of a facet, before "show more"
 LONG_FACET = 15  # values from which one may look for one by its letters
-SHOWN_CHIPS = 10
-ENOUGH_TO_NARROW = 8  # fewer results than this are seen at a glance
+WHOLE_AMOUNTS = 20  # a slider over dearer things than this goes by whole amounts
 HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 240, 44
-
-
-@dataclass(frozen=True)
-class Applied:
-    """One filter in force, the address without it, and what it would bring back (None: not asked)."""
-
-    label: str
-    value: str
-    removed: str
-    brings: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +51,22 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A least rating to choose; None is any."""
+
+    stars: float | None
+    count: int
+    is_selected: bool
+
+
+@dataclass(frozen=True)
 class Group:
-    """One facet of the sidebar: `branches` of categories, `bars` of prices, or `values` to tick."""
+    """One facet of the sidebar: `branches` of categories, `bars` of prices, `steps` of ratings, or `values` to tick.
+
+    Attributes:
+        edges: JSON list of prices, the places of the slider from its start to its end; "" without a slider.
+        is_whole: whether every value there is stands in `values` and `more`.
+    """
 
     name: str
     label: str
@@ -73,28 +74,18 @@ class Group:
     more: list[Value] = field(default_factory=list)
     branches: list[Branch] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
+    edges: str = ""
+    steps: list[Step] = field(default_factory=list)
     low: float | None = None
     high: float | None = None
     find: str | None = None  # text that the listed values hold; None: too few values to look through
-
-
-@dataclass(frozen=True)
-class Chip:
-    """One cluster among the results."""
-
-    label: str
-    count: int
-    address: str
-    is_selected: bool
-
-
-# -- facets --
+    is_whole: bool = False
 
 
 def groups_of(results: SearchResults, request: SearchRequest, path: str) -> list[Group]:
     """Return the facets of an answer that have something to choose."""
     return [
-        _group(name, facet, request, path)
+        _group(name, facet, request, results.total, path)
         for name, facet in results.facets.items()
         if _narrows(name, facet, request, results.total)
     ]
@@ -105,29 +96,46 @@ def _narrows(name: str, facet: dict[str, Any], request: SearchRequest, total: in
 
     Every boot may come in every size: then each size has all products, and still narrows what is shown of them.
     """
-    if facet["type"] == "range":
-        is_bounded = (request.price_min, request.price_max) != (None, None)
-        return name == "price" and (facet["min"] != facet["max"] or is_bounded)
+    if name == "price":
+        return facet["min"] != facet["max"] or (request.price_min, request.price_max) != (None, None)
+    if name == "rating":
+        return request.rating_min is not None or bool(_steps(facet, total))
     if request.filters.get(name) or (facet["distinct"] > 1 and not facet["is_path"]):
         return True
     return any(entry["count"] < total for entry in facet["values"])
 
 
-def _group(name: str, facet: dict[str, Any], request: SearchRequest, path: str) -> Group:
-    if facet["type"] == "range":
-        return Group(name, facet["label"], bars=_bars(facet, request), low=facet["min"], high=facet["max"])
+def _group(name: str, facet: dict[str, Any], request: SearchRequest, total: int, path: str) -> Group:
+    label = facet_label(name, facet["label"])
+    if name == "price":
+        bars, edges = _bars(facet, request), _edges(facet)
+        return Group(name, label, bars=bars, edges=edges, low=facet["min"], high=facet["max"])
+    if name == "rating":
+        everyone = Step(None, total, request.rating_min is None)
+        return Group(name, label, steps=[*_steps(facet, total), everyone])
     if facet["is_path"]:
-        return Group(name, facet["label"], branches=_branches(name, facet, request, path))
+        return Group(name, label, branches=_branches(name, facet, request, path))
     values = [Value(trait(name, entry["value"]), entry["count"], entry["selected"]) for entry in facet["values"]]
     find = request.find.get(name, "")
     if find:
-        return Group(name, facet["label"], values, find=find)
+        return Group(name, label, values, find=find)
+    is_whole = facet["distinct"] <= len(values)
     shown = [value for place, value in enumerate(values) if place < SHOWN_VALUES or value.is_selected]
     rest = [value for value in values if value not in shown]
+    looked_through = "" if facet["distinct"] >= LONG_FACET else None
     # A link that reveals a single value is longer than the value.
     if len(rest) < 2:
-        return Group(name, facet["label"], values, [])
-    return Group(name, facet["label"], shown, rest, find="" if facet["distinct"] >= LONG_FACET else None)
+        return Group(name, label, values, [], find=looked_through, is_whole=is_whole)
+    return Group(name, label, shown, rest, find=looked_through, is_whole=is_whole)
+
+
+def _steps(facet: dict[str, Any], total: int) -> list[Step]:
+    """Return the least ratings that leave something out, each at its highest, and the chosen one."""
+    steps: list[Step] = []
+    for step in facet["thresholds"]:
+        if step["selected"] or (step["count"] < total and step["count"] != (steps[-1].count if steps else 0)):
+            steps.append(Step(step["from"], step["count"], step["selected"]))
+    return steps
 
 
 def _branches(name: str, facet: dict[str, Any], request: SearchRequest, path: str) -> list[Branch]:
@@ -164,6 +172,19 @@ def _only(request: SearchRequest, field: str, value: str) -> SearchRequest:
     return with_value(replace(request, filters=left), field, value)
 
 
+def _edges(facet: dict[str, Any]) -> str:
+    """Return the prices a slider's places stand for, evenly spaced under each bar of the histogram."""
+    buckets = facet["histogram"]
+    if len(buckets) < 3:
+        return ""
+    inner = [
+        bucket["from"] + (bucket["to"] - bucket["from"]) * part for bucket in buckets for part in (0, 0.25, 0.5, 0.75)
+    ]
+    # Whole amounts but for the ends, which must let the cheapest and the dearest thing in.
+    digits = 0 if facet["max"] >= WHOLE_AMOUNTS else 2
+    return json.dumps([facet["min"], *(round(price, digits) for price in inner[1:]), facet["max"]])
+
+
 def _bars(facet: dict[str, Any], request: SearchRequest) -> list[Bar]:
     buckets = facet["histogram"]
     if len(buckets) < 3:
@@ -179,54 +200,3 @@ def _bars(facet: dict[str, Any], request: SearchRequest) -> list[Bar]:
         x, y = place * step + 1, HISTOGRAM_HEIGHT - height
         bars.append(Bar(round(x, 1), round(y, 1), round(step - 2, 1), round(height, 1), is_inside))
     return bars
-
-
-# -- filters in force --
-
-
-def applied_of(engine: Engine, request: SearchRequest, path: str, rescue: dict[str, Any] | None) -> list[Applied]:
-    """Return every filter in force, where nothing was found with how many products there are without it."""
-    totals = [one["total"] for one in rescue["without"]] if rescue else []  # of the first conditions
-    return [
-        Applied(*_labelled(one, request, engine), address(path, one.without), total)
-        for one, total in itertools.zip_longest(conditions_of(request, engine.understood(request)), totals)
-        if not (one.parameter == "cluster" and path.startswith("/clusters/"))
-    ]
-
-
-def _labelled(condition: Condition, request: SearchRequest, engine: Engine) -> tuple[str, str]:
-    """Return label and value of a condition, for people."""
-    if condition.constraints:
-        return said_of(condition.constraints, engine)
-    if condition.parameter == "price":
-        return "Price", _price_span(request, engine.release.currency)
-    if condition.parameter == "in_stock":
-        return "Availability", "in stock"
-    if condition.parameter == "cluster":
-        return "Group", engine.release.clusters.cluster(request.cluster or 0).label
-    facet, value = engine.release.facets.values[condition.parameter.removeprefix("f.")], str(condition.value)
-    return facet.label, value.replace(PATH_SEPARATOR, " › ") if facet.is_path else value
-
-
-def _price_span(request: SearchRequest, currency: str) -> str:
-    low, high = price_text(request.price_min, currency), price_text(request.price_max, currency)
-    if low and high:
-        return f"{low} to {high}"
-    return f"from {low}" if low else f"up to {high}"
-
-
-def chips_of(results: SearchResults, path: str) -> list[Chip]:
-    """Return the clusters the results fall into; none when they all lie in one, or the page is a cluster's own."""
-    request = results.request
-    narrows = len(results.clusters) > 1 and results.total >= ENOUGH_TO_NARROW
-    if path.startswith("/clusters/") or not (narrows or request.cluster is not None):
-        return []
-    return [
-        Chip(
-            entry["label"],
-            entry["count"],
-            address(path, request, page=1, cluster=None if entry["id"] == request.cluster else entry["id"]),
-            entry["id"] == request.cluster,
-        )
-        for entry in results.clusters[:SHOWN_CHIPS]
-    ]

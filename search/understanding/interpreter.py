@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from search.analysis import folded
+from search.analysis import folded, words_of
 from search.arrays import Mask
 from search.facets import FacetIndex
 from search.lexical import LexicalIndex
@@ -17,7 +17,7 @@ from search.understanding.english import DANGLING
 from search.understanding.prices import prices_in
 from search.understanding.ratings import ratings_in, stock_in
 from search.understanding.refusals import RefusalReader
-from search.understanding.spelling import Correction, Speller
+from search.understanding.spelling import LEAST_LETTERS, Correction, Speller
 from search.understanding.spoken import SpokenValues
 from search.understanding.stated import StatedTerms, stated_text
 from search.understanding.values import ValueReader
@@ -99,6 +99,19 @@ class Interpreter:
         return cls(
             facets, lexical, SpokenValues.load(folder / "spoken.json"), Speller.load(folder / "words.json"), stated
         )
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words of a text that no product has, in any form, and that the encoder knows in pieces only.
+
+        Words of the language that the catalog lacks are not among them: meaning may find what they stand for.
+        """
+        return [
+            word
+            for word in dict.fromkeys(words_of(text))
+            if word.isalpha() and len(word) >= LEAST_LETTERS and word not in self.speller.common
+            and (terms := self.lexical.query_terms(word))
+            and not any(term in self.lexical.vocabulary for term in terms)
+        ]  # fmt: skip
 
     def kept_by(self, constraint: Constraint) -> Mask:
         """Return (n,) bool: the rows that keep a constraint."""
