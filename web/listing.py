@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from flask_babel import gettext as _
+
 from search.analysis import words_of
 from search.engine import Engine
 from search.request import SearchRequest, SearchResults
@@ -14,11 +16,6 @@ from web.readings import FEW, Applied, Spelling, applied_of, spelling_of
 from web.related import Link, Related, category_link, related_to
 from web.shortcuts import Key, keys_of
 from web.urls import PageRequest, address, page_pairs, page_request_of, reachable_pages
-
-SORT_LABELS = {
-    "relevance": "Best match", "price:asc": "Price, low to high", "price:desc": "Price, high to low",
-    "rating:desc": "Best rated", "newest": "Newest",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -153,7 +150,11 @@ def _in_stock(engine: Engine, results: SearchResults) -> int | None:
 def _sorts(engine: Engine, request: SearchRequest) -> list[tuple[str, str]]:
     """Return (value, label) of the orders this catalog has numbers for; "best match" only when something was asked."""
     columns = {"price:asc": "price", "price:desc": "price", "rating:desc": "rating", "newest": "created"}
-    labels = dict(SORT_LABELS) if request.q else {**SORT_LABELS, "relevance": "Featured"}
+    labels = {
+        "relevance": _("Best match") if request.q else _("Featured"),
+        "price:asc": _("Price, low to high"), "price:desc": _("Price, high to low"),
+        "rating:desc": _("Best rated"), "newest": _("Newest"),
+    }  # fmt: skip
     numbers = engine.release.facets.numbers
     return [(sort, label) for sort, label in labels.items() if sort not in columns or columns[sort] in numbers]
 

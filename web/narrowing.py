@@ -94,15 +94,19 @@ def groups_of(results: SearchResults, request: SearchRequest, path: str) -> list
 def _narrows(name: str, facet: dict[str, Any], request: SearchRequest, total: int) -> bool:
     """Return whether a facet has something to choose: values that some results lack, or a choice made.
 
-    Every boot may come in every size: then each size has all products, and still narrows what is shown of them.
+    Every boot may come in every size: then each size has all products, and still narrows what is shown of them. Values
+    that one product each has are not a filter but another list of the products.
     """
     if name == "price":
         return facet["min"] != facet["max"] or (request.price_min, request.price_max) != (None, None)
     if name == "rating":
         return request.rating_min is not None or bool(_steps(facet, total))
-    if request.filters.get(name) or (facet["distinct"] > 1 and not facet["is_path"]):
+    if request.filters.get(name) or request.find.get(name):
         return True
-    return any(entry["count"] < total for entry in facet["values"])
+    if facet["is_path"]:
+        return any(entry["count"] < total for entry in facet["values"])
+    several = [entry["count"] for entry in facet["values"] if entry["count"] > 1]
+    return bool(several) and (facet["distinct"] > 1 or several[0] < total)
 
 
 def _group(name: str, facet: dict[str, Any], request: SearchRequest, total: int, path: str) -> Group:

@@ -42,6 +42,10 @@ function makeSlider(box) {
     // The upper thumb lies above the lower one but where both are at the end.
     low.classList.toggle("over", +low.value === last);
   };
+  const release = settled(250, async (signal, thumb) => {
+    focusedThumb = document.activeElement === thumb ? thumb.id : "";
+    least.dispatchEvent(new Event("change", { bubbles: true }));
+  });
   for (const thumb of [low, high]) {
     Object.assign(thumb, { min: 0, max: last, step: 1 });
     thumb.addEventListener("input", () => {
@@ -56,10 +60,6 @@ function makeSlider(box) {
       release(thumb);
     });
   }
-  const release = settled(250, async (signal, thumb) => {
-    focusedThumb = document.activeElement === thumb ? thumb.id : "";
-    least.dispatchEvent(new Event("change", { bubbles: true }));
-  });
   low.value = least.value ? placeOf(+least.value) : 0;
   high.value = most.value ? placeOf(+most.value) : last;
   say();
@@ -81,7 +81,6 @@ function lookThrough(box, text) {
   const ticks = [...box.querySelectorAll(".tick")];
   const holds = (tick) => folded(tick.querySelector(".name").textContent).includes(wanted);
   ticks.forEach((tick) => (tick.hidden = !holds(tick)));
-  if (more) more.classList.toggle("opened", Boolean(wanted));
   if (more) more.open = Boolean(wanted) || more.querySelector(":checked") !== null;
   box.querySelector(".none").hidden = ticks.some((tick) => !tick.hidden);
 }
@@ -126,8 +125,11 @@ function say({ total }) {
   const said = form().querySelector("[data-said]");
   said.textContent = total ? ngettext("%(count)s product", "%(count)s products", total) : gettext("No product passes all of these.");
   said.classList.toggle("unseen", total > 0);
-  button.textContent = total ? ngettext("Show %(count)s result", "Show %(count)s results", total) : gettext("Show ways out");
+  button.textContent = total ? ngettext("Show %(count)s result", "Show %(count)s results", total) : gettext("See what to change");
 }
+
+let isLeaving = false; // for other results
+let isOwnStep = false; // of the history, taken back by the sheet itself
 
 function open() {
   const filters = document.getElementById("filters");
@@ -157,10 +159,24 @@ sheet.addEventListener("close", () => {
     form().reset();
   }
   sheet.replaceChildren();
-  document.querySelector(".filters-open")?.focus({ preventScroll: true });
-  if (history.state?.sheet) history.back();
+  if (isLeaving) return;
+  document.querySelector(".filters-open").focus({ preventScroll: true });
+  if (history.state?.sheet) {
+    isOwnStep = true;
+    history.back();
+  }
 });
-addEventListener("popstate", () => sheet.open && sheet.close());
+// The page beneath is as it was: nobody else need hear of this step.
+addEventListener(
+  "popstate",
+  (event) => {
+    if (!sheet.open && !isOwnStep) return;
+    event.stopImmediatePropagation();
+    isOwnStep = false;
+    sheet.close();
+  },
+  true,
+);
 isNarrow.addEventListener("change", () => sheet.open && sheet.close());
 
 // What the sheet asks for takes its step's place.
@@ -187,14 +203,19 @@ document.addEventListener(
 );
 async function leave(address) {
   history.replaceState({ swapped: true }, "", address);
+  isLeaving = true;
   sheet.close();
   await show(address, { remembers: false });
+  isLeaving = false;
+  document.getElementById("results")?.focus();
 }
 
 document.addEventListener("results:shown", ready);
 ready();
 if (location.hash === "#filters" && isNarrow.matches) {
-  history.replaceState(null, "", location.pathname + location.search);
-  history.pushState({ sheet: true }, "", "#filters");
+  if (!history.state?.sheet) {
+    history.replaceState(null, "", location.pathname + location.search);
+    history.pushState({ sheet: true }, "", "#filters");
+  }
   open();
 }
