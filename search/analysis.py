@@ -133,6 +133,7 @@ class Analyzer:
         self._stemmer = Stemmer.Stemmer(stemmer) if stemmer else None
         self.stop_words = frozenset(getattr(stopwords, f"STOPWORDS_{stop_list}", ()))
         self._term = lru_cache(maxsize=100_000)(self._stem)
+        self.terms_of_word = lru_cache(maxsize=100_000)(self._terms_of_word)  # highlighting asks for the same ones
         # Only a word that is a compound, or the last part of one, is worth a closer look.
         self._ends = {end for joined, parts in self.compounds.items() for end in (joined, self._term(parts[-1]))}
 
@@ -142,6 +143,10 @@ class Analyzer:
     def term_of(self, word: str) -> str:
         """Return the term a word is indexed under (its stem)."""
         return self._term(word)
+
+    def _terms_of_word(self, word: str) -> frozenset[str]:
+        """Return the terms of a word with the punctuation around it."""
+        return frozenset(self.terms_of(word))
 
     def terms_of(self, text: str) -> list[str]:
         """Return the terms of a text, stop words left out, repeats kept, in order."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from search.arrays import Floats, Rows, unit_rows
+from search.arrays import Floats, Mask, Rows, unit_rows
 from search.errors import EncoderError
 from search.segments import segment_spans
 
@@ -64,6 +64,10 @@ class Encoder(Protocol):
 
     def encode_segmented(self, passages: Sequence[str]) -> tuple[Floats, list[Floats]]:
         """Return what `encode_passages` does, and for each passage (s, dim) float32 unit rows of its segments."""
+        ...
+
+    def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return for each passage the (start, end) of what `encode_segmented` gives it vectors of, in order."""
         ...
 
     @property
@@ -208,6 +212,16 @@ class SentenceTransformerEncoder:
             segments.append(unit_rows(np.stack(means)) if means else vector[None, :])
         return vectors, segments
 
+    def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return for each passage the (start, end) of what `encode_segmented` gives it vectors of: no model runs."""
+        if not passages or not self.pools_by_mean:
+            return [[(0, len(passage))] for passage in passages]
+        read = []
+        for passage, places in zip(passages, self._places(passages), strict=True):
+            spans = [span for span, _ in _segments(passage, np.asarray(places, np.int64))]
+            read.append(spans or [(0, len(passage))])
+        return read
+
     def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """Return the tokens of each text, query or passage (no prompt tells them apart), as far as it is read.
 
@@ -222,14 +236,19 @@ class SentenceTransformerEncoder:
         """Return (n, dim) float32 unit rows and the tokens that each is the mean of."""
         outputs = self.model.encode_document(list(texts), batch_size=64, show_progress_bar=False, output_value=None)
         vectors = unit_rows(np.stack([output["sentence_embedding"].float().cpu().numpy() for output in outputs]))
-        places = self.model.tokenizer(
-            list(texts), truncation=True, max_length=self.model.max_seq_length, return_offsets_mapping=True
-        )["offset_mapping"]
+        places = self._places(texts)
         tokens = [output["token_embeddings"][output["attention_mask"].bool()] for output in outputs]
         return vectors, [
             Tokens(one.float().cpu().numpy(), np.asarray(spans, np.int64))
             for one, spans in zip(tokens, places, strict=True)
         ]
+
+    def _places(self, texts: Sequence[str]) -> list[Any]:
+        """Return the characters (from, to) of each token of each text, as far as it is read."""
+        read = self.model.tokenizer(
+            list(texts), truncation=True, max_length=self.model.max_seq_length, return_offsets_mapping=True
+        )
+        return list(read["offset_mapping"])
 
     @cached_property
     def pools_by_mean(self) -> bool:
@@ -258,12 +277,15 @@ def _segment_means(passage: str, tokens: Floats, places: Any) -> list[Floats]:
         tokens: (t, d) float32, special tokens included.
         places: (t, 2) int, where in the text each token stands; special tokens end at 0.
     """
-    means = []
+    return [tokens[inside].mean(axis=0) for _, inside in _segments(passage, places)]
+
+
+def _segments(passage: str, places: Any) -> Iterator[tuple[tuple[int, int], Mask]]:
+    """Yield (start, end) of each segment of LEAST_TOKENS or more, and the mask of its tokens; `places` as above."""
     for start, end in segment_spans(passage):
         inside = (places[:, 0] >= start) & (places[:, 1] <= end) & (places[:, 1] > 0)
         if inside.sum() >= LEAST_TOKENS:
-            means.append(tokens[inside].mean(axis=0))
-    return means
+            yield (start, end), inside
 
 
 def load_sentence_transformer(folder: Path, max_tokens: int = MAX_TOKENS, threads: int = 0) -> Any:

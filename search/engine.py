@@ -41,6 +41,7 @@ from search.retrieval import (
     widened,
 )
 from search.scoring import ScoredQuery, score_query
+from search.sentences import Sentences
 from search.suggest import suggestions
 from search.understanding import Understood
 from search.variants import variants_of
@@ -77,6 +78,7 @@ class Engine:
         self.encoder = encoder
         self.waits = waits
         self.matcher = Matcher(release, self.encoder)
+        self.sentences = Sentences(release, self.encoder)
         self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -290,13 +292,14 @@ class Engine:
             explanations(self.release, shown, asked.read, scored) if request.explain and scored else [None] * len(shown)
         )
         variants = variants_of(self.release, shown, products, relevant) if request.fold else [None] * len(shown)
+        sentences = self.sentences.closest(scored, shown, products) if scored else [""] * len(shown)
         return [
             Hit(
                 id=product.id,
                 rank=start + place + 1,
                 score=round(float(scores[place]), 4),
                 product=product,
-                highlights=self._highlights(product, scored),
+                highlights=self._highlights(product, sentences[place], scored),
                 why=reasons(product, set(scored.terms), self.release.lexical.analyzer) if scored else [],
                 cluster=int(self.release.clusters.cluster_of[shown[place]]),
                 explain=explained[place],
@@ -305,11 +308,12 @@ class Engine:
             for place, product in enumerate(products)
         ]
 
-    def _highlights(self, product: Product, scored: ScoredQuery | None) -> dict[str, str]:
+    def _highlights(self, product: Product, sentence: str, scored: ScoredQuery | None) -> dict[str, str]:
         terms, analyzer = set(scored.terms) if scored else set(), self.release.lexical.analyzer
         return {
             "title": highlight(product.title, terms, analyzer),
             "description": snippet(product.description, terms, analyzer),
+            "sentence": snippet(sentence, terms, analyzer),
         }
 
     # -- the other questions --

@@ -24,13 +24,8 @@ def highlight(text: str, terms: set[str], analyzer: Analyzer) -> str:
     if not terms:
         return html.escape(text)
     return " ".join(
-        _marked(piece) if terms & _terms(piece, analyzer) else html.escape(piece) for piece in text.split(" ")
+        _marked(piece) if terms & analyzer.terms_of_word(piece) else html.escape(piece) for piece in text.split(" ")
     )
-
-
-def _terms(piece: str, analyzer: Analyzer) -> frozenset[str]:
-    """Return the terms of a word with its punctuation."""
-    return frozenset(analyzer.terms_of(piece))
 
 
 def _marked(piece: str) -> str:
@@ -47,7 +42,7 @@ def snippet(text: str, terms: set[str], analyzer: Analyzer) -> str:
         return highlight(" ".join(words), terms, analyzer)
     if not terms:
         return html.escape(" ".join(words[:SNIPPET_WORDS])) + " …"
-    hits = [bool(terms.intersection(analyzer.terms_of(word))) for word in words]
+    hits = [bool(terms & analyzer.terms_of_word(word)) for word in words]
     starts = range(len(words) - SNIPPET_WORDS + 1)
     start = max(starts, key=lambda at: (sum(hits[at : at + SNIPPET_WORDS]), -at))
     body = highlight(" ".join(words[start : start + SNIPPET_WORDS]), terms, analyzer)

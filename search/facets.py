@@ -80,6 +80,14 @@ class ValuesFacet:
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return np.repeat(starts, lengths) + within
 
+    def values_of(self, rows: Rows) -> list[tuple[str, ...]]:
+        """Return the values that each of a few rows carries."""
+        starts, ends = self.offsets[rows].tolist(), self.offsets[rows + 1].tolist()
+        return [
+            tuple(self.values[code] for code in self.codes[start:end].tolist())
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
     def carried(self, rows: Rows) -> int:
         """Return how many of the rows carry any value."""
         return int(np.count_nonzero(self.offsets[rows + 1] > self.offsets[rows]))

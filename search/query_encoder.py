@@ -118,3 +118,13 @@ class QueryEncoder:
         encoder = self._encoder or self._load()
         with self._encoding:
             return encoder.encode_passages(texts)
+
+    def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return for each passage the (start, end) of its segments: where the vectors of the release stand for text.
+
+        Raises:
+            EncoderError: it cannot be loaded, or is not the release's.
+        """
+        encoder = self._encoder or self._load()
+        with self._encoding:
+            return encoder.segments_read(passages)

@@ -155,6 +155,10 @@ class ReducedEncoder:
         vectors, segments = self.encoder.encode_segmented(passages)
         return self.reduction.of(vectors), [self.reduction.of(one) for one in segments]
 
+    def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return for each passage the (start, end) of what `encode_segmented` gives it vectors of, in order."""
+        return self.encoder.segments_read(passages)
+
     @property
     def pools_by_mean(self) -> bool:
         """Whether a text's vector is the mean of its tokens', so that `encode_tokens` can be asked."""

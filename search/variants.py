@@ -8,8 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.arrays import Rows
+from search.facets import field_name
 from search.product import Product
 from search.release import Release
+
+MOST_COMPARED = 100  # variants of one product
+COLORS = ("color", "colour")  # names of the facet whose values can be shown as swatches
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Variants:
         matching: how many of them are in the relevant set; the members below are about these.
         available: how many are not out of stock.
         price_min, price_max: None when no price is known.
+        colors: values of the facet "color" or "colour", the shown variant's first; () where they do not differ in it.
+        differ_in: names of the facets in which they differ.
     """
 
     count: int
@@ -28,6 +34,8 @@ class Variants:
     available: int
     price_min: float | None
     price_max: float | None
+    colors: tuple[str, ...] = ()
+    differ_in: tuple[str, ...] = ()
 
 
 def variants_of(
@@ -57,13 +65,31 @@ def variants_of(
     for place, pair in enumerate(ends):
         low, high = (exact[row].price for row in pair) if pair else (products[place].price,) * 2
         available = _available(release, matching[place])
-        found.append(Variants(len(every[place]), len(matching[place]), available, low, high))
+        differences = _differences(release, matching[place], products[place])
+        found.append(Variants(len(every[place]), len(matching[place]), available, low, high, *differences))
     return found
 
 
 def alone(product: Product) -> Variants:
     """Return the variants of a product that has no others."""
     return Variants(1, 1, int(product.availability != "out_of_stock"), product.price, product.price)
+
+
+def _differences(release: Release, rows: Rows, product: Product) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return `colors` and `differ_in` of these variants of a product."""
+    colors: tuple[str, ...] = ()
+    differ_in = []
+    for label, own in product.attributes.items():
+        name = field_name(label)
+        facet = release.facets.values.get(name)
+        held = facet.values_of(rows[:MOST_COMPARED]) if facet is not None and len(rows) > 1 else []
+        if len(set(held)) < 2:
+            continue
+        differ_in.append(name)
+        if name in COLORS:
+            every = dict.fromkeys(value for values in held for value in values)
+            colors = tuple(dict.fromkeys((*[value for value in own if value in every], *every)))
+    return colors, tuple(differ_in)
 
 
 def _ends(release: Release, rows: Rows) -> tuple[int, int] | None:

@@ -62,16 +62,21 @@ def opened_page(browser: Any, root: str, **context: Any) -> Iterator[Any]:
     opened.close()
 
 
+def chromium_path(kind: Any) -> str:
+    """Return where a Chromium is, Playwright's own first; skips the test where there is none."""
+    bundled = Path(kind.executable_path)
+    found = [str(bundled)] if bundled.is_file() else []
+    found += [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    if not found:
+        pytest.skip("no Chromium here: apt install chromium, or: playwright install chromium")
+    return found[0]
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="browser tests need: pip install playwright")
     with sync_api.sync_playwright() as playwright:
-        bundled = Path(playwright.chromium.executable_path)
-        found = [str(bundled)] if bundled.is_file() else []
-        found += [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-        if not found:
-            pytest.skip("no Chromium here: apt install chromium, or: playwright install chromium")
-        opened = playwright.chromium.launch(executable_path=found[0], args=ARGUMENTS)
+        opened = playwright.chromium.launch(executable_path=chromium_path(playwright.chromium), args=ARGUMENTS)
         yield opened
         opened.close()
 

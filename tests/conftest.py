@@ -101,6 +101,12 @@ class FakeEncoder:
         del self.encoded[counted:]  # segments cost no pass of their own
         return wholes, segments
 
+    def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
+        read = [
+            [(a, b) for a, b in segment_spans(one) if DIRECTION.keys() & set(words_of(one[a:b]))] for one in passages
+        ]
+        return [spans or [(0, len(one))] for spans, one in zip(read, passages, strict=True)]
+
 
 SHOP = (
     Product("0001", "Travel Mug", "Keeps coffee hot on a cold platform.", ("Kitchen", "Mugs"), "Norr", 20.0, "USD",

@@ -44,7 +44,7 @@ def test_four_sizes_are_one_hit(shoes: Engine) -> None:
     results = shoes.search("boot", fold=True)
     assert (results.total, results.pages, len(results.hits)) == (2, 1, 2)
     boot = next(hit for hit in results.hits if hit.id.startswith("boot-"))
-    assert boot.variants == Variants(count=4, matching=4, available=2, price_min=39.9, price_max=64.9)
+    assert boot.variants == Variants(4, 4, available=2, price_min=39.9, price_max=64.9, differ_in=("size",))
     assert {hit.rank for hit in results.hits} == {1, 2}
     assert sorted(SHOES[row].id for row in results.rows) == sorted(one.id for one in SHOES)
 
@@ -72,7 +72,7 @@ def test_the_variant_shown_is_the_first_in_the_wanted_order(
 
 def test_what_is_told_of_the_variants_is_about_those_that_answer(shoes: Engine) -> None:
     hit = shoes.search(SearchRequest(price_min=50.0, fold=True)).hits[0]
-    assert hit.variants == Variants(count=4, matching=2, available=0, price_min=54.9, price_max=64.9)
+    assert hit.variants == Variants(4, 2, available=0, price_min=54.9, price_max=64.9, differ_in=("size",))
 
 
 def test_a_size_counts_every_product_that_comes_in_it(shoes: Engine) -> None:

@@ -93,3 +93,6 @@ def test_the_encoder_gives_sentences_the_meaning_of_their_passage() -> None:
     assert (segments[0] @ query).argmax() == 0
     assert np.linalg.norm(segments[0], axis=1) == pytest.approx(1.0, abs=1e-5)
     assert encoder.encode_segmented([])[1] == []
+    read = [[passage[start:end] for start, end in spans] for passage, spans in
+            zip(passages, encoder.segments_read(passages), strict=True)]  # fmt: skip
+    assert read == [["Keeps coffee hot on a cold platform. ", "Fits most cup holders."], ["Two"], [""]]

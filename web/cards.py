@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
 from search.engine import Engine
+from search.explain import SNIPPET_WORDS
+from search.facets import field_name
 from search.product import Product
 from search.request import Hit
 from search.variants import Variants, alone, variants_of
 from web.formats import counted, number_text, price_text
 from web.illustrations import PALETTE
-from web.urls import product_path
+from web.urls import PageRequest, cluster_path, product_path, taste_path
 
+SHOWN_SWATCHES = 5
+ENOUGH_ALIKE = 40  # characters from which two texts are the same sentence
+SHOWN_FACTS = 4  # attributes of a product in a list
 TINTS = 8  # of the tiles of products without a picture
 _VARYING = ("color", "colour", "size")  # attributes that tell the rows of one group apart
-_AVAILABILITY = {"in_stock": "In stock", "out_of_stock": "Out of stock", "preorder": "Preorder"}
+_LAST = re.compile(r"\s*[,/|(\u2013\u2014-]\s*([^,/|()\u2013\u2014]+?)\)?$")  # after a title's last separator
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,14 @@ class Trait:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Why a product answers: a sentence of its own text (`is_quote`) or a few words of ours."""
+
+    text: Markup
+    is_quote: bool
+
+
+@dataclass(frozen=True)
 class Card:
     """One product in a grid.
 
@@ -55,6 +70,11 @@ class Card:
         options: "9 options", "4 of 9 options"; "" when it stands alone.
         traits: what tells the variant from its others, where it is the only one that answers.
         availability: "in_stock", ... of the product: out of stock when every variant is.
+        reason: why it answers, where its title does not say so.
+        snippet: a stretch of its description, the words of the search marked; "" where the reason says it.
+        swatches: the colors that its variants come in; `more_colors` are left out.
+        facts: (label, value) of attributes, in a list.
+        cluster: (label, address) of the group of products it belongs to; None where the page is that group's.
     """
 
     product: Product
@@ -65,7 +85,35 @@ class Card:
     options: str
     traits: list[Trait]
     availability: str
-    why: list[str] = field(default_factory=list)
+    reason: Reason | None = None
+    snippet: Markup = field(default_factory=Markup)
+    swatches: list[Trait] = field(default_factory=list)
+    more_colors: int = 0
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    cluster: tuple[str, str] | None = None
+
+    @property
+    def key(self) -> str:
+        """What its variants share and no other product has: a list shows it once."""
+        return self.product.group_id or self.product.id
+
+    @property
+    def stock(self) -> str:
+        """Whether it can be had, for people; "" when that is not known."""
+        return availability_text(self.availability)
+
+    @property
+    def similar(self) -> str:
+        """The address of what is like it."""
+        return taste_path([self.product.id])
+
+    @property
+    def colors_said(self) -> str:
+        """Its swatches in words."""
+        colors = ", ".join(one.value for one in self.swatches)
+        if not self.more_colors:
+            return _("Colors: %(colors)s", colors=colors)
+        return _("Colors: %(colors)s and %(count)s more", colors=colors, count=number_text(self.more_colors))
 
     @property
     def flag(self) -> str:
@@ -82,7 +130,8 @@ def picture_of(product: Product, cluster: int) -> Picture:
 
 def availability_text(availability: str) -> str:
     """Return the availability for people; "" when unknown."""
-    return _AVAILABILITY.get(availability, "")
+    words = {"in_stock": _("In stock"), "out_of_stock": _("Out of stock"), "preorder": _("Preorder")}
+    return words.get(availability, "")
 
 
 def trait(label: str, value: str) -> Trait:
@@ -102,12 +151,74 @@ def traits_of(product: Product) -> list[Trait]:
     return sorted(found, key=lambda one: _VARYING.index(one.label.casefold()))
 
 
-def card_of_hit(hit: Hit, q: str) -> Card:
+def card_of_hit(engine: Engine, hit: Hit, request: PageRequest) -> Card:
     """Return the card of a hit of a search."""
+    variants = hit.variants or alone(hit.product)
     # The engine's highlights are escaped HTML whose only tag is <mark>.
-    title = Markup(hit.highlights["title"])  # noqa: S704
-    why = [reason for reason in hit.why if not reason.startswith("title:")]
-    return _card(hit.product, hit.variants or alone(hit.product), title, hit.cluster, why, q)
+    title, said = Markup(hit.highlights["title"]), Markup(hit.highlights["description"])  # noqa: S704
+    cluster = engine.release.clusters.cluster(hit.cluster)
+    title = cut_highlight(title, hit.product.title, shared_title(hit.product, variants.differ_in))
+    return replace(
+        _card(hit.product, variants, title, hit.cluster, request.q),
+        reason=_reason(hit),
+        snippet=_text(hit, said),
+        facts=_facts(engine, hit.product, variants) if request.view == "list" else [],
+        cluster=None if cluster.id == request.cluster else (cluster.label, cluster_path(cluster.id)),
+    )
+
+
+def _text(hit: Hit, said: Markup) -> Markup:
+    """Return what a list says of a product: where its words are, `said`; how it begins where a sentence says that."""
+    if not hit.highlights["sentence"]:
+        return said
+    words = hit.product.description.split()
+    begin = " ".join(words[:SNIPPET_WORDS])
+    quoted = Markup(hit.highlights["sentence"]).striptags()[:ENOUGH_ALIKE]  # noqa: S704 - only read
+    return Markup("") if quoted in begin else escape(begin) + (" …" if len(words) > SNIPPET_WORDS else "")
+
+
+def shared_title(product: Product, differ_in: Sequence[str]) -> str:
+    """Return a title without the values at its end in which the variants differ: "Boots, 8" is "Boots"."""
+    varying = {
+        value.casefold()
+        for label, values in product.attributes.items()
+        if field_name(label) in differ_in
+        for value in values
+    }
+    title = product.title
+    while (found := _LAST.search(title)) and found.start() and found[1].strip().casefold() in varying:
+        title = title[: found.start()]
+    return title
+
+
+def cut_highlight(highlighted: Markup, title: str, shared: str) -> Markup:
+    """Return the highlighted title as far as its beginning `shared` goes.
+
+    Args:
+        highlighted: of the title, word for word; only the core of a word is inside <mark>.
+        title: plain text.
+        shared: its beginning, plain text.
+    """
+    if shared == title:
+        return highlighted
+    words, kept = title.split(" "), shared.split(" ")
+    pieces = highlighted.split(" ")[: len(kept)]
+    rest = words[len(kept) - 1][len(kept[-1]) :]  # punctuation that followed the last word
+    if not pieces[-1].endswith(rest):
+        return escape(shared)
+    pieces[-1] = pieces[-1].removesuffix(rest)
+    return Markup(" ").join(pieces)
+
+
+def _reason(hit: Hit) -> Reason | None:
+    """Return the sentence that comes closest, else attributes that were asked for; None where the title says it all."""
+    if hit.highlights["sentence"]:
+        return Reason(Markup(hit.highlights["sentence"]), True)  # noqa: S704 - as above
+    if hit.why == ["close in meaning"]:
+        return Reason(escape(_("Close in meaning")), False)
+    values = [one.partition(": ") for one in hit.why if not one.startswith(("title:", "description:"))]
+    told = " · ".join(f"{label.replace('_', ' ').capitalize()}: {value}" for label, _colon, value in values)
+    return Reason(escape(told), False) if told else None
 
 
 def cards_of(engine: Engine, products: Sequence[Product]) -> list[Card]:
@@ -116,14 +227,15 @@ def cards_of(engine: Engine, products: Sequence[Product]) -> list[Card]:
     rows = np.array([release.products.row_of(product.id) for product in products], np.int64)
     clusters = release.clusters.cluster_of[rows].tolist()
     return [
-        _card(product, variants, escape(product.title), cluster, [])
+        _card(product, variants, escape(shared_title(product, variants.differ_in)), cluster)
         for product, variants, cluster in zip(products, variants_of(release, rows, products), clusters, strict=True)
     ]
 
 
-def _card(product: Product, variants: Variants, title: Markup, cluster: int, why: list[str], q: str = "") -> Card:
+def _card(product: Product, variants: Variants, title: Markup, cluster: int, q: str = "") -> Card:
     is_one = variants.matching == 1
     is_elsewhere = product.availability == "out_of_stock" and variants.available > 0  # in another variant
+    swatches = [one for one in (trait("color", color) for color in variants.colors) if one.swatch]
     return Card(
         product,
         product_path(product.id, q),
@@ -133,20 +245,33 @@ def _card(product: Product, variants: Variants, title: Markup, cluster: int, why
         _options(variants),
         traits_of(product) if is_one else [],
         "" if is_elsewhere else product.availability,
-        why,
+        swatches=swatches[:SHOWN_SWATCHES],
+        more_colors=len(variants.colors) - len(swatches[:SHOWN_SWATCHES]) if swatches else 0,
     )
+
+
+def _facts(engine: Engine, product: Product, variants: Variants) -> list[tuple[str, str]]:
+    """Return attributes that can be filtered by and that hold for every variant behind the card."""
+    facets = engine.release.facets.values
+    return [
+        (facets[name].label, ", ".join(values))
+        for label, values in product.attributes.items()
+        if (name := field_name(label)) in facets and name not in variants.differ_in
+    ][:SHOWN_FACTS]
 
 
 def _span(variants: Variants, currency: str) -> str:
     low, high = price_text(variants.price_min, currency), price_text(variants.price_max, currency)
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else _("%(low)s to %(high)s", low=low, high=high)
 
 
 def _options(variants: Variants) -> str:
     if variants.count == 1:
         return ""
     several = counted(variants.count, "option")
-    return several if variants.matching == variants.count else f"{number_text(variants.matching)} of {several}"
+    if variants.matching == variants.count:
+        return several
+    return _("%(some)s of %(several)s", some=number_text(variants.matching), several=several)
 
 
 def one_per_group(products: Iterable[Product], count: int) -> list[Product]:

@@ -11,10 +11,11 @@ from search.engine import Engine
 from search.request import SearchRequest, SearchResults
 from web.cards import Card, card_of_hit
 from web.narrowing import Group, groups_of
+from web.paging import More, earlier_hits, more_of
 from web.readings import FEW, Applied, Spelling, applied_of, spelling_of
 from web.related import Link, Related, category_link, related_to
 from web.shortcuts import Key, keys_of
-from web.urls import address, page_pairs, reachable_pages
+from web.urls import PageRequest, address, page_pairs, page_request_of, reachable_pages
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Listing:
     """Everything the results page shows."""
 
     path: str
-    request: SearchRequest
+    request: PageRequest
     results: SearchResults
     cards: list[Card]
     groups: list[Group]
@@ -45,6 +46,8 @@ class Listing:
     previous: str
     next: str
     last: str
+    more: More
+    views: list[tuple[str, str]]
     kept: list[tuple[str, str]]
     in_stock: int | None  # how many are not out of stock; None where all are not
     related: Related
@@ -87,7 +90,7 @@ class Listing:
     @property
     def on_map(self) -> str:
         """The address of the map with these results lit; it has no order and no pages."""
-        return address("/map", self.request, sort="relevance", page=1, per_page=SearchRequest().per_page)
+        return address("/map", self.request, sort="relevance", page=1, per_page=SearchRequest().per_page, view="grid")
 
     @property
     def is_past_the_end(self) -> bool:
@@ -97,17 +100,19 @@ class Listing:
 
 def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") -> Listing:
     """Ask the engine and lay its answer out for a page under `path`; a page folds variants."""
-    request = replace(request, fold=True)
+    asked = page_request_of(request)
+    request = replace(asked, fold=True, first=0)  # links lead to single pages; only "show more" adds to what is shown
     results = engine.search(request)
     last = reachable_pages(results.pages, request.per_page)
+    hits = [*earlier_hits(engine, replace(request, first=asked.first)), *results.hits]
     is_nothing = results.total == 0
     cluster = request.cluster if path.startswith("/clusters/") else None
-    cleared = SearchRequest(q=request.q, sort=request.sort, cluster=cluster, fold=True)
+    cleared = PageRequest(q=request.q, sort=request.sort, cluster=cluster, fold=True, view=request.view)
     return Listing(
         path=path,
         request=request,
         results=results,
-        cards=[card_of_hit(hit, results.request.q) for hit in results.hits],
+        cards=[card_of_hit(engine, hit, request) for hit in hits],
         groups=groups_of(results, request, path),
         keys=keys_of(results, request, path),
         spelling=spelling_of(results, path),
@@ -119,10 +124,17 @@ def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") ->
         previous=address(path, request, page=min(request.page - 1, last)) if request.page > 1 and last else "",
         next=address(path, request, page=request.page + 1) if request.page < last else "",
         last=address(path, request, page=max(last, 1)),
+        more=more_of(results, replace(request, first=asked.first), path, last),
+        views=_views(request, path),
         kept=_kept(request, path),
         in_stock=_in_stock(engine, results),
         related=related_to(engine, results),
     )
+
+
+def _views(request: PageRequest, path: str) -> list[tuple[str, str]]:
+    """Return (name, address) of each way to lay the results out."""
+    return [(view, address(path, request, view=view)) for view in ("grid", "list")]
 
 
 def _in_stock(engine: Engine, results: SearchResults) -> int | None:

@@ -186,6 +186,11 @@ class OneAtATime:
         with self._lock:
             return self._encoder.encode_segmented(passages)
 
+    def segments_read(self, passages: Any) -> list[list[tuple[int, int]]]:
+        """Return where in each passage its segments stand."""
+        with self._lock:
+            return self._encoder.segments_read(passages)
+
     @property
     def pools_by_mean(self) -> bool:
         """Whether a text's vector is the mean of its tokens'."""

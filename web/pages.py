@@ -14,11 +14,11 @@ from web.cards import availability_text, cards_of, choices_of, picture_of
 from web.listing import Listing, listing_of
 from web.live import current_engine
 from web.matching import matching_of
-from web.schemas import search_request
+from web.schemas import page_request
 from web.start import children_of, neighborhoods_of, samples_of, start_of, with_products
 from web.structured import product_data, script_json
-from web.taste import taste_of, taste_path
-from web.urls import address, product_path
+from web.taste import taste_of
+from web.urls import address, product_path, taste_path
 
 pages = Blueprint("pages", __name__)
 SIMILAR = 10
@@ -34,7 +34,7 @@ def start() -> str:
 def search() -> Response:
     """Show the results of a search, or all products when nothing is asked."""
     engine = current_engine()
-    listing = listing_of(engine, search_request(request.args, engine, lenient=True))
+    listing = listing_of(engine, page_request(request.args, engine))
     trail = category_trail(listing.request)
     if listing.results.total:
         return _answered("search.html", listing, trail=trail)
@@ -94,7 +94,7 @@ def cluster(cluster_id: int) -> Response:
         return _passed_on(f"/clusters/{found.id}{'?' if query else ''}{query}")
     values = request.args.copy()
     values.setlist("cluster", [str(cluster_id)])
-    listing = listing_of(engine, search_request(values, engine, lenient=True), path=f"/clusters/{cluster_id}")
+    listing = listing_of(engine, page_request(values, engine), path=f"/clusters/{cluster_id}")
     return _answered(
         "cluster.html",
         listing,

@@ -12,6 +12,7 @@ from search.engine import Engine
 from search.errors import NotFound, QueryError
 from search.facets import nearest
 from search.request import MAX_PER_PAGE, MAX_QUERY_CHARACTERS, SearchRequest
+from web.urls import PageRequest, page_request_of
 
 FILTER, FIND = "f.", "find."
 MAX_POINTS = 60  # dots asked about at once
@@ -173,6 +174,17 @@ def search_request(values: MultiDict[str, str], engine: Engine, *, lenient: bool
     if repeated:
         raise InvalidParameters(repeated)
     return _request(single, filters, engine)
+
+
+def page_request(values: MultiDict[str, str], engine: Engine) -> PageRequest:
+    """Return the search and the view that a page's address describes; what only pages know is never an error.
+
+    Raises:
+        InvalidParameters, QueryError: as `search_request`.
+    """
+    asked, first = search_request(values, engine, lenient=True), values.get("from", "")
+    view = "list" if values.get("view") == "list" else "grid"
+    return page_request_of(asked, view, int(first) if first.isascii() and first.isdigit() and len(first) < 6 else 0)
 
 
 def search_request_of_json(body: Any, engine: Engine) -> SearchRequest:

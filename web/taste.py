@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from search.engine import Engine
 from search.product import Product
 from web.cards import Card, cards_of
-from web.urls import product_path
+from web.urls import product_path, taste_path
 
 FOUND = 24
-MOST = 12  # pointed at on one side of the page; the API reads more
 
 
 @dataclass(frozen=True)
@@ -40,14 +38,6 @@ class Taste:
     liked: list[Pointed]
     disliked: list[Pointed]
     found: list[Suggestion]
-
-
-def taste_path(liked: Sequence[str], disliked: Sequence[str] = ()) -> str:
-    """Return the address of products like some and unlike others; "" when nothing is liked, or too much on a side."""
-    if not liked or max(len(liked), len(disliked)) > MOST:
-        return ""
-    pairs = [("liked", one) for one in liked] + [("disliked", one) for one in disliked]
-    return f"/similar?{urlencode(pairs)}"
 
 
 def taste_of(engine: Engine, liked: Sequence[str], disliked: Sequence[str]) -> Taste:

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from search.request import MAX_WINDOW, SearchRequest
+
+MOST_POINTED = 12  # products liked or disliked in one address; the API reads more
+
+
+@dataclass(frozen=True)
+class PageRequest(SearchRequest):
+    """A search and how a page shows its answer.
+
+    Attributes:
+        view: "grid" or "list".
+        first: the first page shown, `from` in an address; those up to `page` follow. 0: only `page`.
+    """
+
+    view: str = "grid"
+    first: int = 0
+
+
+def page_request_of(request: SearchRequest, view: str = "grid", first: int = 0) -> PageRequest:
+    """Return a search as a page asks for it; one that a page asked for already stays as it is."""
+    if isinstance(request, PageRequest):
+        return request
+    return PageRequest(**{one.name: getattr(request, one.name) for one in fields(request)}, view=view, first=first)
 
 
 def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
@@ -41,7 +64,11 @@ def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
 
 def page_pairs(request: SearchRequest) -> list[tuple[str, str]]:
     """Return the parameters of a page's address: pages fold variants always, so theirs do not say it."""
-    return query_pairs(replace(request, fold=False))
+    pairs = query_pairs(replace(request, fold=False))
+    if isinstance(request, PageRequest):
+        pairs += [("view", request.view)] if request.view != "grid" else []
+        pairs += [("from", str(request.first))] if 0 < request.first < request.page else []
+    return pairs
 
 
 def address(path: str, request: SearchRequest, **changes: Any) -> str:
@@ -66,6 +93,19 @@ def product_path(product_id: str, q: str = "") -> str:
     """Return the path of a product's page; ids may hold any character. With a search it says why it matches."""
     path = f"/products/{quote(product_id, safe='')}"
     return f"{path}?{urlencode({'q': q})}" if q else path
+
+
+def cluster_path(cluster_id: int) -> str:
+    """Return the path of a group's page."""
+    return f"/clusters/{cluster_id}"
+
+
+def taste_path(liked: Sequence[str], disliked: Sequence[str] = ()) -> str:
+    """Return the address of products like some and unlike others; "" when nothing is liked, or too much on a side."""
+    if not liked or max(len(liked), len(disliked)) > MOST_POINTED:
+        return ""
+    pairs = [("liked", one) for one in liked] + [("disliked", one) for one in disliked]
+    return f"/similar?{urlencode(pairs)}"
 
 
 def reachable_pages(pages: int, per_page: int) -> int:

@@ -197,7 +197,7 @@ def test_a_search_lights_its_results_and_back_puts_the_light_out(shown: Map) -> 
     listed, dots = found["total"], len(found["points"])
     assert dots == listed + 1  # the mug comes in two colors
     assert shown.page.get_attribute("canvas", "data-lit") == str(listed)
-    assert shown.page.inner_text(".atlas-line [role=status]") == f"{listed} products"
+    assert shown.page.inner_text(".atlas-line .total") == f"{listed} products"
     sync_api.expect(shown.page.locator("[data-said]")).to_contain_text(f"{dots} of {COUNT + len(SHOP)} dots")
     legend = [int(text) for text in shown.page.locator(".map-legend .count").all_inner_texts()]
     assert sum(legend) == listed

@@ -45,7 +45,7 @@ def mug_phone(browser: Any, mugs: str) -> Iterator[Any]:
 
 def total(page: Any) -> int:
     """Return the number of products that the page says it shows."""
-    return int(page.inner_text("#main .results-head [role=status]").split()[-2].replace(",", ""))
+    return int(page.inner_text(".results-head .total").split()[-2].replace(",", ""))
 
 
 # -- ticks and words --
@@ -53,7 +53,7 @@ def total(page: Any) -> int:
 
 def test_a_tick_filters_in_place_keeps_the_focus_and_back_undoes_it(page: Any) -> None:
     page.goto("/search?q=coffee")
-    before = page.inner_text("#main [role=status]")
+    before = page.inner_text(".total")
     page.focus("[name='f.color'][value=navy]")
     page.keyboard.press("Space")
     page.wait_for_url("**f.color=navy")
@@ -62,7 +62,7 @@ def test_a_tick_filters_in_place_keeps_the_focus_and_back_undoes_it(page: Any) -
     assert page.is_checked("[name='f.color'][value=navy]")
     page.go_back()
     expect(page.locator("[name='f.color'][value=navy]")).not_to_be_checked()
-    assert page.inner_text("#main [role=status]") == before
+    assert page.inner_text(".total") == before
 
 
 def test_the_pages_address_is_the_query_after_filtering_in_place(page: Any, root: str) -> None:
@@ -153,7 +153,7 @@ def test_the_row_above_the_results_narrows_and_takes_off(page: Any) -> None:
     chip.press("Enter")
     page.wait_for_url("**&f.*=*")
     expect(page.locator(".narrow .chip.chosen")).to_have_count(1)
-    expect(page.locator("#main .results-head [role=status]")).to_contain_text(f"{promised} product")
+    expect(page.locator(".results-head .total")).to_contain_text(f"{promised} product")
     page.locator(".narrow .chip.chosen").click()
     page.wait_for_url("**/search?q=coffee")
 
@@ -325,7 +325,7 @@ def test_less_relevant_products_are_shown_when_asked_for_and_taken_off_again(mug
     assert total(page) == before + promised
     page.click("text=Show only what fits")
     page.wait_for_url("**/search?q=mug")
-    expect(page.locator("#main .results-head [role=status]")).to_contain_text(f"{before} product")
+    expect(page.locator(".results-head .total")).to_contain_text(f"{before} product")
 
 
 def test_few_results_say_what_each_filter_keeps_out(mug_page: Any) -> None:
@@ -336,4 +336,4 @@ def test_few_results_say_what_each_filter_keeps_out(mug_page: Any) -> None:
     promised = way.locator(".gain").inner_text()
     way.press("Enter")
     page.wait_for_url("**f.color=navy")
-    expect(page.locator("#main .results-head [role=status]")).to_have_text(promised.strip())
+    expect(page.locator(".results-head .total")).to_have_text(promised.strip())

@@ -1,0 +1,84 @@
+"""The sentence of a product that comes closest to a query: never a wrong one, none where the title says it all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import FakeEncoder, open_engine, write_release
+
+from search.engine import Engine
+from search.product import Product
+from search.request import SearchRequest
+
+LAMP = Product(
+    "lamp", "Lamp", "Sturdy and plain. It stands on any desk or table. Warm hands, hot coffee; the plant likes it.",
+    ("Home", "Lamps"), "Norr", attributes={"Material": ("leather",)},
+)  # fmt: skip
+WALKER = Product("walker", "Walker", "Made by hand. Never wet.", ("Home", "Aids"), attributes={"Color": ("red",)})
+LONG = Product("long", "Thing", " ".join(["word"] * 70) + ". A garden plant for the knife", ("Home", "Things"))
+SHOP = (LAMP, WALKER, LONG)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return open_engine(write_release(tmp_path_factory.mktemp("sentences") / "shop", SHOP))
+
+
+def told(engine: Engine, q: str, product: Product, mode: str = "hybrid") -> str:
+    """What is said of a product under a query, whether or not the query finds it."""
+    scored = engine.scored(engine.understood(SearchRequest(q=q, mode=mode, interpret=False, correct=False)), mode)
+    return engine.sentences.closest(scored, np.array([engine.release.products.row_of(product.id)]), [product])[0]
+
+
+@pytest.mark.parametrize(
+    ("q", "product", "sentence"),
+    [
+        ("table", LAMP, "It stands on any desk or table"),
+        ("leather table", LAMP, "It stands on any desk or table"),  # "leather" is seen, "table" is not
+        ("espresso", LAMP, "Warm hands, hot coffee; the plant likes it"),  # a sentence, not the segment of it
+        ("lamp", LAMP, ""),  # the title holds it
+        ("leather", LAMP, ""),  # so does an attribute
+        ("light", LAMP, ""),  # in other words the title says it better than any sentence
+        ("crimson", WALKER, ""),  # nothing in the description is near
+        ("garden", LONG, "A garden plant for the knife"),  # after what the encoder reads: found by its words
+    ],
+)
+def test_the_closest_sentence_is_told_where_the_title_does_not_say_it(
+    engine: Engine, q: str, product: Product, sentence: str
+) -> None:
+    assert told(engine, q, product) == sentence
+    assert told(engine, q, product) == sentence  # remembered
+
+
+def test_without_meaning_the_sentence_with_most_of_the_words_is_told(engine: Engine) -> None:
+    assert told(engine, "table desk", LAMP, mode="lexical") == "It stands on any desk or table"
+    assert told(engine, "espresso", LAMP, mode="lexical") == ""
+
+
+def test_a_hit_carries_its_sentence_marked_and_escaped(tmp_path: Path) -> None:
+    product = Product("x", "Thing", "Nothing. Put <b>it</b> on a table & smile.")
+    hit = open_engine(write_release(tmp_path / "shop", (product, LAMP))).search("tables things").hits[0]
+    assert hit.id == "x"
+    assert hit.highlights["sentence"] == "Put &lt;b&gt;it&lt;/b&gt; on a <mark>table</mark> &amp; smile"
+
+
+def test_sentences_that_many_products_repeat_are_not_told(tmp_path: Path) -> None:
+    layout = write_release(tmp_path / "shop", SHOP)
+    manifest = json.loads(layout.manifest.read_text())
+    manifest["passages"]["boilerplate"] = ["it stands on any desk or table."]
+    layout.manifest.write_text(json.dumps(manifest))
+    assert told(open_engine(layout), "table", LAMP, mode="lexical") == ""
+
+
+def test_segments_that_do_not_fit_the_text_are_not_guessed_at(tmp_path: Path) -> None:
+    class Other(FakeEncoder):
+        def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
+            return [[(0, 4)] for _ in passages]
+
+    engine = open_engine(write_release(tmp_path / "shop", SHOP), Other())
+    assert told(engine, "espresso", LAMP) == ""
+    assert told(engine, "table", LAMP) == "It stands on any desk or table"  # by its words
