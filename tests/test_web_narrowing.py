@@ -79,6 +79,13 @@ def test_what_one_product_each_has_is_no_facet(tmp_path: Path) -> None:
     assert page(client, "/search?f.brand=Maker+1").all("input", name="f.brand")  # chosen, it stays
 
 
+def test_a_category_tree_of_a_few_products_among_many_is_left_out(tmp_path: Path) -> None:
+    bare = [Product(str(n), "Mug", category=("Kitchen",) if n < 2 else ()) for n in range(12)]
+    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "bare", bare)))).test_client()
+    assert not page(client, "/search").all("a", href="/search?f.category=Kitchen")
+    assert page(client, "/search?f.category=Kitchen").all("a", **{"aria-current": "true"})  # chosen, it stays
+
+
 def test_stock_is_offered_with_its_number_where_it_leaves_something_out(client: FlaskClient) -> None:
     assert page(client, "/search?q=mug").all("input", name="in_stock")
     assert not page(client, "/search?q=gown").all("input", name="in_stock")  # all of them can be had

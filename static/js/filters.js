@@ -60,9 +60,14 @@ function makeSlider(box) {
       release(thumb);
     });
   }
-  low.value = least.value ? placeOf(+least.value) : 0;
-  high.value = most.value ? placeOf(+most.value) : last;
-  say();
+  const place = () => {
+    low.value = least.value ? placeOf(+least.value) : 0;
+    high.value = most.value ? placeOf(+most.value) : last;
+    say();
+  };
+  for (const field of [least, most]) field.addEventListener("input", place);
+  box.form?.addEventListener("reset", () => setTimeout(place));
+  place();
   box.querySelector(".slider").hidden = false;
 }
 
@@ -129,7 +134,6 @@ function say({ total }) {
 }
 
 let isLeaving = false; // for other results
-let isOwnStep = false; // of the history, taken back by the sheet itself
 
 function open() {
   const filters = document.getElementById("filters");
@@ -161,22 +165,9 @@ sheet.addEventListener("close", () => {
   sheet.replaceChildren();
   if (isLeaving) return;
   document.querySelector(".filters-open").focus({ preventScroll: true });
-  if (history.state?.sheet) {
-    isOwnStep = true;
-    history.back();
-  }
+  if (history.state?.sheet) history.back();
 });
-// The page beneath is as it was: nobody else need hear of this step.
-addEventListener(
-  "popstate",
-  (event) => {
-    if (!sheet.open && !isOwnStep) return;
-    event.stopImmediatePropagation();
-    isOwnStep = false;
-    sheet.close();
-  },
-  true,
-);
+addEventListener("popstate", () => sheet.close());
 isNarrow.addEventListener("change", () => sheet.open && sheet.close());
 
 // What the sheet asks for takes its step's place.

@@ -205,6 +205,16 @@ def test_the_price_slider_goes_by_keys_keeps_the_focus_and_its_thumbs_do_not_cro
     assert page.input_value("[name=price_min]") == page.input_value("[name=price_max]")
 
 
+def test_a_price_typed_moves_the_thumb_and_a_closed_sheet_moves_it_back(mug_phone: Any) -> None:
+    phone = mug_phone
+    sheet = opened_sheet(phone)
+    phone.fill("[name=price_max]", "20")
+    said = phone.locator("#price-high").get_attribute("aria-valuetext")
+    assert 15 <= float(said.strip("$")) <= 20
+    sheet.locator("[data-close]").tap()
+    expect(phone.locator("#price-high")).to_have_attribute("aria-valuetext", "$44.00")
+
+
 # -- long facets --
 
 
