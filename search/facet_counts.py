@@ -21,7 +21,7 @@ SHOWN_FACETS = 9
 SHOWN_VALUES = 30
 FACET_SHARE = 0.2  # a facet is offered when at least this share of the results carries it
 WEIGHED_FACETS = 20  # of those, the most carried, are weighed against each other
-SEEN_VALUES = 7  # of a facet that a reader takes in at once; those beyond are one lump
+SEEN_VALUES = 7  # of a facet that a reader takes in at once
 
 
 def facets_json(
@@ -84,24 +84,26 @@ def _wanted(index: FacetIndex, request: SearchRequest, rows: Rows, folding: Fold
 
 
 def usefulness(counts: NDArray[np.int64], carried: float) -> float:
-    """Return 0..1, how well a facet narrows a result: the share that has it, times how evenly its values part it.
+    """Return 0..1, how well a facet narrows a result, the product of three shares.
 
-    Evenness is the entropy of the most frequent values. All others are one lump, and so are those that one thing alone
-    has: a facet whose values are nearly unique is as useless as one that has the same value everywhere. It is the
-    frequency, balance and cardinality of Oren, Delbru & Decker (2006, "Extending faceted navigation for RDF data") in
-    one number.
+    How much of the result has it (frequency), how much of that has one of the values seen at a glance (cardinality:
+    nearly unique values are another list of the products), and how evenly these part it (balance: the entropy, as a
+    share of the most there can be). After Oren, Delbru & Decker 2006, "Extending faceted navigation for RDF data".
 
     Args:
         counts: (v,) how many of the results have each value.
         carried: share of the results that have any.
     """
-    shared = np.sort(counts[counts > 1])[::-1][:SEEN_VALUES]
-    total = counts.sum()
-    if total == 0:
+    seen = np.sort(counts[counts > 1])[::-1][:SEEN_VALUES]
+    if len(seen) == 0:
         return 0.0
-    shares = np.append(shared, total - shared.sum()) / total
+    shares = seen / seen.sum()
+    if len(seen) == 1:  # it parts those that have it from all others
+        having = carried * seen[0] / counts.sum()
+        shares = np.array([having, 1 - having])
     shares = shares[shares > 0]
-    return float(carried * -(shares * np.log(shares)).sum() / np.log(SEEN_VALUES + 1))
+    balance = -(shares * np.log(shares)).sum() / np.log(max(len(seen), 2))
+    return float(carried * seen.sum() / counts.sum() * balance)
 
 
 def facet_json(

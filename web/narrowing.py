@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from search.conditions import without_value
+from search.facet_counts import FACET_SHARE
 from search.facets import PATH_SEPARATOR
 from search.request import SearchRequest, SearchResults
 from web.cards import Trait, trait
@@ -104,8 +105,10 @@ def _narrows(name: str, facet: dict[str, Any], request: SearchRequest, total: in
     if request.filters.get(name) or request.find.get(name):
         return True
     if facet["is_path"]:
-        return any(entry["count"] < total for entry in facet["values"])
-    return facet["distinct"] > 1 and any(entry["count"] > 1 for entry in facet["values"])
+        within = sum(entry["count"] for entry in facet["values"] if PATH_SEPARATOR not in entry["value"])
+        return within >= FACET_SHARE * total and any(entry["count"] < total for entry in facet["values"])
+    several = [entry["count"] for entry in facet["values"] if entry["count"] > 1]
+    return bool(several) and (facet["distinct"] > 1 or several[0] < total)
 
 
 def _group(name: str, facet: dict[str, Any], request: SearchRequest, total: int, path: str) -> Group:

@@ -13,8 +13,8 @@ from web.cards import Trait, trait
 from web.readings import FEW, facet_label
 from web.urls import address, with_value
 
-SHOWN_CLUSTERS = 5  # above the results
-SHOWN_KEYS = 4  # values of a facet there
+SHOWN_CLUSTERS = 4  # above the results
+SHOWN_KEYS = 3  # values of a facet there
 SEVERAL = 2  # products that a value must have to stand there
 KEY_FACETS = 2  # facets there, one fewer beside clusters
 

@@ -60,15 +60,20 @@ function makeSlider(box) {
       release(thumb);
     });
   }
-  low.value = least.value ? placeOf(+least.value) : 0;
-  high.value = most.value ? placeOf(+most.value) : last;
-  say();
+  const place = () => {
+    low.value = least.value ? placeOf(+least.value) : 0;
+    high.value = most.value ? placeOf(+most.value) : last;
+    say();
+  };
+  for (const field of [least, most]) field.addEventListener("input", place);
+  box.form?.addEventListener("reset", () => setTimeout(place));
+  place();
   box.querySelector(".slider").hidden = false;
 }
 
 let focusedThumb = "";
 function ready() {
-  document.querySelectorAll("[data-edges]").forEach(makeSlider);
+  document.querySelectorAll("[data-edges]:has(.slider[hidden])").forEach(makeSlider);
   if (focusedThumb) document.getElementById(focusedThumb)?.focus({ preventScroll: true });
   focusedThumb = "";
 }
@@ -128,6 +133,8 @@ function say({ total }) {
   button.textContent = total ? ngettext("Show %(count)s result", "Show %(count)s results", total) : gettext("See what to change");
 }
 
+let isLeaving = false; // for other results
+
 function open() {
   const filters = document.getElementById("filters");
   if (sheet.open || !filters) return;
@@ -156,15 +163,11 @@ sheet.addEventListener("close", () => {
     form().reset();
   }
   sheet.replaceChildren();
-  if (!history.state?.sheet) return;
+  if (isLeaving) return;
   document.querySelector(".filters-open").focus({ preventScroll: true });
-  history.back();
+  if (history.state?.sheet) history.back();
 });
-addEventListener("popstate", () => {
-  if (!sheet.open) return;
-  sheet.close();
-  document.querySelector(".filters-open").focus({ preventScroll: true });
-});
+addEventListener("popstate", () => sheet.close());
 isNarrow.addEventListener("change", () => sheet.open && sheet.close());
 
 // What the sheet asks for takes its step's place.
@@ -191,8 +194,10 @@ document.addEventListener(
 );
 async function leave(address) {
   history.replaceState({ swapped: true }, "", address);
+  isLeaving = true;
   sheet.close();
   await show(address, { remembers: false });
+  isLeaving = false;
   document.getElementById("results")?.focus();
 }
 

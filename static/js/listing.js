@@ -42,8 +42,8 @@ function say(text) {
   setTimeout(() => (status.textContent = text), SAID_MS);
 }
 
-// Fetches an address and gives its document to `use`, unless a later request was made meanwhile. While it takes long
-// `wait` is called, and what that returns when the wait is over.
+// Fetches an address and gives its document to `use`, unless a later request was made meanwhile; tells whether it was
+// used. Once it has taken long `wait` is called, and what that returns when the wait is over.
 async function answer(address, use, wait) {
   request?.abort();
   const own = (request = new AbortController());
@@ -67,6 +67,7 @@ async function answer(address, use, wait) {
     if (!response.ok || !fresh) return location.assign(address);
     use(fresh, page);
     document.dispatchEvent(new CustomEvent("results:shown", { detail: { address } }));
+    return true;
   } catch (error) {
     done();
     if (error.name !== "AbortError") location.assign(address);
@@ -77,11 +78,11 @@ async function answer(address, use, wait) {
 
 // Shows an address in place; `remembers` makes it a step that Back undoes, `y` is where to scroll to then.
 // "results:shown" is dispatched on the document after this and after `more`.
-export function show(address, { remembers = true, y } = {}) {
+export async function show(address, { remembers = true, y } = {}) {
   const old = region();
   const opened = [...document.querySelectorAll("[data-region] details[open]")].map((details) => legendOf(details));
   old.querySelector(".listing")?.classList.add("leaving");
-  return answer(
+  const isShown = await answer(
     address,
     (fresh, page) => {
       const refocus = finder(document.activeElement);
@@ -95,7 +96,6 @@ export function show(address, { remembers = true, y } = {}) {
         table.replaceChildren(...page.querySelector("[data-region=groups]").childNodes));
       document.querySelectorAll("[data-region] details").forEach((details) => (details.open = opened.includes(legendOf(details))));
       refocus(old)?.focus({ preventScroll: true });
-      if (y !== undefined) scrollTo({ top: y, behavior: "instant" });
       document.title = page.title;
       say((old.querySelector(".total") ?? old.querySelector("h1"))?.textContent ?? "");
     },
@@ -104,6 +104,7 @@ export function show(address, { remembers = true, y } = {}) {
       return () => listing?.classList.remove("slow");
     },
   );
+  if (isShown && y !== undefined) scrollTo({ top: y, behavior: "instant" }); // after all that listened has its size
 }
 
 // What stands in for cards to come, as tall as those that are there.
