@@ -15,7 +15,7 @@ import numpy as np
 from search.analysis import Analyzer
 from search.arrays import Floats, Rows
 from search.explain import SNIPPET_WORDS
-from search.passages import DESCRIPTION_WORDS, SENTENCE_END, passage_of, passage_parts, without_sentences
+from search.passages import DESCRIPTION_WORDS, SENTENCE_END, Part, passage_and_parts, without_sentences
 from search.product import Product
 from search.query_encoder import QueryEncoder
 from search.release import Release
@@ -52,7 +52,7 @@ class Sentences:
         """
         analyzer, terms = self.release.lexical.analyzer, set(scored.terms)
         found = [""] * len(products)
-        open_places = [place for place, one in enumerate(products) if not terms <= _seen_terms(one, analyzer)]
+        open_places = [place for place, one in enumerate(products) if not _is_seen(one, terms, analyzer)]
         if not open_places:
             return found
         own = [without_sentences(products[place], self._boilerplate) for place in open_places]
@@ -65,13 +65,15 @@ class Sentences:
         """Return the closest sentence of each description; "" where the title is closer, or nothing is known."""
         if query is None or not self.encoder.is_ready:
             return [""] * len(products)
-        passages = [passage_of(product) for product in products]
+        passages, parts = zip(*map(passage_and_parts, products), strict=True)
         spans = self._spans(rows, passages)
         gathered = self.release.segments.gathered(rows)
         cosines = np.split((gathered.codes @ query) * gathered.scales, gathered.firsts[1:])
         return [
-            _closest(product, passage, of_passage, close)
-            for product, passage, of_passage, close in zip(products, passages, spans, cosines, strict=True)
+            _closest(product, passage, last, of_passage, close)
+            for product, passage, (*_, last), of_passage, close in zip(
+                products, passages, parts, spans, cosines, strict=True
+            )
         ]
 
     def _spans(self, rows: Rows, passages: Sequence[str]) -> list[list[Span]]:
@@ -94,24 +96,27 @@ class Sentences:
         return [known[row] for row in keys]
 
 
-def _seen_terms(product: Product, analyzer: Analyzer) -> set[str]:
-    """Return the terms of what a card shows, or of what is said as a reason in fewer words than a sentence."""
-    values = [value for values in product.attributes.values() for value in values if len(value) <= 40]
-    return set(analyzer.terms_of(" ".join((product.title, product.brand, *values))))
+def _is_seen(product: Product, terms: set[str], analyzer: Analyzer) -> bool:
+    """Return whether title, brand and short attributes, which a card shows or gives as reasons, hold every term."""
+    left = terms.difference(analyzer.terms_of(f"{product.title} {product.brand}"))
+    for values in product.attributes.values():
+        if not left:
+            break
+        for value in values:
+            if len(value) <= 40:
+                left = left.difference(*map(analyzer.terms_of_word, value.split()))
+    return not left
 
 
-def _closest(product: Product, passage: str, spans: Sequence[Span], cosines: Floats) -> str:
+def _closest(product: Product, passage: str, last: Part, spans: Sequence[Span], cosines: Floats) -> str:
     """Return the description's closest sentence if it is closer than the title; "" if not, or if segments are unknown.
 
     Args:
-        product, passage: and its text.
+        product, passage: and its text, which ends with `last`.
         spans: (s,) where its segments stand in the passage.
         cosines: (s,) float32, how close each is.
     """
-    if len(spans) != len(cosines):
-        return ""
-    *_, last = passage_parts(product)
-    if last.field != "description":
+    if len(spans) != len(cosines) or last.field != "description":
         return ""
     said = [place for place, (start, _) in enumerate(spans) if start >= last.start]
     least = max((float(cosines[place]) for place, (start, _) in enumerate(spans) if start == 0), default=-1.0)
