@@ -7,6 +7,7 @@ once for each product that is shown.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ from search.scoring import ScoredQuery
 from search.segments import segment_spans
 
 REMEMBERED = 8192  # products whose sentences are known; about 1 kB each
+LEAST_NEW = 2  # terms of a sentence that the title does not have
 Span = tuple[int, int]
 _ENDS = ";. \t\n"  # of a sentence that stands alone
 
@@ -39,12 +41,13 @@ class Sentences:
         self.release, self.encoder = release, encoder
         self._boilerplate = frozenset(release.manifest["passages"]["boilerplate"])
         self._read: OrderedDict[int, list[Span]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def closest(self, scored: ScoredQuery, rows: Rows, products: Sequence[Product]) -> list[str]:
         """Return for each row the sentence of its description that comes closest to a query, plain text.
 
-        "" where title, brand and attributes hold every word of the query, and where no sentence is closer than the
-        title and none holds a word of it.
+        "" where title, brand and attributes hold every word of the query, where no sentence is closer than the title
+        and none holds a word of it, and where that sentence only says the title again.
 
         Args:
             scored: the query.
@@ -58,7 +61,8 @@ class Sentences:
         own = [without_sentences(products[place], self._boilerplate) for place in open_places]
         by_meaning = self._by_meaning(scored.vector, rows[open_places], own)
         for place, product, sentence in zip(open_places, own, by_meaning, strict=True):
-            found[place] = sentence or _by_words(product, terms, analyzer)
+            told = sentence or _by_words(product, terms, analyzer)
+            found[place] = told if _says_more(told, product, analyzer) else ""
         return found
 
     def _by_meaning(self, query: Floats | None, rows: Rows, products: Sequence[Product]) -> list[str]:
@@ -80,7 +84,8 @@ class Sentences:
         """Return the (start, end) that each row's segments stand for; the tokenizer is asked where it is in doubt."""
         counts = np.diff(self.release.segments.starts)[rows].tolist()
         keys = rows.tolist()
-        known = {row: self._read[row] for row in keys if row in self._read}
+        with self._lock:
+            known = {row: self._read[row] for row in keys if row in self._read}
         doubtful = []
         for row, passage, count in zip(keys, passages, counts, strict=True):
             if row not in known:
@@ -90,9 +95,10 @@ class Sentences:
         if doubtful:
             read = self.encoder.segments_read([passage for _, passage in doubtful])
             known |= dict(zip([row for row, _ in doubtful], read, strict=True))
-        self._read |= known
-        while len(self._read) > REMEMBERED:
-            self._read.popitem(last=False)
+        with self._lock:
+            self._read |= known
+            while len(self._read) > REMEMBERED:
+                self._read.popitem(last=False)
         return [known[row] for row in keys]
 
 
@@ -106,6 +112,12 @@ def _is_seen(product: Product, terms: set[str], analyzer: Analyzer) -> bool:
             if len(value) <= 40:
                 left = left.difference(*map(analyzer.terms_of_word, value.split()))
     return not left
+
+
+def _says_more(sentence: str, product: Product, analyzer: Analyzer) -> bool:
+    """Return whether a sentence is more than the title again."""
+    known = set(analyzer.terms_of(f"{product.title} {product.brand}"))
+    return len(set().union(*map(analyzer.terms_of_word, sentence.split())) - known) >= LEAST_NEW
 
 
 def _closest(product: Product, passage: str, last: Part, spans: Sequence[Span], cosines: Floats) -> str:
