@@ -103,11 +103,17 @@ def passage_of(product: Product) -> str:
 
 def passage_parts(product: Product) -> list[Part]:
     """Return where in `passage_of` each value stands, in order."""
+    return passage_and_parts(product)[1]
+
+
+def passage_and_parts(product: Product) -> tuple[str, list[Part]]:
+    """Return `passage_of` and where in it each value stands, in order."""
+    values = _values(product)
     parts, start = [], 0
-    for field, text in _values(product):
+    for field, text in values:
         parts.append(Part(field, start, start + len(text)))
         start += len(text) + len(_SEPARATOR)
-    return parts
+    return _SEPARATOR.join(text for _, text in values), parts
 
 
 def _values(product: Product) -> list[tuple[str, str]]:

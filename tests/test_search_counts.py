@@ -6,6 +6,7 @@ Folded, they agree on products: told by hand from the same answers without foldi
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,14 @@ def test_folded_every_count_is_of_products_that_one_can_reach(
         for hit in results.hits:
             behind = [shop[one] for one in variants if groups([one]) == groups([hit.id])]
             prices = [one.price for one in behind if one.price is not None]
-            assert hit.variants == Variants(
+            colors = [one.attributes.get("color", ()) for one in behind]
+            own = hit.product.attributes.get("color", ())
+            differs = bool(own) and len(set(colors)) > 1 and "color" in engine.release.facets.values
+            assert hit.variants is not None
+            assert set(hit.variants.colors) == ({one for each in colors for one in each} if differs else set())
+            assert hit.variants.colors[: len(own)] == (own if differs else ())
+            assert hit.variants.differ_in == (("color",) if differs else ())
+            assert replace(hit.variants, colors=(), differ_in=()) == Variants(
                 count=groups(list(shop)).count(groups([hit.id])[0]),
                 matching=len(behind),
                 available=sum(one.availability != "out_of_stock" for one in behind),

@@ -20,7 +20,8 @@ LAMP = Product(
 )  # fmt: skip
 WALKER = Product("walker", "Walker", "Made by hand. Never wet.", ("Home", "Aids"), attributes={"Color": ("red",)})
 LONG = Product("long", "Thing", " ".join(["word"] * 70) + ". A garden plant for the knife", ("Home", "Things"))
-SHOP = (LAMP, WALKER, LONG)
+TWIN = Product("twin", "Plain Thing", "Plain thing, table. Other words.", ("Home", "Things"))
+SHOP = (LAMP, WALKER, LONG, TWIN)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def told(engine: Engine, q: str, product: Product, mode: str = "hybrid") -> str:
         ("light", LAMP, ""),  # in other words the title says it better than any sentence
         ("crimson", WALKER, ""),  # nothing in the description is near
         ("garden", LONG, "A garden plant for the knife"),  # after what the encoder reads: found by its words
+        ("table", TWIN, ""),  # it would only say the title again
     ],
 )
 def test_the_closest_sentence_is_told_where_the_title_does_not_say_it(

@@ -243,7 +243,7 @@ def _card(product: Product, variants: Variants, title: Markup, cluster: int, q: 
         picture_of(product, cluster),
         _span(variants, product.currency),
         _options(variants),
-        traits_of(product) if is_one else [],
+        [one for one in traits_of(product) if one.swatch or variants.count > 1] if is_one else [],
         "" if is_elsewhere else product.availability,
         swatches=swatches[:SHOWN_SWATCHES],
         more_colors=len(variants.colors) - len(swatches[:SHOWN_SWATCHES]) if swatches else 0,
