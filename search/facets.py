@@ -111,8 +111,8 @@ class FacetIndex:
                 name = field_name(label)
                 labels.setdefault(name, Counter())[label] += 1
                 earlier = attributes.setdefault(name, {}).get(row, ())
-                single = [one.strip() for text in texts for one in _LIST.split(text)]
-                attributes[name][row] = tuple(dict.fromkeys((*earlier, *filter(None, single))))
+                single = [one for text in texts for one in values_in(text)]
+                attributes[name][row] = tuple(dict.fromkeys((*earlier, *single)))
             numbers["price"].append(np.nan if product.price is None else product.price)
             numbers["rating"].append(np.nan if product.rating is None else product.rating)
             numbers["created"].append(_days(product.created_at))
@@ -212,6 +212,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if found:
         return f'; did you mean "{found[0]}"?'
     return f"; there are: {', '.join(names[:20])}" if names else ""
+
+
+def values_in(text: str) -> list[str]:
+    """Return the values that an attribute's text lists: "vegan, gluten-free" are two."""
+    return [one for part in _LIST.split(text) if (one := part.strip())]
 
 
 def field_name(label: str) -> str:

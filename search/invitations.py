@@ -1,4 +1,4 @@
-"""Searches worth starting with, by a rule from the catalog alone: kinds of things it has plenty of, and what can be said.
+"""Searches worth starting with, by a rule from the catalog: kinds of things it has plenty of, and what can be said.
 
 There is no log of what people ask, so nothing is called popular. A *kind* is a phrase of the catalog's own suggestions
 with which titles end, most of them in one group of products, and which is no brand, colour or other value: "headphones"
@@ -29,10 +29,8 @@ MOST_READ = 2000  # products, evenly spread, whose descriptions are read for a n
 COMMON_FIELDS = 4  # the attributes most products have: colour and material, not a country of origin
 _HEAD = re.compile(r",| - | – |\(|\||;")  # what comes after is a size, a colour, a number
 NEEDS = ("keeps", "protects", "prevents", "stops", "hides", "softens", "soothes")  # the plainest first
-_NEED = re.compile(  # "keeps dust away from what you stow": what a thing does, told without "it"
-    rf"\b((?:{'|'.join(NEEDS)}) (?!(?:it|its|him|her|them|this|these|those|everything|when|with|in|up|out|off|on|and|as|from)\b)[a-z'-]+(?: [a-z'-]+){{3,6}})(?=[.,;!])",
-    re.IGNORECASE,
-)
+_OBJECT = "(?!(?:it|its|him|her|them|this|these|those|everything|when|with|in|up|out|off|on|and|as|from)\\b)[a-z'-]+"
+_NEED = re.compile(rf"\b((?:{'|'.join(NEEDS)}) {_OBJECT}(?: [a-z'-]+){{3,6}})(?=[.,;!])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -122,9 +120,9 @@ def _suggested(release: Release, values: set[str]) -> Iterator[str]:
 
 
 def examples_of(release: Release, kinds: list[Kind]) -> list[str]:
-    """Return searches that show what can be said, each read back by the catalog's own reader: a need, a price, a refusal.
+    """Return searches that show what can be said, a need, a price, a refusal.
 
-    English, as the reader's grammar is; [] in a catalog of another language.
+    The catalog's own reader must read them so. English, as its grammar is; [] in a catalog of another language.
     """
     if release.manifest.get("language", "en") != "en":
         return []
@@ -133,7 +131,7 @@ def examples_of(release: Release, kinds: list[Kind]) -> list[str]:
 
 
 def _need(release: Release) -> str:
-    """Return "something that keeps coffee hot on a cold platform": what a product is said to do, of the best rated one."""
+    """Return "something that keeps mess to a minimum": what a product, the best rated first, is said to do."""
     rows = np.arange(0, release.rows, -(-release.rows // MOST_READ) or 1)
     ratings = release.facets.numbers.get("rating")
     if ratings is not None:
@@ -149,7 +147,9 @@ def _need(release: Release) -> str:
 def _priced(release: Release, kinds: list[Kind]) -> str:
     """Return "tent under $200": the round sum that about half of a kind's products cost less than."""
     prices = release.facets.numbers.get("price")
-    for kind in kinds if prices is not None else []:
+    for kind in kinds:
+        if prices is None:
+            break
         known = prices[kind.rows]
         known = known[~np.isnan(known)]
         if len(known) < LEAST_TO_CHOOSE:

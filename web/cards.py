@@ -167,7 +167,7 @@ class Choice:
     is_available: bool
 
 
-def choices_of(product: Product, variants: Sequence[Product]) -> dict[str, list[Choice]]:
+def choices_of(product: Product, variants: Sequence[Product], q: str = "") -> dict[str, list[Choice]]:
     """Return, for each attribute in which the variants differ, its values in catalog order.
 
     A value leads to the variant that has it and otherwise is most like the product being looked at.
@@ -183,7 +183,7 @@ def choices_of(product: Product, variants: Sequence[Product]) -> dict[str, list[
             having = [variant for variant in variants if _value(variant, label) == value]
             target = max(having, key=lambda variant: _alike(variant, product))
             is_current = _value(product, label) == value
-            path = product_path(product.id if is_current else target.id)
+            path = product_path(product.id if is_current else target.id, q)
             is_available = any(variant.availability != "out_of_stock" for variant in having)
             choices[label].append(Choice(trait(label, value), path, is_current, is_available))
     return choices

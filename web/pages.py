@@ -11,12 +11,14 @@ from search.product import Product
 from search.request import SearchRequest
 from web.api import server_timing
 from web.cards import availability_text, cards_of, choices_of, picture_of
+from web.details import facts_of, gallery_of, groups_of, said_of
+from web.discovery import absolute, search_address
 from web.listing import Listing, listing_of
 from web.live import current_engine
 from web.matching import matching_of
 from web.schemas import search_request
 from web.start import children_of, neighborhoods_of, samples_of, start_of, with_products
-from web.structured import product_data, script_json
+from web.structured import breadcrumb_data, page_data, script_json
 from web.taste import taste_of, taste_path
 from web.urls import address, product_path
 
@@ -36,9 +38,11 @@ def search() -> Response:
     engine = current_engine()
     listing = listing_of(engine, search_request(request.args, engine, lenient=True))
     trail = category_trail(listing.request)
+    canonical, is_indexed = search_address(listing.request)
+    told = {"trail": trail, "canonical": canonical, "noindex": not (is_indexed and listing.results.total)}
     if listing.results.total:
-        return _answered("search.html", listing, trail=trail)
-    return _answered("nothing.html", listing, trail=trail, departments=start_of(engine).departments)
+        return _answered("search.html", listing, **told)
+    return _answered("nothing.html", listing, **told, departments=start_of(engine).departments)
 
 
 @pages.get("/products/<path:product_id>")
@@ -48,21 +52,29 @@ def product(product_id: str) -> Response:
     found = engine.product(product_id)
     row = engine.release.products.row_of(product_id)
     cluster = engine.release.clusters.cluster(int(engine.release.clusters.cluster_of[row]))
-    match = matching_of(engine, product_id, request.args.get("q", ""))
+    q = request.args.get("q", "")
+    match = matching_of(engine, product_id, q)
+    variants, trail = engine.variants(found), product_trail(found)
+    path = product_path(found.id)
     shown = render_template(
         "product.html",
         product=found,
         match=match,
         taste_path=taste_path,
-        canonical=request.url_root.rstrip("/") + product_path(found.id),
+        q=q,
+        results=address("/search", SearchRequest(q=match.q)) if match else "/search",
+        canonical=absolute(path),
+        said=said_of(found),
         picture=picture_of(found, cluster.id),
+        gallery=gallery_of(found, variants, cluster.id, q),
         availability=availability_text(found.availability),
-        cluster=cluster,
+        groups=groups_of(engine, cluster.id),
+        facts=facts_of(engine, found),
         cluster_products=engine.release.products_in[cluster.id],
-        choices=choices_of(found, engine.variants(found)),
+        choices=choices_of(found, variants, q),
         similar=cards_of(engine, [near for near, _ in engine.similar(product_id, SIMILAR)]),
-        trail=product_trail(found),
-        data=script_json(product_data(found, request.url_root)),
+        trail=trail,
+        structured=[script_json(page_data(found, variants)), script_json(breadcrumb_data(trail, found.title))],
     )
     response = Response(shown)
     if match and not match.is_complete:
@@ -74,7 +86,8 @@ def product(product_id: str) -> Response:
 def similar() -> str:
     """Show products like some and unlike others."""
     liked, disliked = request.args.getlist("liked"), request.args.getlist("disliked")
-    return render_template("similar.html", taste=taste_of(current_engine(), liked, disliked))
+    taste = taste_of(current_engine(), liked, disliked)
+    return render_template("similar.html", taste=taste, canonical=absolute(taste_path(liked, disliked)), noindex=True)
 
 
 @pages.get("/clusters")

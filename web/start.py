@@ -20,6 +20,7 @@ from web.language import current_locale
 from web.urls import address
 
 SHOWN_DEPARTMENTS = 18
+LEAST_SORTED = 0.5  # of the products lie in the departments shown; else groups are walked through in their place
 SHOWN_CLUSTERS = 6
 SHOWN_PRODUCTS = 10
 SHOWN_NEW = 5
@@ -79,7 +80,7 @@ def start_of(engine: Engine) -> Start:
             products=engine.release.product_count,
             shelf=_shelf(favorites, departments),
             departments=departments,
-            neighborhoods=neighborhoods_of(engine)[:SHOWN_CLUSTERS],
+            neighborhoods=[] if _are_groups(departments) else neighborhoods_of(engine)[:SHOWN_CLUSTERS],
             favorites=favorites,
             newest=cards_of(engine, _newest(engine)),
             examples=examples,
@@ -89,10 +90,10 @@ def start_of(engine: Engine) -> Start:
 
 
 def departments_of(engine: Engine) -> list[Department]:
-    """Return the largest top categories in alphabetical order."""
+    """Return the largest top categories in alphabetical order; where few products have one, the largest groups."""
     facet = engine.release.facets.values.get("category")
     if facet is None:
-        return []
+        return _groups_as_departments(engine)
     counts = facet.counts(np.arange(engine.release.rows, dtype=np.int64), engine.release.folding)
     top = [
         (value, int(count))
@@ -100,12 +101,28 @@ def departments_of(engine: Engine) -> list[Department]:
         if PATH_SEPARATOR not in value and count
     ]
     largest = sorted(top, key=lambda entry: (-entry[1], entry[0]))[:SHOWN_DEPARTMENTS]
+    if sum(count for _, count in largest) < LEAST_SORTED * engine.release.product_count:
+        return _groups_as_departments(engine)
     departments = []
     for value, count in sorted(largest):
         browsing = SearchRequest(filters={"category": (value,)})
         best = _pictures(engine, _best(engine, browsing)[:1])
         departments.append(Department(value, count, address("/search", browsing), best[0] if best else None))
     return departments
+
+
+def _are_groups(departments: list[Department]) -> bool:
+    return any(one.address.startswith("/clusters/") for one in departments)
+
+
+def _groups_as_departments(engine: Engine) -> list[Department]:
+    departments = []
+    for cluster, products in children_of(engine, None)[:SHOWN_DEPARTMENTS]:
+        pictures = samples_of(engine, cluster, 1)
+        departments.append(
+            Department(cluster.label, products, f"/clusters/{cluster.id}", pictures[0] if pictures else None)
+        )
+    return sorted(departments, key=lambda one: one.name.casefold())
 
 
 def neighborhoods_of(engine: Engine) -> list[Neighborhood]:
