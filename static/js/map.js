@@ -63,6 +63,7 @@ class CatalogMap {
     if (kept) this.view.set(kept);
     this.root.querySelector("[data-wait]").remove();
     this.root.querySelector("[data-groups]").open = false;
+    this.root.dataset.ready = "";
     this.#listen();
     await this.#light(!kept);
   }
@@ -330,9 +331,9 @@ async function start(root) {
 const root = document.querySelector("[data-map]");
 // Without its data there is no map; the table says the same.
 if (root) {
-  root.querySelector(".atlas-map").hidden = false;
   start(root).catch((error) => {
     console.warn("the map is not drawn:", error);
     root.querySelector(".atlas-map").hidden = true;
+    root.dataset.ready = "";
   });
 }
