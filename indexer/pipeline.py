@@ -210,8 +210,9 @@ def read_products(
             if isinstance(outcome, Rejection):
                 rejections.append(outcome)
                 continue
-            if outcome.image_url.startswith("http"):
-                origins.add("{0.scheme}://{0.netloc}".format(urlsplit(outcome.image_url)))
+            for url in (outcome.image_url, *outcome.more_image_urls):
+                if url.startswith("http"):
+                    origins.add("{0.scheme}://{0.netloc}".format(urlsplit(url)))
             if store.count % 1000 == 0:
                 progress.step("reading rows", store.count, 0)
             yield outcome

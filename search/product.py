@@ -21,6 +21,7 @@ class Product:
         price: in the catalog's one currency, two decimals meant; None when unknown.
         currency: ISO 4217 code such as "USD"; "" when the catalog never says.
         image_url, url: as in the catalog, only http(s) or site-relative ("/..."); "" when unknown.
+        more_image_urls: further pictures of the same product, in catalog order, image_url not among them.
         rating: 0..5, None when unknown.
         rating_count: how many ratings stand behind it; None when unknown.
         availability: one of AVAILABILITIES; "" when unknown.
@@ -44,6 +45,7 @@ class Product:
     group_id: str = ""
     created_at: str = ""
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    more_image_urls: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the product as JSON-ready data, in field order; unknown values stay as "" or None."""
@@ -56,6 +58,7 @@ class Product:
             **{
                 **data,
                 "category": tuple(data["category"]),
+                "more_image_urls": tuple(data.get("more_image_urls", ())),
                 "attributes": {name: tuple(values) for name, values in data["attributes"].items()},
             }
         )

@@ -110,6 +110,15 @@ def test_every_field_is_read(read):
     assert not notes.warnings
 
 
+def test_a_cell_and_columns_of_several_pictures_are_kept_in_order_each_once(read):
+    header = "id,title,image_url,additional_image_link"
+    _, found, notes = read(f'{header}\n1,a,"/1.jpg, /2.jpg | /3.jpg","/2.jpg,https://x.example/4.jpg"\n2,b,,/5.jpg\n')
+    assert [one.image_url for one in found] == ["/1.jpg", ""]
+    assert found[0].more_image_urls == ("/2.jpg", "/3.jpg", "https://x.example/4.jpg")
+    assert found[1].more_image_urls == ("/5.jpg",)
+    assert not notes.warnings
+
+
 def test_ids_keep_their_leading_zeros_and_their_case(read):
     _, found, _ = read("id,title\n007,a\n7,b\n7.0,c\nAb,d\nab,e\n")
     assert [product.id for product in found] == ["007", "7", "7.0", "Ab", "ab"]

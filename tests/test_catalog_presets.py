@@ -210,6 +210,7 @@ def test_woocommerce_variations_inherit_from_their_product(read):
     assert (parent.id, parent.group_id, parent.price) == ("10", "10", None)
     assert parent.category == ("Clothing", "Hoodies")
     assert parent.image_url == "https://x.example/1.jpg"
+    assert parent.more_image_urls == ("https://x.example/2.jpg",)
     assert parent.attributes == {"SKU": ("hoodie",), "Tags": ("warm", "soft"), "Colour": ("Red", "Blue")}
     assert (red.id, red.title, red.price, red.availability, red.group_id) == (
         "11",
@@ -283,6 +284,7 @@ def test_a_google_merchant_feed_is_read(read):
         availability="in_stock",
         group_id="A",
         attributes={"price": ("59.90 EUR",), "gtin": ("0123456789012",), "color": ("red",)},
+        more_image_urls=("https://x.example/a2.jpg",),
     )
     assert (second.category, second.price) == (("Apparel", "Dresses"), 59.9)
     assert not notes.warnings

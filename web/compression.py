@@ -55,8 +55,15 @@ def _in_memory(response: Response) -> Response:
     """Take a static file as a whole: what is streamed is compressed anew for each request."""
     if request.endpoint == "static" and response.status_code == 200:
         response.direct_passthrough = False
+        response.headers["Accept-Ranges"] = "none"
         response.make_sequence()
     return response
+
+
+def _as_a_whole() -> None:
+    """Pass over what asks for a part of a file: a part cannot be compressed by itself, and the files are small."""
+    if request.endpoint == "static":
+        request.environ.pop("HTTP_RANGE", None)
 
 
 def install(app: Flask) -> None:
@@ -65,5 +72,6 @@ def install(app: Flask) -> None:
         COMPRESS_ALGORITHM=["br", "gzip"], COMPRESS_ALGORITHM_STREAMING=["gzip"], COMPRESS_BR_LEVEL=BROTLI_LEVEL,
         COMPRESS_MIMETYPES=MIMETYPES, COMPRESS_CACHE_KEY=_key, COMPRESS_CACHE_BACKEND=StaticFiles,
     )  # fmt: skip
+    app.before_request(_as_a_whole)
     Compress(app)
     app.after_request(_in_memory)  # runs before: the last one registered is the first to be called

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from flask_babel import gettext as _
 
@@ -41,24 +42,52 @@ class Fact:
     values: list[tuple[str, str]]
 
 
-def gallery_of(product: Product, variants: Sequence[Product], cluster: int, q: str) -> list[Thumbnail]:
-    """Return the different pictures of a product and its variants, in catalog order; [] when there is but one."""
-    shown = {product.image_url: product}
-    for variant in variants:
-        if variant.image_url:
-            shown.setdefault(variant.image_url, variant)
-    if len(shown) < 2 or not product.image_url:
-        return []
-    order = [url for url in dict.fromkeys(variant.image_url for variant in variants) if url in shown]
-    return [
+@dataclass(frozen=True)
+class Gallery:
+    """The picture that is looked at, and all there are to choose from; none when there is but one."""
+
+    shown: Picture
+    thumbnails: list[Thumbnail]
+
+
+def gallery_of(product: Product, variants: Sequence[Product], cluster: int, q: str, chosen: str) -> Gallery:
+    """Return a product's own pictures and, after them, those of its variants that look different.
+
+    Args:
+        product: whose page it is.
+        variants: of its group.
+        cluster: whose tint stands in for missing pictures.
+        q: the search the visitor came with; it goes along.
+        chosen: number of the own picture to look at, "2"; anything else is the first.
+    """
+    own = [url for url in (product.image_url, *product.more_image_urls) if url]
+    others = {one.image_url: one for one in reversed(variants) if one.image_url and one.image_url not in own}
+    place = int(chosen) - 1 if chosen.isascii() and chosen.isdigit() and 0 < int(chosen[:3]) <= len(own) else 0
+    shown = picture_of(replace(product, image_url=own[place]) if own else product, cluster)
+    if len(own) + len(others) < 2:
+        return Gallery(shown, [])
+    thumbnails = [
         Thumbnail(
-            picture_of(shown[url], cluster),
-            product_path(shown[url].id, q),
-            ", ".join(trait.value for trait in traits_of(shown[url])) or shown[url].title,
-            url == product.image_url,
+            picture_of(replace(product, image_url=url), cluster),
+            _path(product.id, q, number),
+            _label(product) if len(own) == 1 else _("Picture %(number)s of %(count)s", number=number, count=len(own)),
+            number == place + 1,
         )
-        for url in order[:MOST_THUMBNAILS]
+        for number, url in enumerate(own, start=1)
     ]
+    thumbnails += [
+        Thumbnail(picture_of(one, cluster), product_path(one.id, q), _label(one), False) for one in others.values()
+    ]
+    return Gallery(shown, thumbnails[:MOST_THUMBNAILS])
+
+
+def _path(product_id: str, q: str, number: int) -> str:
+    pairs = ([("q", q)] if q else []) + ([("image", str(number))] if number > 1 else [])
+    return product_path(product_id) + (f"?{urlencode(pairs)}" if pairs else "")
+
+
+def _label(product: Product) -> str:
+    return ", ".join(trait.value for trait in traits_of(product)) or product.title
 
 
 def facts_of(engine: Engine, product: Product) -> list[Fact]:

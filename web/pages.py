@@ -10,7 +10,7 @@ from search.facets import PATH_SEPARATOR
 from search.product import Product
 from search.request import SearchRequest
 from web.api import server_timing
-from web.cards import availability_text, cards_of, choices_of, picture_of
+from web.cards import availability_text, cards_of, choices_of
 from web.details import facts_of, gallery_of, groups_of, said_of
 from web.discovery import absolute, search_address
 from web.listing import Listing, listing_of
@@ -65,8 +65,7 @@ def product(product_id: str) -> Response:
         results=address("/search", SearchRequest(q=match.q)) if match else "/search",
         canonical=absolute(path),
         said=said_of(found),
-        picture=picture_of(found, cluster.id),
-        gallery=gallery_of(found, variants, cluster.id, q),
+        gallery=gallery_of(found, variants, cluster.id, q, request.args.get("image", "")),
         availability=availability_text(found.availability),
         groups=groups_of(engine, cluster.id),
         facts=facts_of(engine, found),

@@ -10,6 +10,7 @@ from flask import Flask, Response, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from search.errors import AisleError, EncoderError, NotFound, QueryError, ReleaseDamaged, ReleaseError, ReleaseMissing
+from web.lost import Perhaps, perhaps
 from web.schemas import InvalidParameters
 
 logger = logging.getLogger("aisle.errors")
@@ -110,6 +111,11 @@ def problem_response(problem: Problem) -> Response:
     return response
 
 
+def _page(problem: Problem) -> str:
+    meant = perhaps(request.path) if problem.status == 404 else Perhaps()
+    return render_template("error.html", problem=problem, perhaps=meant)
+
+
 def install(app: Flask) -> None:
     """Answer every error of an app in the form its path asks for."""
 
@@ -122,7 +128,7 @@ def install(app: Flask) -> None:
         if is_for_programs(request.path):
             response = problem_response(problem)
         else:
-            response = Response(render_template("error.html", problem=problem), problem.status)
+            response = Response(_page(problem), problem.status)
         response.headers.update(problem.headers)
         response.headers["Cache-Control"] = "no-store"
         return response

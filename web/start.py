@@ -106,7 +106,7 @@ def departments_of(engine: Engine) -> list[Department]:
     departments = []
     for value, count in sorted(largest):
         browsing = SearchRequest(filters={"category": (value,)})
-        best = _pictures(engine, _best(engine, browsing)[:1])
+        best = _pictures(engine, [one for one in _best(engine, browsing) if one.image_url][:1])
         departments.append(Department(value, count, address("/search", browsing), best[0] if best else None))
     return departments
 
@@ -185,19 +185,20 @@ def _favorites(engine: Engine) -> list[Product]:
     """Return well-rated products, one of each department first; none where nothing is rated."""
     if "rating" not in engine.release.facets.numbers:
         return []
-    best = _best(engine, SearchRequest())
+    best = [product for product in _best(engine, SearchRequest()) if product.rating is not None]
     departments = dict.fromkeys(product.category[:1] for product in best)
     firsts = [next(product for product in best if product.category[:1] == name) for name in departments]
     return one_per_group([*firsts, *best], SHOWN_PRODUCTS)
 
 
 def _best(engine: Engine, browsing: SearchRequest) -> list[Product]:
-    """Return products with a picture, by rating: few ratings are drawn towards an ordinary one."""
+    """Return products by rating, those with a picture first; few ratings are drawn towards an ordinary one."""
     asked = SearchRequest(filters=browsing.filters, sort="rating:desc", per_page=BEST_RATED, facets=(), fold=True)
-    products = [hit.product for hit in engine.search(asked).hits if hit.product.image_url]
+    products = [hit.product for hit in engine.search(asked).hits ]
 
-    def worth(product: Product) -> float:
+    def worth(product: Product) -> tuple[bool, float]:
         count = product.rating_count or 0
-        return ((product.rating or 0) * count + PRIOR_RATING * PRIOR_COUNT) / (count + PRIOR_COUNT)
+        drawn = ((product.rating or 0) * count + PRIOR_RATING * PRIOR_COUNT) / (count + PRIOR_COUNT)
+        return bool(product.image_url), drawn
 
     return sorted(products, key=worth, reverse=True)

@@ -63,7 +63,7 @@ def product_data(product: Product) -> dict[str, Any]:
         "sku": product.id,
         "url": absolute(product_path(product.id)),
         "description": product.description,
-        "image": absolute(product.image_url) if product.image_url else "",
+        "image": _images(product),
         "brand": {"@type": "Brand", "name": product.brand} if product.brand else "",
         "category": " > ".join(product.category),
         **_properties(product),
@@ -95,6 +95,11 @@ def _properties(product: Product) -> dict[str, Any]:
         else:
             others.append({"@type": "PropertyValue", "name": label, "value": text})
     return {**found, "additionalProperty": others}
+
+
+def _images(product: Product) -> str | list[str]:
+    found = [absolute(url) for url in (product.image_url, *product.more_image_urls) if url]
+    return found if len(found) > 1 else "".join(found)
 
 
 def _offer(product: Product) -> dict[str, Any]:

@@ -37,6 +37,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("imageurl", "imagelink", "image", "imagesrc", "images", "imageurls", "mainimage", "primaryimage", "img"),
         *("imgurl", "imgsrc", "picture", "pictureurl", "thumbnail", "thumbnailurl", "photo", "productimageurl"),
     ),
+    "more_image_urls": (
+        *("additionalimagelink", "additionalimageurl", "additionalimageurls", "additionalimages", "moreimages"),
+        *("moreimageurls", "galleryimages", "otherimages"),
+    ),
     "url": ("url", "link", "producturl", "productlink", "permalink", "href", "productpage"),
     "rating": ("rating", "averagerating", "avgrating", "ratingaverage", "ratingvalue", "reviewrating", "stars"),
     "rating_count": (

@@ -34,7 +34,7 @@ class PlainRows:
 class GoogleRows:
     """Google Merchant feeds: the shop's own product_type goes before Google's category; switches are no attributes."""
 
-    NOISE = ("additionalimagelink", "identifierexists", "shipping", "tax", "adult", "adsredirect", "customlabel")
+    NOISE = ("identifierexists", "shipping", "tax", "adult", "adsredirect", "customlabel")
 
     def rewrite(self, row: Row, notes: Notes) -> Row:
         """Keep one of the two category columns; a category that is only Google's number is dropped."""

@@ -15,7 +15,7 @@ from indexer.catalog.outcomes import Notes, Rejection, shortened
 from indexer.catalog.prices import NotAPrice, currencies_of, parse_price
 from indexer.catalog.rows import Cell, Row, main_text
 from indexer.catalog.settings import CatalogSettings
-from indexer.catalog.values import availability_of, date_of, rating_count_of, rating_of, url_of
+from indexer.catalog.values import availability_of, date_of, rating_count_of, rating_of, url_of, urls_of
 from search.product import Product
 
 T = TypeVar("T")
@@ -65,6 +65,7 @@ class ProductMaker:
     def _product(self, row: Row) -> Product:
         price, currency = self._price(row)
         created, kept_date = self._created(row)
+        image_url = self._optional(row, "image_url", url_of, "address is not http(s) or site-relative") or ""
         return Product(
             id=self._id(row),
             title=self._title(row),
@@ -73,7 +74,7 @@ class ProductMaker:
             brand=self._plain(row, "brand"),
             price=price,
             currency=currency,
-            image_url=self._optional(row, "image_url", url_of, "address is not http(s) or site-relative") or "",
+            image_url=image_url,
             url=self._optional(row, "url", url_of, "address is not http(s) or site-relative") or "",
             rating=self._optional(row, "rating", rating_of, "rating is not a number from 0 to 5"),
             rating_count=self._optional(row, "rating_count", rating_count_of, "rating count is not a whole number"),
@@ -81,6 +82,7 @@ class ProductMaker:
             group_id=INVISIBLE.sub("", self._text(row, "group_id")[1]),
             created_at=created,
             attributes=self._attributes(row, kept_date),
+            more_image_urls=self._more_images(row, image_url),
         )
 
     def _id(self, row: Row) -> str:
@@ -163,6 +165,13 @@ class ProductMaker:
         self._notes.warn(row.line, column, "date is not understood; kept as attribute", text)
         return "", column
 
+    def _more_images(self, row: Row, shown: str) -> tuple[str, ...]:
+        """Return the other pictures: the rest of the shown one's cell, and of every column of pictures."""
+        headers = (*self._columns.get("image_url", ()), *self._columns.get("more_image_urls", ()))
+        found = [url for header in headers for text in _texts(row.cells.get(header, "")) for url in urls_of(text)]
+        others = [url for url in dict.fromkeys(found) if url != shown]
+        return tuple(others[: self._settings.max_images])
+
     def _plain(self, row: Row, field: str) -> str:
         return plain_text(self._text(row, field)[1])
 
@@ -219,6 +228,7 @@ def _undecodable(line: int, header: str, text: str) -> Rejection:
 
 
 def _texts(cell: Cell) -> Iterator[str]:
+    """Yield every text in a cell, keys included."""
     if isinstance(cell, str):
         yield cell
     elif isinstance(cell, list):

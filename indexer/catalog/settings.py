@@ -14,6 +14,7 @@ FIELDS = (
     "price",
     "currency",
     "image_url",
+    "more_image_urls",
     "url",
     "rating",
     "rating_count",
@@ -39,6 +40,7 @@ class CatalogSettings:
         max_price: catalog currency; anything above is a typo or an overflow marker such as 9999999999.
         max_attributes: names per product; more is a JSON bomb, the rest is dropped with a warning.
         max_values: values per attribute, for the same reason.
+        max_images: pictures of a product beside its first.
         sample_rows: rows read ahead to decide currency, decimal separator, category separator and day order.
         dialect_characters: text handed to the dialect detector, whose time grows with it (0.1 s for 32,768).
         parents_kept: variable products of a WooCommerce export remembered for their variations.
@@ -55,6 +57,7 @@ class CatalogSettings:
     max_price: float = 1e9
     max_attributes: int = 300
     max_values: int = 100
+    max_images: int = 12
     sample_rows: int = 1_000
     dialect_characters: int = 32_768
     parents_kept: int = 20_000

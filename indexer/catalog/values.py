@@ -123,6 +123,11 @@ def url_of(text: str) -> str | None:
     return first if SAFE_URL.fullmatch(first) else quote(first, safe="%/:?#[]@!$&()*+,;=~-._")
 
 
+def urls_of(text: str) -> list[str]:
+    """Return every address in the text that `url_of` takes."""
+    return [url for one in SEVERAL_URLS.split(text.strip()) if (url := url_of(one))]
+
+
 @lru_cache(maxsize=8192)  # release dates repeat, and dateutil takes 0.1 ms
 def date_of(text: str, day_first: bool) -> str | None:
     """Return an ISO 8601 date, or date-time where the text has a time; a lone year is its first of January.

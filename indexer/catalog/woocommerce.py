@@ -107,7 +107,6 @@ class WooCommerceRows:
         for name, text in (
             ("id", self._text(own, "id") or self._text(own, "sku")),
             ("categories", _first_category(self._text(cells, "categories"))),
-            ("images", COMMA.split(self._text(cells, "images"))[0]),
             ("parent", group or self._text(own, "parent")),
         ):
             if name in self._by_name:
