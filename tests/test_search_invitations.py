@@ -17,8 +17,8 @@ from search.request import SearchRequest
 COLORS = ("red", "blue", "red", "green", "red", "white", "blue", "black")
 # Two groups of conftest's release: the first and the second half.
 KITCHEN = [
-    Product(f"k{n}", f"Norr {('Steel', 'Clay')[n % 2]} {word}, {color}", "It keeps tea warm until the very last sip. Dishwasher safe.",
-            ("Kitchen",), "Norr", 10.0 + 10 * n, "USD", rating=4.0, attributes={"Color": (color,)})
+    Product(f"k{n}", f"Norr {('Steel', 'Clay')[n % 2]} {word}, {color}",
+            "It keeps tea warm until the very last sip. Dishwasher safe.", ("Kitchen",), "Norr", 10.0 + 10 * n, "USD", rating=4.0, attributes={"Color": (color,)})
     for n, (color, word) in enumerate(zip(COLORS, ["Rice Cooker"] * 7 + ["Ladle"], strict=True))
 ]  # fmt: skip
 CLOTHES = [
@@ -50,7 +50,9 @@ def test_examples_are_read_as_they_are_meant_and_leave_and_take_some(engine: Eng
     assert {hit.product.price for hit in found.hits} == {10.0, 20.0, 30.0, 40.0}
     refused = examples_of(engine.release, [kinds[0], kinds[0]])[-1]
     assert refused == "rice cooker, not red"
-    colors = {hit.product.attributes["Color"][0] for hit in engine.search(SearchRequest(q=refused, mode="lexical")).hits}
+    colors = {
+        hit.product.attributes["Color"][0] for hit in engine.search(SearchRequest(q=refused, mode="lexical")).hits
+    }
     assert "red" not in colors
     assert {"blue", "green", "white"} <= colors
 

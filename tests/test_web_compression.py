@@ -26,7 +26,9 @@ def client(shop: Engine) -> FlaskClient:
     "address", ["/", "/search?q=mug", "/api/v1/clusters", "/static/css/base.css", "/illustrations/coffee/red.svg"]
 )
 @pytest.mark.parametrize(("asked", "unpacked"), [("gzip", gzip.decompress), ("br", brotli.decompress)])
-def test_an_answer_is_the_same_whether_compressed_or_not(client: FlaskClient, address: str, asked: str, unpacked: Callable[[bytes], bytes]) -> None:
+def test_an_answer_is_the_same_whether_compressed_or_not(
+    client: FlaskClient, address: str, asked: str, unpacked: Callable[[bytes], bytes]
+) -> None:
     plain = client.get(address)
     packed = client.get(address, headers={"Accept-Encoding": asked})
     assert "Content-Encoding" not in plain.headers
@@ -75,7 +77,7 @@ def test_made_up_versions_of_a_file_take_no_memory(client: FlaskClient) -> None:
     assert kept.get("gzip;file0") is None
     assert kept.get(f"gzip;file{compression.KEPT + 49}") == b"x"
     with client.application.test_request_context("/static/css/base.css?v=1"):
-            one = compression._key(request)
+        one = compression._key(request)
     with client.application.test_request_context("/static/css/base.css?v=2"):
         assert compression._key(request) == one
 

@@ -20,7 +20,6 @@ from search.product import Product
 from web import map_picture
 from web.start import start_of
 
-
 NAMES = ("Fern", "Moss", "Pine", "Oak", "Elm", "Ash", "Fir", "Yew", "Bay")
 
 
@@ -78,7 +77,9 @@ def test_it_is_laid_out_once(shop: Engine, monkeypatch: pytest.MonkeyPatch) -> N
 # -- the picture of the map --
 
 
-def test_the_picture_is_drawn_once_a_release_and_kept_under_its_name(shop: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_picture_is_drawn_once_a_release_and_kept_under_its_name(
+    shop: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = create_app(engine=Fixed(shop)).test_client()
     first = client.get(f"/map/light.svg?v={shop.release.name}")
     assert "immutable" in first.headers["Cache-Control"]

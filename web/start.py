@@ -194,7 +194,7 @@ def _favorites(engine: Engine) -> list[Product]:
 def _best(engine: Engine, browsing: SearchRequest) -> list[Product]:
     """Return products by rating, those with a picture first; few ratings are drawn towards an ordinary one."""
     asked = SearchRequest(filters=browsing.filters, sort="rating:desc", per_page=BEST_RATED, facets=(), fold=True)
-    products = [hit.product for hit in engine.search(asked).hits ]
+    products = [hit.product for hit in engine.search(asked).hits]
 
     def worth(product: Product) -> tuple[bool, float]:
         count = product.rating_count or 0
