@@ -157,7 +157,7 @@ def test_nothing_moves_while_a_page_loads(desk: Any, address: str) -> None:
     desk.goto(address)
     desk.wait_for_load_state("networkidle")
     desk.wait_for_timeout(300)
-    assert desk.evaluate("shift") <= 0.05
+    assert desk.evaluate("shift") <= 0.01
 
 
 @pytest.mark.parametrize("address", ["/", "/products/evil", "/products/jar-red", "/clusters", "/missing-jar"])
