@@ -91,7 +91,7 @@ def _phrases_in_titles(release: Release) -> dict[str, _Seen]:
                 one.rows.append(row)
                 is_measured = start > 0 and words[start - 1][0].isdigit()  # "6000 pages", "100 mhz"
                 one.ending += end == len(words) and not is_measured
-                one.beginning += start == 0
+                one.beginning += start == 0 and end < len(words)
                 one.groups[int(top_of[row])] += 1
     return found
 

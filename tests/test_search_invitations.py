@@ -17,12 +17,13 @@ from search.request import SearchRequest
 COLORS = ("red", "blue", "red", "green", "red", "white", "blue", "black")
 # Two groups of conftest's release: the first and the second half.
 KITCHEN = [
-    Product(f"k{n}", f"Norr {('Steel', 'Clay')[n % 2]} {word}, {color}", "It keeps tea warm until the very last sip. Dishwasher safe.",
-            ("Kitchen",), "Norr", 10.0 + 10 * n, "USD", rating=4.0, attributes={"Color": (color,)})
+    Product(f"k{n}", f"Norr {('Steel', 'Clay')[n % 2]} {word}, {color}",
+            "It keeps tea warm until the very last sip. Dishwasher safe.", ("Kitchen",), "Norr", 10.0 + 10 * n, "USD",
+            rating=4.0, attributes={"Color": (color,)})
     for n, (color, word) in enumerate(zip(COLORS, ["Rice Cooker"] * 7 + ["Ladle"], strict=True))
 ]  # fmt: skip
 CLOTHES = [
-    Product(f"c{n}", f"{word} 6000 Pages Jacket {color}", "A jacket.", ("Clothing",), "Velour", 50.0, "USD",
+    Product(f"c{n}", f"{word} Jacket {color}", "A jacket.", ("Clothing",), "Velour", 50.0, "USD",
             attributes={"Color": (color,)})
     for n, (color, word) in enumerate(zip(COLORS, ("Fern", "Moss", "Pine", "Oak") * 2, strict=True))
 ]  # fmt: skip
@@ -38,6 +39,26 @@ def test_the_top_group_s_kind_is_what_most_titles_end_with_and_no_brand_or_color
     (kind,) = kinds_of(engine.release, 5)
     assert kind.phrase == "rice cooker"
     assert sorted(kind.rows.tolist()) == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("ending", "expected"),
+    [
+        ("Velour", []),
+        ("Velour Dress", ["dress"]),
+        ("Red", []),
+        ("6000 Pages", []),
+        ("Toner Red", ["toner"]),
+        ("Toner, 6000 pages", ["toner"]),
+    ],
+)
+def test_a_brand_a_color_or_a_measure_is_no_kind(tmp_path: Path, ending: str, expected: list[str]) -> None:
+    names = ("Fern", "Moss", "Pine", "Oak", "Elm", "Ash")
+    products = [Product(name, f"{name} {ending}", "", (), "Velour", attributes={"Color": ("red",)}) for name in names]
+    products += [Product(f"b{number}", "Blue", attributes={"Color": ("blue",)}) for number in range(2)]
+    products += [Product(kind, f"Basil {kind}") for kind in expected]
+    kinds = kinds_of(open_engine(write_release(tmp_path / "shop", products)).release, 5)
+    assert [kind.phrase for kind in kinds] == expected
 
 
 def test_examples_are_read_as_they_are_meant_and_leave_and_take_some(engine: Engine) -> None:

@@ -20,7 +20,6 @@ from search.product import Product
 from web import map_picture
 from web.start import start_of
 
-
 NAMES = ("Fern", "Moss", "Pine", "Oak", "Elm", "Ash", "Fir", "Yew", "Bay")
 
 
@@ -107,6 +106,11 @@ def test_each_product_is_a_dot_within_the_picture_and_names_are_only_text(tmp_pa
 
 
 def test_groups_take_hues_as_the_map_does() -> None:
-    # Nine groups use every hue once; the tenth takes the hue of the one farthest from it: the ninth.
-    centers = [np.array([place, 0], np.float32) for place in (0, 1, 2, 3, 4, 5, 6, 7, 8, -1)]
-    assert map_picture._hues(centers) == [*range(9), 8]
+    # One at (2, 0) and eight on the unit circle use every hue once. The tenth, at (-2, 0), takes the first one's, which
+    # is farthest. The last, in the middle, may not: that hue is used twice, so it takes the second one's.
+    angles = np.arange(8) * np.pi / 4
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    centers = [np.array([2, 0], np.float32), *circle, np.array([-2, 0], np.float32), np.array([0, 0], np.float32)]
+    hues = map_picture._hues(centers)
+    assert hues[:10] == [*range(9), 0]
+    assert hues[10] != 0

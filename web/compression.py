@@ -12,7 +12,7 @@ from flask_compress import Compress
 
 from web.assets import Assets
 
-BROTLI_LEVEL = 5  # on a results page: 3 ms and 4 % more bytes than level 9, which takes 12 ms
+BROTLI_LEVEL = 5  # a page of results, 49 kB: 5.1 kB in .3 ms; gzip 5.6 kB in .3 ms, brotli 9 5.0 kB in 6 ms
 KEPT = 512  # compressed static files in memory
 MIMETYPES = [
     "text/html", "text/css", "text/javascript", "text/plain", "text/xml", "application/xml", "application/json",

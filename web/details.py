@@ -51,39 +51,36 @@ class Gallery:
 
 
 def gallery_of(product: Product, variants: Sequence[Product], cluster: int, q: str, chosen: str) -> Gallery:
-    """Return a product's own pictures and, after them, those of its variants that look different.
+    """Return a product's own pictures and those of its variants that look different, variants in catalog order.
 
     Args:
         product: whose page it is.
-        variants: of its group.
+        variants: of its group, itself included; () when it stands alone.
         cluster: whose tint stands in for missing pictures.
         q: the search the visitor came with; it goes along.
         chosen: number of the own picture to look at, "2"; anything else is the first.
     """
     own = [url for url in (product.image_url, *product.more_image_urls) if url]
-    others = {one.image_url: one for one in reversed(variants) if one.image_url and one.image_url not in own}
     place = int(chosen) - 1 if chosen.isascii() and chosen.isdigit() and 0 < int(chosen[:3]) <= len(own) else 0
     shown = picture_of(replace(product, image_url=own[place]) if own else product, cluster)
-    if len(own) + len(others) < 2:
-        return Gallery(shown, [])
-    thumbnails = [
-        Thumbnail(
-            picture_of(replace(product, image_url=url), cluster),
-            _path(product.id, q, number),
-            _label(product) if len(own) == 1 else _("Picture %(number)s of %(count)s", number=number, count=len(own)),
-            number == place + 1,
-        )
-        for number, url in enumerate(own, start=1)
-    ]
-    thumbnails += [
-        Thumbnail(picture_of(one, cluster), product_path(one.id, q), _label(one), False) for one in others.values()
-    ]
-    return Gallery(shown, thumbnails[:MOST_THUMBNAILS])
+    thumbnails: list[Thumbnail] = []
+    seen = set(own)
+    for variant in variants or (product,):
+        if variant.id == product.id:
+            thumbnails += [_own_thumbnail(product, own, number, place, cluster, q) for number in range(len(own))]
+        elif variant.image_url and variant.image_url not in seen:
+            seen.add(variant.image_url)
+            path = product_path(variant.id, q)
+            thumbnails.append(Thumbnail(picture_of(variant, cluster), path, _label(variant), False))
+    return Gallery(shown, thumbnails[:MOST_THUMBNAILS] if len(thumbnails) > 1 else [])
 
 
-def _path(product_id: str, q: str, number: int) -> str:
-    pairs = ([("q", q)] if q else []) + ([("image", str(number))] if number > 1 else [])
-    return product_path(product_id) + (f"?{urlencode(pairs)}" if pairs else "")
+def _own_thumbnail(product: Product, own: list[str], number: int, shown: int, cluster: int, q: str) -> Thumbnail:
+    """Return the thumbnail of the own picture `number`, from 0."""
+    label = _("Picture %(number)s of %(count)s", number=number + 1, count=len(own)) if len(own) > 1 else _label(product)
+    pairs = ([("q", q)] if q else []) + ([("image", str(number + 1))] if number else [])
+    path = product_path(product.id) + (f"?{urlencode(pairs)}" if pairs else "")
+    return Thumbnail(picture_of(replace(product, image_url=own[number]), cluster), path, label, number == shown)
 
 
 def _label(product: Product) -> str:

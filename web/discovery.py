@@ -21,9 +21,10 @@ from search.errors import NotFound
 from search.request import SearchRequest
 from web.assets import asset
 from web.live import current_engine
-from web.urls import address, product_path
+from web.urls import address, page_pairs, product_path
 
 PER_SITEMAP = 50_000  # addresses in one file, at most: sitemaps.org
+BROWSING = {"f.category", "page", "per_page", "sort", "view"}  # parameters of a page that is to be found
 ROBOTS = """\
 User-agent: *
 Disallow: /*?q=
@@ -58,13 +59,10 @@ def canonical_address() -> str:
 
 def search_address(asked: SearchRequest) -> tuple[str, bool]:
     """Return the canonical address of a page of results, and whether it is one to be found in search engines."""
-    browsed = SearchRequest(filters=asked.filters, page=asked.page)
-    is_category = len(asked.filters.get("category", ())) == 1 and set(asked.filters) == {"category"}
-    is_plain = asked.q == "" and (is_category or not asked.filters)
-    narrows = (asked.price_min, asked.price_max, asked.in_stock, asked.cluster) != (None, None, False, None)
-    if is_plain and not narrows:
-        return absolute(address("/search", browsed)), True
-    return absolute(address("/search", asked)), False
+    said = {name for name, _ in page_pairs(asked)}
+    is_browsing = said <= BROWSING and len(asked.filters.get("category", ())) <= 1
+    shown = SearchRequest(filters=asked.filters, page=asked.page) if is_browsing else asked
+    return absolute(address("/search", shown)), is_browsing
 
 
 @discovery.get("/robots.txt")
