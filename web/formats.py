@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from babel.dates import format_date
+from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
 from flask_babel import ngettext
+from markupsafe import Markup
 
 from web.language import current_locale
 
@@ -63,11 +66,18 @@ def counted(number: int, noun: str) -> str:
     raise ValueError(f"nothing says how to count {noun}")
 
 
+def listed(words: Sequence[str]) -> Markup:
+    """Return "<b>tea</b>, <b>red</b>, and <b>dress</b>", joined as the locale joins a list."""
+    bold = [str(Markup("<b>{}</b>").format(word)) for word in words]
+    return Markup(format_list(bold, locale=current_locale()))  # noqa: S704  # each word has been escaped
+
+
 def stars_width(rating: float) -> int:
     """Return how much of the row of five stars is filled, in sprite units."""
     return round(STAR_ROW * min(max(rating, 0), 5) / 5)
 
 
 FILTERS: dict[str, Any] = {
-    "price": price_text, "number": number_text, "rating": rating_text, "counted": counted, "stars_width": stars_width,
+    "price": price_text, "number": number_text, "rating": rating_text,
+    "counted": counted, "listed": listed, "stars_width": stars_width,
 }  # fmt: skip

@@ -28,6 +28,7 @@ from web.formats import date_text, number_text, price_text, round_price_text
 from web.language import current_locale, localized
 from web.listing import listing_of
 from web.live import current_engine
+from web.readings import facet_label
 from web.schemas import BinaryParameters, MapPointParameters, NoParameters, parsed, search_request
 from web.urls import address, page_pairs, product_path
 
@@ -175,7 +176,8 @@ def _color(color: MapColor, engine: Engine) -> dict[str, Any]:
         for entry in color.legend
     ]
     codes = _column(engine.release.name, f"colors/{color.name}", color.codes)
-    return {"name": color.name, "label": color.label, "kind": color.kind, **codes, "legend": legend}
+    label = _("Group") if color.name == "cluster" else facet_label(color.name, color.label)
+    return {"name": color.name, "label": label, "kind": color.kind, **codes, "legend": legend}
 
 
 def legend_label(color: MapColor, entry: LegendEntry, currency: str) -> str:
