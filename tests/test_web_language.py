@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from flask import Flask
+from flask import Flask, g
 
 from web import language
 from web.formats import counted, date_text, price_text, round_price_text
-from web.language import chosen, words_of_scripts
+from web.language import chosen, spoken, words_of_scripts
 
 POLISH = """
 msgid ""
@@ -87,3 +88,14 @@ def test_whole_amounts_and_days_are_written_as_the_visitor_does(app: Flask) -> N
     with app.test_request_context(headers={"Accept-Language": "en"}):
         assert (round_price_text(40.0, "USD"), round_price_text(39.5, "USD")) == ("$40", "$39.50")
         assert round_price_text(40.0, "") == "40.00"
+
+
+def test_texts_of_the_catalog_say_their_language_where_the_page_speaks_another(app: Flask) -> None:
+    def release(language: str) -> SimpleNamespace:
+        return SimpleNamespace(release=SimpleNamespace(manifest={"language": language}))
+
+    with app.test_request_context(headers={"Accept-Language": "pl"}):
+        g.engine = release("he")
+        assert spoken() == ' lang="he" dir="auto"'
+        g.engine = release("pl")
+        assert spoken() == ""

@@ -12,8 +12,9 @@ from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from babel.messages.extract import extract_from_dir
-from flask import Flask, Response, has_request_context, request
+from flask import Flask, Response, g, has_request_context, request
 from flask_babel import Babel, get_locale, get_translations
+from markupsafe import Markup
 
 from web.settings import TRANSLATIONS
 
@@ -75,8 +76,19 @@ def words_of_scripts() -> dict[str, Any]:
     return {"forms": forms, "words": words}
 
 
+def spoken() -> Markup:
+    """Return the attributes of an element that holds text of the catalog: its language and direction.
+
+    Nothing where the page speaks the same language.
+    """
+    language = g.engine.release.manifest.get("language", "") if "engine" in g else ""
+    if not language or language == current_locale().language:
+        return Markup("")
+    return Markup(' lang="{}" dir="auto"').format(language)
+
+
 def install(app: Flask, language: str = "", translations: Path = TRANSLATIONS) -> None:
-    """Give templates `gettext`, `ngettext`, `locale` and `words_of_scripts`, and pages their language's headers.
+    """Give templates `gettext`, `ngettext`, `locale`, `spoken`, `words_of_scripts`; pages their headers.
 
     Args:
         language: a language tag that every visitor gets, "" for what each asks for.
@@ -89,7 +101,7 @@ def install(app: Flask, language: str = "", translations: Path = TRANSLATIONS) -
         return str(chosen(asked, offered))
 
     Babel(app, locale_selector=select, default_translation_directories=str(translations))
-    app.jinja_env.globals.update(locale=current_locale, words_of_scripts=words_of_scripts)
+    app.jinja_env.globals.update(locale=current_locale, words_of_scripts=words_of_scripts, spoken=spoken)
     app.after_request(_told)
 
 
