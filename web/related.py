@@ -54,7 +54,9 @@ def related_to(engine: Engine, results: SearchResults) -> Related:
         named = _told_apart(categories)
         return Related([category_link(path, int(counts[facet.code_of[path]]), named[path]) for path in categories])
     groups = related_groups(release, results.rows)
-    return Related(groups=[group_link(one, release.products_in[one.id]) for one in groups])
+    return Related(
+        groups=[group_link(one, release.products_in[one.id]) for one in groups if one.id in release.products_in]
+    )
 
 
 def _told_apart(paths: list[str]) -> dict[str, str]:
