@@ -176,7 +176,7 @@ def test_nothing_found_keeps_the_query_and_says_what_each_filter_keeps_out(clien
     document = page(client, "/search?q=gown&f.brand=Norr&price_max=130")
     words = " ".join(document.words.split())
     assert document.all("input", name="q")[0]["value"] == "gown"
-    assert "Without Brand: Norr" in words
+    assert "Without the filter Brand: Norr" in words
     found = client.get("/api/v1/search?q=gown&price_max=130").get_json()["total"]
     assert f"{found} product" in words
     assert document.all("a", href="/search?q=gown&price_max=130")

@@ -16,8 +16,9 @@ from search.facets import field_name
 from search.product import Product
 from search.request import Hit
 from search.variants import Variants, alone, variants_of
-from web.formats import counted, number_text, price_text
+from web.formats import availability_text, commas, counted, number_text, price_text
 from web.illustrations import PALETTE
+from web.readings import facet_label
 from web.urls import PageRequest, cluster_path, product_path, taste_path
 
 SHOWN_SWATCHES = 5
@@ -110,7 +111,7 @@ class Card:
     @property
     def colors_said(self) -> str:
         """Its swatches in words."""
-        colors = ", ".join(one.value for one in self.swatches)
+        colors = commas(one.value for one in self.swatches)
         if not self.more_colors:
             return _("Colors: %(colors)s", colors=colors)
         return _("Colors: %(colors)s and %(count)s more", colors=colors, count=number_text(self.more_colors))
@@ -126,12 +127,6 @@ def picture_of(product: Product, cluster: int) -> Picture:
     name = product.category[-1] if product.category else product.title
     letter = next((sign for sign in name if sign.isalnum()), "·").upper()
     return Picture(product.image_url, letter, cluster % TINTS)
-
-
-def availability_text(availability: str) -> str:
-    """Return the availability for people; "" when unknown."""
-    words = {"in_stock": _("In stock"), "out_of_stock": _("Out of stock"), "preorder": _("Preorder")}
-    return words.get(availability, "")
 
 
 def trait(label: str, value: str) -> Trait:
@@ -217,7 +212,10 @@ def _reason(hit: Hit) -> Reason | None:
     if hit.why == ["close in meaning"]:
         return Reason(escape(_("Close in meaning")), False)
     values = [one.partition(": ") for one in hit.why if not one.startswith(("title:", "description:"))]
-    told = " · ".join(f"{label.replace('_', ' ').capitalize()}: {value}" for label, _colon, value in values)
+    told = " · ".join(
+        _("%(label)s: %(value)s", label=facet_label(label, label.replace("_", " ").capitalize()), value=value)
+        for label, _colon, value in values
+    )
     return Reason(escape(told), False) if told else None
 
 
@@ -254,7 +252,7 @@ def _facts(engine: Engine, product: Product, variants: Variants) -> list[tuple[s
     """Return attributes that can be filtered by and that hold for every variant behind the card."""
     facets = engine.release.facets.values
     return [
-        (facets[name].label, ", ".join(values))
+        (facet_label(name, facets[name].label), commas(values))
         for label, values in product.attributes.items()
         if (name := field_name(label)) in facets and name not in variants.differ_in
     ][:SHOWN_FACTS]

@@ -12,8 +12,8 @@ from search.engine import Engine
 from search.facets import field_name, values_in
 from search.product import Product
 from search.request import SearchRequest
-from web.cards import Picture, availability_text, picture_of, traits_of
-from web.formats import price_text
+from web.cards import Picture, picture_of, traits_of
+from web.formats import availability_text, price_text
 from web.urls import address, product_path
 
 MOST_THUMBNAILS = 12

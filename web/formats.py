@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
 from babel.dates import format_date
 from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
+from flask_babel import gettext as _
 from flask_babel import ngettext
 from markupsafe import Markup
 
@@ -66,6 +67,17 @@ def counted(number: int, noun: str) -> str:
     raise ValueError(f"nothing says how to count {noun}")
 
 
+def availability_text(availability: str) -> str:
+    """Return the availability for people; "" when unknown."""
+    words = {"in_stock": _("In stock"), "out_of_stock": _("Out of stock"), "preorder": _("Preorder")}
+    return words.get(availability, "")
+
+
+def commas(words: Iterable[str]) -> str:
+    """Return "red, blue, cream"."""
+    return _(", ").join(words)
+
+
 def listed(words: Sequence[str]) -> Markup:
     """Return "<b>tea</b>, <b>red</b>, and <b>dress</b>", joined as the locale joins a list."""
     bold = [str(Markup("<b>{}</b>").format(word)) for word in words]
@@ -79,5 +91,5 @@ def stars_width(rating: float) -> int:
 
 FILTERS: dict[str, Any] = {
     "price": price_text, "number": number_text, "rating": rating_text,
-    "counted": counted, "listed": listed, "stars_width": stars_width,
+    "counted": counted, "commas": commas, "listed": listed, "stars_width": stars_width,
 }  # fmt: skip

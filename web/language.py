@@ -18,6 +18,7 @@ from flask_babel import Babel, get_locale, get_translations
 from web.settings import TRANSLATIONS
 
 ENGLISH = Locale("en")
+COUNTS = (*range(201), 1_000_000)  # every plural category of every language we know of has one of them
 SCRIPTS = Path(__file__).resolve().parent.parent / "static" / "js"
 
 
@@ -63,13 +64,13 @@ def words_of_scripts() -> dict[str, Any]:
         return {}
     translations = get_translations()
     category_of = current_locale().plural_form
-    forms = {category_of(number): translations.plural(number) for number in range(201)}
+    forms = {category_of(number): translations.plural(number) for number in COUNTS}
     words: dict[str, Any] = {}
     for message in _messages_of_scripts():
         if isinstance(message, str):
             words[message] = translations.gettext(message)
         else:
-            some = {form: number for number in range(201) if (form := translations.plural(number)) is not None}
+            some = {form: number for number in COUNTS if (form := translations.plural(number)) is not None}
             words[message[0]] = [translations.ngettext(*message[:2], some[form]) for form in sorted(some)]
     return {"forms": forms, "words": words}
 

@@ -23,8 +23,8 @@ from search.product import Product
 from search.request import SearchResults
 from web import __version__
 from web.api import etag, is_complete, server_timing, tagged
-from web.cards import availability_text, one_per_group, picture_of
-from web.formats import date_text, number_text, price_text, round_price_text
+from web.cards import one_per_group, picture_of
+from web.formats import availability_text, date_text, number_text, price_text, round_price_text
 from web.language import current_locale, localized
 from web.listing import listing_of
 from web.live import current_engine
@@ -196,7 +196,7 @@ def legend_label(color: MapColor, entry: LegendEntry, currency: str) -> str:
     if color.name == "created":
         if low is None:
             return _("before %(day)s", day=high)
-        return _("since %(day)s", day=low) if high is None else _("%(low)s to %(high)s", low=low, high=high)
+        return _("since %(day)s", day=low) if high is None else _("%(first)s to %(last)s", first=low, last=high)
     if low is None:
         return _("under %(high)s", high=high)
     return _("%(low)s and up", low=low) if high is None else _("%(low)s to %(high)s", low=low, high=high)

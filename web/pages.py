@@ -10,9 +10,10 @@ from search.facets import PATH_SEPARATOR
 from search.product import Product
 from search.request import SearchRequest
 from web.api import server_timing
-from web.cards import availability_text, cards_of, choices_of
+from web.cards import cards_of, choices_of
 from web.details import facts_of, gallery_of, groups_of, said_of
 from web.discovery import absolute, search_address
+from web.formats import availability_text
 from web.listing import Listing, listing_of
 from web.live import current_engine
 from web.matching import matching_of

@@ -14,8 +14,7 @@ from search.engine import Engine
 from search.facets import PATH_SEPARATOR, ValuesFacet
 from search.request import SearchRequest, SearchResults
 from search.understanding import Constraint
-from web.cards import availability_text
-from web.formats import number_text, price_text
+from web.formats import availability_text, number_text, price_text
 from web.language import current_locale
 from web.urls import address
 

@@ -54,9 +54,7 @@ def related_to(engine: Engine, results: SearchResults) -> Related:
         named = _told_apart(categories)
         return Related([category_link(path, int(counts[facet.code_of[path]]), named[path]) for path in categories])
     groups = related_groups(release, results.rows)
-    return Related(
-        groups=[group_link(one, release.products_in[one.id]) for one in groups if one.id in release.products_in]
-    )
+    return Related(groups=[group_link(one, release.products_in.get(one.id, 0)) for one in groups])
 
 
 def _told_apart(paths: list[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 const data = document.getElementById("words");
 const { forms = {}, words = {} } = data ? JSON.parse(data.textContent) : {};
 const plural = new Intl.PluralRules(document.documentElement.lang);
-const number = new Intl.NumberFormat(document.documentElement.lang);
+const number = new Intl.NumberFormat(document.documentElement.lang, { numberingSystem: "latn" });
 
 export const numberText = (value) => number.format(value);
 

@@ -365,7 +365,7 @@ def test_few_results_say_what_each_filter_keeps_out(mug_page: Any) -> None:
     page = mug_page
     page.goto("/search?q=mug&f.color=navy&price_max=7")
     assert total(page) < 8
-    way = page.locator(".way", has_text="Without Price")
+    way = page.locator(".way", has_text="Without the filter Price")
     promised = way.locator(".gain").inner_text()
     way.press("Enter")
     page.wait_for_url("**f.color=navy")

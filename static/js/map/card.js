@@ -89,5 +89,5 @@ export function saidOf(point) {
   const rated = point.rating === null ? "" : gettext("rated %(rating)s out of 5", { rating: numberText(point.rating) });
   return [point.title, point.price_text, rated, point.cluster.label]
     .filter(Boolean)
-    .join(", ");
+    .join(gettext(", "));
 }
