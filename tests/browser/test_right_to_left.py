@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parent.parent.parent
 PHONE = {"width": 390, "height": 844}
 ACCENTED = str.maketrans("aceginorstuyACEGINORSTUY", "åçéğîñöŕšţüýÅÇÉĞÎÑÖŔŠŢÜÝ")
-ACCENTS = {chr(code) for code in ACCENTED.values()}
+ACCENTS = {"ẋ", *map(chr, ACCENTED.values())}
 # What a translation keeps as it is: places to be filled, tags, entities.
 KEPT = re.compile(r"%\(\w+\)[sd]|<[^>]+>|&\w+;|%%")
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None, "pgettext": ((1, "c"), 2)}
@@ -110,8 +110,8 @@ def outside_brackets(text: str) -> str:
     depth, outside = 0, []
     for sign in text:
         depth += (sign == "⟦") - (sign == "⟧")
-        if depth == 0 and sign != "⟧":
-            outside.append(sign)
+        if depth == 0:
+            outside.append(sign.replace("⟧", "·"))
     return "".join(outside)
 
 
