@@ -24,6 +24,8 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
+WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 BROKEN = Product("broken", "Broken Picture Frame", "", ("Home", "Frames"), image_url="/illustrations/none/none.svg")
 POTS = tuple(
     Product(f"p{number}", f"Coffee Pot {number}", "Pours.", ("Kitchen", "Pots"), f"Brand {number % 18:02}",
@@ -94,18 +96,18 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Any, root: str) -> Iterator[Any]:
-    with opened_page(browser, root, viewport={"width": 1280, "height": 900}) as opened:
+    with opened_page(browser, root, **WIDE) as opened:
         yield opened
 
 
 @pytest.fixture
 def phone(browser: Any, root: str) -> Iterator[Any]:
-    with opened_page(browser, root, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True) as opened:
+    with opened_page(browser, root, **PHONE) as opened:
         yield opened
 
 
 @pytest.fixture
 def plain(browser: Any, root: str) -> Iterator[Any]:
     """A page without JavaScript."""
-    with opened_page(browser, root, viewport={"width": 1280, "height": 900}, java_script_enabled=False) as opened:
+    with opened_page(browser, root, **WIDE, java_script_enabled=False) as opened:
         yield opened

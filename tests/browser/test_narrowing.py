@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser_fixtures import opened_page, served
+from browser_fixtures import PHONE, WIDE, opened_page, served
 from conftest import SHOP, open_engine, write_release
 
 from search.product import Product
@@ -34,13 +34,13 @@ def mugs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def mug_page(browser: Any, mugs: str) -> Iterator[Any]:
-    with opened_page(browser, mugs, viewport={"width": 1280, "height": 900}) as opened:
+    with opened_page(browser, mugs, **WIDE) as opened:
         yield opened
 
 
 @pytest.fixture
 def mug_phone(browser: Any, mugs: str) -> Iterator[Any]:
-    with opened_page(browser, mugs, viewport={"width": 390, "height": 740}, is_mobile=True, has_touch=True) as opened:
+    with opened_page(browser, mugs, **PHONE) as opened:
         yield opened
 
 
@@ -258,7 +258,7 @@ def opened_sheet(phone: Any, address: str = "/search?q=mug") -> Any:
 def test_the_sheet_fills_the_screen_and_keeps_the_focus(mug_phone: Any) -> None:
     sheet = opened_sheet(mug_phone)
     box = sheet.bounding_box()
-    assert (box["x"], box["y"], box["width"], box["height"]) == (0, 0, 390, 740)
+    assert (box["x"], box["y"], box["width"], box["height"]) == (0, 0, 360, 740)
     assert mug_phone.evaluate("document.activeElement.hasAttribute('data-close')")
     for _ in range(3):
         mug_phone.keyboard.press("Shift+Tab")
@@ -331,7 +331,7 @@ def test_the_sheet_is_closed_by_back_escape_and_its_button_and_forgets_its_ticks
 
 
 def test_without_javascript_the_sheet_is_an_address(browser: Any, mugs: str) -> None:
-    narrow = {"viewport": {"width": 390, "height": 740}, "is_mobile": True, "has_touch": True}
+    narrow = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
     with opened_page(browser, mugs, java_script_enabled=False, **narrow) as phone:
         phone.goto("/search?q=mug")
         assert not phone.is_visible("#filters")

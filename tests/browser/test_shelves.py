@@ -34,7 +34,7 @@ new PerformanceObserver((list) => { for (const one of list.getEntries()) shift +
 
 
 @pytest.fixture(scope="module")
-def shelves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     products = (*SHOP, *POTS, *JARS, HOSTILE)
     layout = write_release(tmp_path_factory.mktemp("shelves") / "shop", products)
     add_report(layout, products)
@@ -43,22 +43,10 @@ def shelves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=["with JavaScript", "without"])
-def visit(request: pytest.FixtureRequest, browser: Any, shelves: str) -> Iterator[Any]:
+def visit(request: pytest.FixtureRequest, browser: Any, root: str) -> Iterator[Any]:
     with opened_page(
-        browser, shelves, viewport={"width": 1280, "height": 900}, java_script_enabled=request.param != "without"
+        browser, root, viewport={"width": 1280, "height": 900}, java_script_enabled=request.param != "without"
     ) as page:
-        yield page
-
-
-@pytest.fixture
-def desk(browser: Any, shelves: str) -> Iterator[Any]:
-    with opened_page(browser, shelves, viewport={"width": 1280, "height": 900}) as page:
-        yield page
-
-
-@pytest.fixture
-def hand(browser: Any, shelves: str) -> Iterator[Any]:
-    with opened_page(browser, shelves, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True) as page:
         yield page
 
 
@@ -82,10 +70,10 @@ def test_the_picture_of_the_map_is_drawn_and_all_of_it_leads_to_the_map(visit: A
     expect(visit).to_have_url(re.compile(r"/map$"))
 
 
-def test_tiles_show_their_tint_and_not_white_before_their_picture_comes(desk: Any) -> None:
-    desk.route("**/illustrations/**", lambda route: None)  # never answered
-    desk.goto("/", wait_until="domcontentloaded")
-    grounds = desk.evaluate(
+def test_tiles_show_their_tint_and_not_white_before_their_picture_comes(page: Any) -> None:
+    page.route("**/illustrations/**", lambda route: None)  # never answered
+    page.goto("/", wait_until="domcontentloaded")
+    grounds = page.evaluate(
         """() => [...document.querySelectorAll(".picture:has(img)")].map((tile) => [
           getComputedStyle(tile).backgroundImage, getComputedStyle(tile.querySelector("img")).backgroundColor])"""
     )
@@ -109,9 +97,9 @@ def test_a_gallery_shows_own_pictures_in_place_and_leads_to_variants(visit: Any)
 
 
 @pytest.mark.parametrize("number", ["0", "3", "x", "-1", "²", "9" * 400, "2&image=2"])
-def test_a_number_of_no_picture_shows_the_first(desk: Any, number: str) -> None:
-    desk.goto(f"/products/jar-blue?image={number}")
-    expect(desk.locator(".product-picture > .picture img")).to_have_attribute("src", "/illustrations/jar/blue.svg")
+def test_a_number_of_no_picture_shows_the_first(page: Any, number: str) -> None:
+    page.goto(f"/products/jar-blue?image={number}")
+    expect(page.locator(".product-picture > .picture img")).to_have_attribute("src", "/illustrations/jar/blue.svg")
 
 
 def test_a_value_of_a_product_leads_to_all_that_have_it(visit: Any) -> None:
@@ -121,17 +109,17 @@ def test_a_value_of_a_product_leads_to_all_that_have_it(visit: Any) -> None:
     expect(visit.locator("article.card").first).to_be_visible()
 
 
-def test_the_way_back_keeps_filters_and_place(desk: Any) -> None:
-    desk.goto("/search?q=coffee+pot&f.color=red&f.color=navy&f.color=sage&f.color=black")
-    card = desk.locator(".card-title a").nth(12)
+def test_the_way_back_keeps_filters_and_place(page: Any) -> None:
+    page.goto("/search?q=coffee+pot&f.color=red&f.color=navy&f.color=sage&f.color=black")
+    card = page.locator(".card-title a").nth(12)
     card.scroll_into_view_if_needed()
-    place = desk.evaluate("scrollY")
+    place = page.evaluate("scrollY")
     assert place > 100
     card.click()
-    desk.wait_for_url("**/products/**")
-    desk.get_by_role("link", name="Back to results").click()
-    expect(desk).to_have_url(re.compile(r"/search\?q=coffee\+pot&f\.color=red&f\.color=navy"))
-    desk.wait_for_function(f"Math.abs(scrollY - {place}) < 60")
+    page.wait_for_url("**/products/**")
+    page.get_by_role("link", name="Back to results").click()
+    expect(page).to_have_url(re.compile(r"/search\?q=coffee\+pot&f\.color=red&f\.color=navy"))
+    page.wait_for_function(f"Math.abs(scrollY - {place}) < 60")
 
 
 def test_without_a_page_behind_it_the_way_back_is_the_search(visit: Any) -> None:
@@ -152,23 +140,23 @@ def test_a_product_stands_in_its_categories_and_its_groups(visit: Any) -> None:
 
 
 @pytest.mark.parametrize("address", ["/", "/products/p0", "/products/jar-red", "/products/evil", "/clusters", "/map"])
-def test_nothing_moves_while_a_page_loads(desk: Any, address: str) -> None:
-    desk.add_init_script(SHIFT)
-    desk.goto(address)
-    desk.wait_for_load_state("networkidle")
-    desk.wait_for_timeout(300)
-    assert desk.evaluate("shift") <= 0.01
+def test_nothing_moves_while_a_page_loads(page: Any, address: str) -> None:
+    page.add_init_script(SHIFT)
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(300)
+    assert page.evaluate("shift") <= 0.01
 
 
 @pytest.mark.parametrize("address", ["/", "/products/evil", "/products/jar-red", "/clusters", "/missing-jar"])
-def test_nothing_is_wider_than_a_phone(hand: Any, address: str) -> None:
-    hand.goto(address)
-    assert hand.evaluate("document.documentElement.scrollWidth") <= 360
+def test_nothing_is_wider_than_a_phone(phone: Any, address: str) -> None:
+    phone.goto(address)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_a_row_of_cards_on_a_phone_is_pushed_along(hand: Any) -> None:
-    hand.goto("/")
-    row = hand.locator(".cards.row").first
+def test_a_row_of_cards_on_a_phone_is_pushed_along(phone: Any) -> None:
+    phone.goto("/")
+    row = phone.locator(".cards.row").first
     widths = row.evaluate("(row) => [row.scrollWidth, row.clientWidth]")
     assert widths[0] > widths[1]
     row.locator(".card-title a").last.focus()
@@ -181,11 +169,11 @@ def test_a_lost_visitor_finds_the_jar(visit: Any) -> None:
     expect(visit).to_have_url(re.compile(r"/products/jar-"))
 
 
-def test_scripts_and_styles_come_compressed(desk: Any) -> None:
+def test_scripts_and_styles_come_compressed(page: Any) -> None:
     packed: dict[str, str] = {}
-    desk.on("response", lambda answer: packed.update({answer.url: answer.headers.get("content-encoding", "")}))
-    desk.goto("/")
-    desk.wait_for_load_state("networkidle")
+    page.on("response", lambda answer: packed.update({answer.url: answer.headers.get("content-encoding", "")}))
+    page.goto("/")
+    page.wait_for_load_state("networkidle")
     large = {Path(url.split("?")[0]).name: how for url, how in packed.items() if "/static/" in url}
     assert large["components.css"] in ("br", "gzip")
     assert large["combobox.js"] in ("br", "gzip")
