@@ -5,7 +5,7 @@
 import { forget, forgetAll, recentSearches } from "./recent.js";
 import { gettext, ngettext } from "./words.js";
 
-const WAIT_MS = 90; // from the last letter to the question
+const WAIT_MS = 80; // from the last letter to the question
 const SAY_MS = 700; // from the last answer to its announcement
 const LONGEST = 128; // characters, the most that the server reads
 const HEADER = 80; // CSS pixels that stay free for it
