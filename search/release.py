@@ -88,6 +88,15 @@ class Release:
         """Cluster id -> how many products it has, variants counted once."""
         return self.clusters.all_counts(np.arange(self.rows), self.folding)
 
+    @cached_property
+    def products_in_category(self) -> dict[str, int]:
+        """Category path -> how many products lie in it or below, variants counted once; {} without categories."""
+        facet = self.facets.values.get("category")
+        if facet is None:
+            return {}
+        counts = facet.counts(np.arange(self.rows), self.folding)
+        return dict(zip(facet.values, counts.tolist(), strict=True))
+
     @property
     def currency(self) -> str:
         """ISO 4217 code of every price; "" when the catalog never says."""

@@ -14,7 +14,7 @@ from search.product import Product
 from search.request import SearchRequest
 from web.cards import Picture, picture_of, traits_of
 from web.formats import availability_text, price_text
-from web.urls import address, product_path
+from web.urls import address, cluster_path, product_path
 
 MOST_THUMBNAILS = 12
 SNIPPET = 155  # characters of a description that search engines show
@@ -114,7 +114,7 @@ def groups_of(engine: Engine, cluster_id: int) -> list[tuple[str, str]]:
     clusters = engine.release.clusters
     found = clusters.cluster(cluster_id)
     parents = [] if found.parent is None else [clusters.cluster(found.parent)]
-    return [(one.label, f"/clusters/{one.id}") for one in (*parents, found)]
+    return [(one.label, cluster_path(one.id)) for one in (*parents, found)]
 
 
 def said_of(product: Product) -> str:

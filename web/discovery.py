@@ -21,7 +21,7 @@ from search.errors import NotFound
 from search.request import SearchRequest
 from web.assets import asset
 from web.live import current_engine
-from web.urls import address, page_pairs, product_path
+from web.urls import address, cluster_path, page_pairs, product_path
 
 PER_SITEMAP = 50_000  # addresses in one file, at most: sitemaps.org
 BROWSING = {"f.category", "page", "per_page", "sort", "view"}  # parameters of a page that is to be found
@@ -90,7 +90,7 @@ def sitemap_index() -> Response:
 @discovery.get("/sitemaps/groups.xml")
 def sitemap_of_groups() -> Response:
     """List the start page, the groups and each of them."""
-    groups = [f"/clusters/{cluster.id}" for cluster in current_engine().clusters()]
+    groups = [cluster_path(cluster.id) for cluster in current_engine().clusters()]
     return _xml("urlset", _locations(["/", "/clusters", "/map", *groups]))
 
 

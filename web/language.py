@@ -63,8 +63,13 @@ def words_of_scripts() -> dict[str, Any]:
     """
     if current_locale().language == "en":
         return {}
-    translations = get_translations()
-    category_of = current_locale().plural_form
+    return _words_of_scripts(get_translations(), current_locale())
+
+
+@lru_cache(maxsize=64)
+def _words_of_scripts(translations: Any, locale: Locale) -> dict[str, Any]:
+    """Return them in one locale; the translations of a locale are read once and stay the same object."""
+    category_of = locale.plural_form
     forms = {category_of(number): translations.plural(number) for number in COUNTS}
     words: dict[str, Any] = {}
     for message in _messages_of_scripts():

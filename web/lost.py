@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote
 
 from search.errors import AisleError
 from search.request import SearchRequest
 from web.cards import Card, cards_of
 from web.live import current_engine
+from web.urls import search_path
 
 SHOWN = 5
 MOST_CHARACTERS = 100
@@ -38,6 +39,6 @@ def perhaps(path: str) -> Perhaps:
         engine = current_engine()
         asked = SearchRequest(q=words, mode="lexical", per_page=SHOWN, facets=(), fold=True)
         found = [hit.product for hit in engine.search(asked).hits]
-        return Perhaps(words, f"/search?{urlencode({'q': words})}", cards_of(engine, found))
+        return Perhaps(words, search_path(words), cards_of(engine, found))
     except AisleError:  # nothing is live, or the words cannot be asked
         return Perhaps()

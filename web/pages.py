@@ -21,7 +21,7 @@ from web.schemas import page_request
 from web.start import children_of, neighborhoods_of, samples_of, start_of, with_products
 from web.structured import breadcrumb_data, page_data, script_json
 from web.taste import taste_of
-from web.urls import address, product_path, taste_path
+from web.urls import category_path, cluster_path, product_path, search_path, taste_path
 
 pages = Blueprint("pages", __name__)
 SIMILAR = 10
@@ -63,7 +63,7 @@ def product(product_id: str) -> Response:
         match=match,
         taste_path=taste_path,
         q=q,
-        results=address("/search", SearchRequest(q=match.q)) if match else "/search",
+        results=search_path(match.q) if match else "/search",
         canonical=absolute(path),
         said=said_of(found),
         gallery=gallery_of(found, variants, cluster.id, q, request.args.get("image", "")),
@@ -104,10 +104,10 @@ def cluster(cluster_id: int) -> Response:
     found = clusters.cluster(cluster_id)
     if found.id != cluster_id:  # the group of an earlier release; its products are in this one now
         query = request.query_string.decode("latin-1")
-        return _passed_on(f"/clusters/{found.id}{'?' if query else ''}{query}")
+        return _passed_on(f"{cluster_path(found.id)}{'?' if query else ''}{query}")
     values = request.args.copy()
     values.setlist("cluster", [str(cluster_id)])
-    listing = listing_of(engine, page_request(values, engine), path=f"/clusters/{cluster_id}")
+    listing = listing_of(engine, page_request(values, engine), path=cluster_path(cluster_id))
     return _answered(
         "cluster.html",
         listing,
@@ -148,7 +148,7 @@ def _trail(path: tuple[str, ...]) -> list[tuple[str, str]]:
     return [
         (
             path[depth],
-            address("/search", SearchRequest(filters={"category": (PATH_SEPARATOR.join(path[: depth + 1]),)})),
+            category_path(PATH_SEPARATOR.join(path[: depth + 1])),
         )
         for depth in range(len(path))
     ]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from search.clusters import Cluster
 from search.engine import Engine
 from search.facets import PATH_SEPARATOR
 from search.related import related_categories, related_groups
-from search.request import SearchRequest, SearchResults
-from web.urls import address
+from search.request import SearchResults
+from web.urls import category_path, cluster_path
 
 
 @dataclass(frozen=True)
@@ -34,13 +32,12 @@ class Related:
 
 def category_link(path: str, count: int, name: str = "") -> Link:
     """Return the link to a category, by its whole path where no name is given."""
-    browsing = SearchRequest(filters={"category": (path,)})
-    return Link(name or path.replace(PATH_SEPARATOR, " › "), count, address("/search", browsing))
+    return Link(name or path.replace(PATH_SEPARATOR, " › "), count, category_path(path))
 
 
 def group_link(cluster: Cluster, count: int) -> Link:
     """Return the link to a cluster."""
-    return Link(cluster.label, count, f"/clusters/{cluster.id}")
+    return Link(cluster.label, count, cluster_path(cluster.id))
 
 
 def related_to(engine: Engine, results: SearchResults) -> Related:
@@ -49,10 +46,8 @@ def related_to(engine: Engine, results: SearchResults) -> Related:
         return Related()
     release = engine.release
     if categories := related_categories(release, results.rows):
-        facet = release.facets.values["category"]
-        counts = facet.counts(np.arange(release.rows), release.folding)
-        named = _told_apart(categories)
-        return Related([category_link(path, int(counts[facet.code_of[path]]), named[path]) for path in categories])
+        counts, named = release.products_in_category, _told_apart(categories)
+        return Related([category_link(path, counts[path], named[path]) for path in categories])
     groups = related_groups(release, results.rows)
     return Related(groups=[group_link(one, release.products_in.get(one.id, 0)) for one in groups])
 

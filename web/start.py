@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,7 +16,7 @@ from search.product import Product
 from search.request import SearchRequest
 from web.cards import Card, Picture, cards_of, one_per_group, picture_of
 from web.language import current_locale
-from web.urls import address
+from web.urls import category_path, cluster_path, search_path
 
 SHOWN_DEPARTMENTS = 18
 LEAST_SORTED = 0.5  # of the products lie in the departments shown; else groups are walked through in their place
@@ -91,15 +90,8 @@ def start_of(engine: Engine) -> Start:
 
 def departments_of(engine: Engine) -> list[Department]:
     """Return the largest top categories in alphabetical order; where few products have one, the largest groups."""
-    facet = engine.release.facets.values.get("category")
-    if facet is None:
-        return _groups_as_departments(engine)
-    counts = facet.counts(np.arange(engine.release.rows, dtype=np.int64), engine.release.folding)
-    top = [
-        (value, int(count))
-        for value, count in zip(facet.values, counts, strict=True)
-        if PATH_SEPARATOR not in value and count
-    ]
+    counts = engine.release.products_in_category
+    top = [(value, count) for value, count in counts.items() if PATH_SEPARATOR not in value and count]
     largest = sorted(top, key=lambda entry: (-entry[1], entry[0]))[:SHOWN_DEPARTMENTS]
     if sum(count for _, count in largest) < LEAST_SORTED * engine.release.product_count:
         return _groups_as_departments(engine)
@@ -107,7 +99,7 @@ def departments_of(engine: Engine) -> list[Department]:
     for value, count in sorted(largest):
         browsing = SearchRequest(filters={"category": (value,)})
         best = _pictures(engine, [one for one in _best(engine, browsing) if one.image_url][:1])
-        departments.append(Department(value, count, address("/search", browsing), best[0] if best else None))
+        departments.append(Department(value, count, category_path(value), best[0] if best else None))
     return departments
 
 
@@ -120,7 +112,7 @@ def _groups_as_departments(engine: Engine) -> list[Department]:
     for cluster, products in children_of(engine, None)[:SHOWN_DEPARTMENTS]:
         pictures = samples_of(engine, cluster, 1)
         departments.append(
-            Department(cluster.label, products, f"/clusters/{cluster.id}", pictures[0] if pictures else None)
+            Department(cluster.label, products, cluster_path(cluster.id), pictures[0] if pictures else None)
         )
     return sorted(departments, key=lambda one: one.name.casefold())
 
@@ -160,7 +152,7 @@ def _searches(engine: Engine) -> tuple[list[tuple[str, str]], list[tuple[str, st
     kinds = kinds_of(engine.release, SHOWN_KINDS)
 
     def addressed(texts: Iterable[str]) -> list[tuple[str, str]]:
-        return [(text, f"/search?{urlencode({'q': text})}") for text in texts]
+        return [(text, search_path(text)) for text in texts]
 
     return addressed(examples_of(engine.release, kinds)), addressed(kind.phrase for kind in kinds)
 

@@ -95,6 +95,16 @@ def product_path(product_id: str, q: str = "") -> str:
     return f"{path}?{urlencode({'q': q})}" if q else path
 
 
+def search_path(q: str) -> str:
+    """Return the address of the results of a text."""
+    return address("/search", SearchRequest(q=q))
+
+
+def category_path(path: str) -> str:
+    """Return the address of a category's products; `path` as the category facet has it."""
+    return address("/search", SearchRequest(filters={"category": (path,)}))
+
+
 def cluster_path(cluster_id: int) -> str:
     """Return the path of a group's page."""
     return f"/clusters/{cluster_id}"

@@ -193,7 +193,7 @@ document.addEventListener(
   true,
 );
 async function leave(address) {
-  history.replaceState({ swapped: true }, "", address);
+  history.replaceState(null, "", address);
   isLeaving = true;
   sheet.close();
   await show(address, { remembers: false });
