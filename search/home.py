@@ -103,7 +103,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Home:
-    """The one folder Aisle writes to. Everything in it can be deleted; a build makes it again."""
+    """The one folder Aisle writes to. All but `state` can be deleted; a build makes it again."""
 
     root: Path
 
@@ -135,7 +135,18 @@ class Home:
 
     @property
     def state(self) -> Path:
+        """What the running shop keeps: nothing in it can be made again by a build."""
         return self.root / "state"
+
+    @property
+    def keys(self) -> Path:
+        """API keys, hashed; only there once one was made."""
+        return self.state / "keys.json"
+
+    @property
+    def events(self) -> Path:
+        """Searches and what came of them."""
+        return self.state / "events.sqlite"
 
     def live(self) -> Layout:
         """Return the live release.

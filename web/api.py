@@ -14,12 +14,15 @@ from search.errors import ReleaseError
 from search.product import Product
 from search.request import SearchRequest, SearchResults
 from web import __version__
+from web.asking import ask
 from web.formats import price_text
 from web.live import current_engine
+from web.openapi import operation
 from web.schemas import (
     MatchParameters,
     NoParameters,
     RecommendParameters,
+    SearchParameters,
     SimilarParameters,
     SuggestParameters,
     parsed,
@@ -34,6 +37,7 @@ TOP_PRODUCTS = 12  # shown of a cluster
 
 
 @api.get("/search")
+@operation("search", "Search the catalog", "search", parameters=SearchParameters)
 def search() -> Response:
     """Answer a search; revalidated by ETag, so that an unchanged answer costs nothing."""
     engine = current_engine()
@@ -41,17 +45,18 @@ def search() -> Response:
     tag = etag(engine, asked)
     if is_complete(engine, asked) and request.if_none_match.contains_weak(tag):
         return tagged(Response(status=304), tag)
-    results = engine.search(asked)
+    results = ask(engine, asked, "api")
     response = search_response(results)
     return tagged(response, tag) if results.degraded is None else response
 
 
 @api.post("/search")
+@operation("searchByBody", "Search the catalog, the parameters in a JSON body", "search", body=SearchParameters)
 def search_by_body() -> Response:
     """Answer the same search with its parameters as a JSON object."""
     parsed(NoParameters, request.args)
     engine = current_engine()
-    return search_response(engine.search(search_request_of_json(request.get_json(), engine)))
+    return search_response(ask(engine, search_request_of_json(request.get_json(), engine), "api"))
 
 
 def etag(engine: Engine, asked: SearchRequest, subject: str = "") -> str:
@@ -97,6 +102,7 @@ def links(results: SearchResults) -> dict[str, str | None]:
 
 
 @api.get("/suggest")
+@operation("suggest", "Suggest while someone types", "search", parameters=SuggestParameters)
 def suggest() -> Response:
     """Suggest searches, categories and products for what was typed so far, or departments; never runs the encoder."""
     asked = parsed(SuggestParameters, request.args.to_dict())
@@ -116,6 +122,7 @@ def suggest() -> Response:
 
 
 @api.get("/products/<path:product_id>")
+@operation("product", "One product", "products")
 def product(product_id: str) -> Response:
     """Give one product, its variants and its cluster."""
     parsed(NoParameters, request.args.to_dict())
@@ -133,6 +140,7 @@ def product(product_id: str) -> Response:
 
 
 @api.get("/products/<path:product_id>/similar")
+@operation("similarProducts", "Products nearest in meaning", "products", parameters=SimilarParameters)
 def similar(product_id: str) -> Response:
     """Give the products nearest in meaning, one of each group."""
     asked = parsed(SimilarParameters, request.args.to_dict())
@@ -145,6 +153,7 @@ def similar(product_id: str) -> Response:
 
 
 @api.get("/products/<path:product_id>/match")
+@operation("match", "Why a product matches a search", "products", parameters=MatchParameters)
 def match(product_id: str) -> Response:
     """Say which words of a search and of a product make them close; by words alone while the encoder loads."""
     asked = parsed(MatchParameters, request.args.to_dict())
@@ -160,6 +169,7 @@ def match(product_id: str) -> Response:
 
 
 @api.post("/recommend")
+@operation("recommend", "Products like some and unlike others", "products", body=RecommendParameters)
 def recommend() -> Response:
     """Give products like those liked and unlike those disliked."""
     parsed(NoParameters, request.args.to_dict())
@@ -181,6 +191,7 @@ def product_links(found: Product) -> dict[str, str]:
 
 
 @api.get("/clusters")
+@operation("clusters", "Every cluster", "clusters")
 def clusters() -> Response:
     """Give every cluster, parents before their children."""
     parsed(NoParameters, request.args.to_dict())
@@ -189,6 +200,7 @@ def clusters() -> Response:
 
 
 @api.get("/clusters/<int:cluster_id>")
+@operation("cluster", "One cluster", "clusters")
 def cluster(cluster_id: int) -> Response:
     """Give one cluster, those below it, and the products nearest its middle."""
     parsed(NoParameters, request.args.to_dict())
@@ -214,6 +226,7 @@ def _cluster(found: Cluster, engine: Engine) -> dict[str, Any]:
 
 
 @api.get("/version")
+@operation("version", "What answers", "service", scope="")
 def version() -> Response:
     """Say which program, release and encoder answer; release and encoder are null while nothing is live."""
     try:

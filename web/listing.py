@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from search.analysis import words_of
 from search.engine import Engine
 from search.request import SearchRequest, SearchResults
+from web.asking import ask
 from web.cards import Card, card_of_hit
 from web.narrowing import Group, groups_of
 from web.paging import More, earlier_hits, more_of
@@ -102,7 +103,7 @@ def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") ->
     """Ask the engine and lay its answer out for a page under `path`; a page folds variants."""
     asked = page_request_of(request)
     request = replace(asked, fold=True, first=0)  # links lead to single pages; only "show more" adds to what is shown
-    results = engine.search(request)
+    results = ask(engine, request, "page")
     last = reachable_pages(results.pages, request.per_page)
     hits = [*earlier_hits(engine, replace(request, first=asked.first)), *results.hits]
     is_nothing = results.total == 0

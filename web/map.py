@@ -28,8 +28,9 @@ from web.formats import availability_text, date_text, number_text, price_text, r
 from web.language import current_locale, localized
 from web.listing import listing_of
 from web.live import current_engine
+from web.openapi import operation
 from web.readings import facet_label
-from web.schemas import BinaryParameters, MapPointParameters, NoParameters, parsed, search_request
+from web.schemas import BinaryParameters, MapPointParameters, NoParameters, SearchParameters, parsed, search_request
 from web.urls import address, page_pairs, product_path
 
 catalog_map = Blueprint("map", __name__)
@@ -129,6 +130,7 @@ def _counted(engine: Engine, results: SearchResults) -> list[tuple[GroupRow, int
 
 
 @catalog_map.get(API)
+@operation("map", "What is on the map, and where its columns are", "clusters")
 def meta() -> Response:
     """Say what is on the map and where its columns are."""
     parsed(NoParameters, request.args.to_dict())
@@ -209,18 +211,21 @@ def _number_label(name: str, number: float, currency: str) -> str:
 
 
 @catalog_map.get(f"{API}/<release>/positions")
+@operation("mapPositions", "Where each product stands", "clusters", parameters=BinaryParameters)
 def positions(release: str) -> Response:
     """Give (n, 2) uint16: x and y of each row, 0 is -1 and 65535 is 1."""
     return _binary(_map_named(release).positions)
 
 
 @catalog_map.get(f"{API}/<release>/leaves")
+@operation("mapLeaves", "The cluster of each product", "clusters", parameters=BinaryParameters)
 def leaves(release: str) -> Response:
     """Give (n,) uint16: each row's leaf group as its place in the map's list of clusters."""
     return _binary(_map_named(release).leaves)
 
 
 @catalog_map.get(f"{API}/<release>/colors/<name>")
+@operation("mapColors", "One color of each product", "clusters", parameters=BinaryParameters)
 def color_codes(release: str, name: str) -> Response:
     """Give (n,) uint8: each row's code in the legend of one color."""
     colors = _map_named(release).colors
@@ -254,6 +259,7 @@ def _binary(array: NDArray[Any]) -> Response:
 
 
 @catalog_map.get(f"{API}/<release>/points")
+@operation("mapPoints", "What some dots are", "clusters", parameters=MapPointParameters)
 def points(release: str) -> Response:
     """Say which products a few dots are."""
     asked = parsed(MapPointParameters, request.args.to_dict())
@@ -279,6 +285,7 @@ def _point(row: int, product: Product, engine: Engine) -> dict[str, Any]:
 
 
 @catalog_map.get(LIT)
+@operation("mapLit", "Which dots a search lights", "clusters", parameters=SearchParameters)
 def lit() -> Response:
     """Say which dots a search lights: every row of the relevant set of the same search, best first.
 
