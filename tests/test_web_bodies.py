@@ -210,3 +210,10 @@ def test_head_and_options_behave(client: FlaskClient) -> None:
     refused = client.delete("/api/v1/search:batch")
     assert (refused.status_code, refused.headers["Allow"]) == (405, "OPTIONS, POST")
     assert refused.mimetype == "application/problem+json"
+
+
+def test_a_method_that_is_not_known_is_said_before_anything_else(client: FlaskClient) -> None:
+    long = "/api/v1/suggest?q=" + "a" * 9000
+    assert client.get(long).status_code == 414
+    refused = client.put(long, data="x" * 70_000)
+    assert (refused.status_code, "GET" in refused.headers["Allow"]) == (405, True)

@@ -10,6 +10,7 @@ import uuid
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from web.bodies import expect_utf8
 
@@ -74,6 +75,8 @@ def _begin() -> None:
     g.started = time.perf_counter()
     asked = request.headers.get("X-Request-ID", "")
     g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+    if isinstance(request.routing_exception, MethodNotAllowed):
+        return  # which is what the asker has to know first
     if len(request.full_path) > MAX_ADDRESS_CHARACTERS:
         abort(414, description=f"the address is longer than {MAX_ADDRESS_CHARACTERS} characters; POST the search")
     if (request.content_length or 0) > MAX_BODY_BYTES:
