@@ -189,7 +189,8 @@ def _javascript(example: Example, root: str) -> str:
     if example.operation in _ARRAYS:
         read = f"const answer = new {_ARRAYS[example.operation]}(await response.arrayBuffer());"
     if example.operation == "exportSearch":
-        read = 'const lines = (await response.text()).trimEnd().split("\\n");\nconst answer = lines.map((line) => JSON.parse(line));'
+        read = 'const lines = (await response.text()).trimEnd().split("\\n");'
+        read += "\nconst answer = lines.map((line) => JSON.parse(line));"
     return f"const response = await {fetched};\n{failed}\n{read}\nconsole.log(answer{shown});"
 
 
