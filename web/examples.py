@@ -1,21 +1,13 @@
-"""Examples of the API: each is stated once, and spelled in curl, Python and JavaScript from that one statement.
-
-The values are the live catalog's own, so that every example can be run as it stands.
-"""
+"""An example of the API is stated once; curl, Python and JavaScript are spelled from that one statement."""
 
 from __future__ import annotations
 
 import json
-import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
-
-from search.engine import Engine
-from search.product import Product
-from web.start import start_of
 
 LANGUAGES = {"curl": "curl", "python": "Python", "javascript": "JavaScript"}
 WIDE = 76  # characters of code in a line, roughly
@@ -37,8 +29,10 @@ METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "mapLit": ("map_lit", ("q",)),
     "sendEvents": ("send_events", ("events",)),
     "version": ("version", ()),
+    "openapi": ("openapi", ()),
     "releases": ("releases", ()),
     "activateRelease": ("activate", ("name",)),
+    "insights": ("insights", ()),
     "rollbackRelease": ("rollback", ()),
 }
 _PREFIXES = {"f.": "filters", "find.": "find"}
@@ -48,6 +42,7 @@ _COLUMNS = {
     "mapLeaves": 'shop.map_column(shop.map()["leaves"])',
     "mapColors": 'shop.map_column(shop.map()["colors"][0])',
 }
+_UNWRAPPED = {"searchBatch": "results"}  # the client gives this member of the answer alone
 _ARRAYS = {"mapPositions": "Uint16Array", "mapLeaves": "Uint16Array", "mapColors": "Uint8Array"}
 
 
@@ -70,7 +65,7 @@ class Example:
     arguments: Mapping[str, str | int] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
-    shown: Sequence[str | int] = ()
+    shown: tuple[str | int, ...] = ()
     title: str = ""
     code: str = ""
     needs_key: bool = False
@@ -81,7 +76,8 @@ class Example:
         path = self.path
         for name, value in self.arguments.items():
             path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
-        return f"{path}?{urlencode(self.query, doseq=True)}" if self.query else path
+        query = {name: int(value) if isinstance(value, bool) else value for name, value in self.query.items()}
+        return f"{path}?{urlencode(query, doseq=True)}" if query else path
 
     def spelled(self, language: str, root: str) -> str:
         """Return the program in one of LANGUAGES; `root` is the server's address without a slash at its end."""
@@ -121,7 +117,8 @@ def _python(example: Example, root: str) -> str:
     ]
     if example.needs_key:
         head[-1] += "  # the key: AISLE_KEY"
-    shown = "".join(f"[{_literal(key)}]" for key in example.shown)
+    own = example.shown[1:] if example.shown[:1] == (_UNWRAPPED.get(example.operation),) else example.shown
+    shown = "".join(f"[{_literal(key)}]" for key in own)
     if example.code:
         indented = call.replace("\n", "\n    ")
         return "\n".join(
@@ -201,55 +198,3 @@ def _member(key: str | int) -> str:
 def _json(value: Any) -> str:
     line = json.dumps(value, ensure_ascii=False)
     return line if len(line) <= WIDE - 20 else json.dumps(value, ensure_ascii=False, indent=2)
-
-
-# -- what there is to ask about --
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Things of the live catalog to ask about; invented ones while there is no catalog.
-
-    Attributes:
-        q: a search that finds something; product, other: ids; cluster: an id.
-        facet, value: a filter that `product` keeps; "" when it has none.
-        price: a round price above that of `product`; None when unknown.
-    """
-
-    q: str = "travel mug"
-    product: str = "SKU-1"
-    other: str = "SKU-2"
-    cluster: int = 1
-    facet: str = "brand"
-    value: str = "Acme"
-    price: int | None = 50
-    release: str = "20260101T000000Z-00000000"
-    position: str = ""
-
-    @classmethod
-    def of(cls, engine: Engine) -> Subject:
-        """Return what can be asked of a live release."""
-        release = engine.release
-        found, other = (release.products.products([row])[0] for row in (0, release.rows - 1))
-        facet, value = _filter_of(engine, found)
-        searches = start_of(engine).examples
-        return cls(
-            q=searches[0][0] if searches else found.title,
-            product=found.id,
-            other=other.id,
-            cluster=int(release.clusters.cluster_of[0]),
-            facet=facet,
-            value=value,
-            price=None if found.price is None else math.ceil((found.price + 1) / 10) * 10,
-            release=release.name,
-        )
-
-
-def _filter_of(engine: Engine, product: Product) -> tuple[str, str]:
-    facets = engine.release.facets.values
-    row = engine.release.products.row_of(product.id)
-    for name in ("brand", *facets):
-        facet = facets.get(name)
-        if facet is not None and (codes := facet.codes[facet.offsets[row] : facet.offsets[row + 1]]).size:
-            return name, facet.values[int(codes[-1])]
-    return "", ""
