@@ -31,7 +31,7 @@ from web.formats import price_text
 from web.language import localized
 from web.live import current_engine
 from web.openapi import operation
-from web.openapi_document import CatalogFields, document
+from web.openapi_document import CatalogFields, document, document_of
 from web.revalidation import revalidated
 from web.schemas import (
     BatchParameters,
@@ -250,15 +250,14 @@ def _cluster(found: Cluster, engine: Engine) -> dict[str, Any]:
 
 
 @api.get("/openapi.json")
-@operation("openapi", "This document", "service", scope="")
+@operation("openapi", "This document", "service", scope="", revalidated=True)
 def openapi() -> Response:
     """Give the OpenAPI 3.1 document of this server, with the filters of the catalog that is live."""
     query_of(NoParameters, request.args)
     try:
-        fields = CatalogFields.of(current_engine())
+        response = jsonify(document_of(current_app, current_engine()))
     except ReleaseError:
-        fields = CatalogFields()
-    response = jsonify(document(current_app, fields))
+        response = jsonify(document(current_app, CatalogFields()))
     response.add_etag()
     response.headers["Cache-Control"] = "no-cache"
     response.make_conditional(request)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from flask import Flask
 from pydantic import BaseModel
@@ -100,6 +101,15 @@ class CatalogFields:
         return cls(tuple(release.facets.values), numbers, tuple(first.items()))
 
 
+def document_of(app: Flask, engine: Engine) -> dict[str, Any]:
+    """Return the document of an app while a release is live, made at the first call."""
+    made: WeakKeyDictionary[Engine, dict[str, Any]]
+    made = app.extensions.setdefault("aisle.openapi", WeakKeyDictionary())
+    if engine not in made:
+        made[engine] = document(app, CatalogFields.of(engine))
+    return made[engine]
+
+
 def document(app: Flask, fields: CatalogFields) -> dict[str, Any]:
     """Return the document of an app's API.
 
@@ -178,9 +188,8 @@ def _argument(kind: str, name: str, examples: dict[str, str | int]) -> dict[str,
 
 def _answer(one: Operation) -> dict[str, Any]:
     """Return a good answer: JSON of its model, or bytes."""
-    names = ["X-Request-ID", "Cache-Control", "RateLimit", "RateLimit-Policy"]
+    names = ["X-Request-ID", "Cache-Control", "Server-Timing", "RateLimit", "RateLimit-Policy"]
     names += ["ETag"] if one.revalidated else []
-    names += ["Server-Timing"] if one.tag == "search" else []
     schema: Schema = {"$ref": f"#/components/schemas/{one.answer.__name__}"} if one.answer else {"type": "object"}
     content = {media: {"schema": schema} if media == JSON else {} for media in one.media}
     return {"description": one.summary, "headers": _headers(*names)} | ({"content": content} if content else {})

@@ -132,7 +132,7 @@ class RecommendParameters(Parameters):
         [], max_length=MAX_RECOMMENDED_FROM, description="Ids of products to be unlike; none of those liked."
     )
     filters: dict[str, Annotated[list[Text], Field(max_length=MAX_FILTER_VALUES)]] = Field(
-        {}, description='Values by facet, {"brand": ["Acme"]}.'
+        {}, max_length=MAX_FILTER_VALUES, description='Values by facet, {"brand": ["Acme"]}.'
     )
     limit: Whole = Field(12, ge=1, le=MOST, description="How many.")
 

@@ -90,6 +90,8 @@ def _finish(response: Response) -> Response:
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers.setdefault("Cache-Control", "no-cache")
     took_ms = (time.perf_counter() - g.started) * 1000
+    if request.path.startswith("/api/"):
+        response.headers.setdefault("Server-Timing", f"total;dur={took_ms:.1f}")
     # The path alone: what people search for is not for the log.
     logger.info(
         "%s %s %d %.1f ms %s", request.method, request.path, response.status_code, took_ms, g.request_id,
