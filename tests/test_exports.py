@@ -136,6 +136,13 @@ def test_a_file_that_did_not_change_is_not_sent_again(client: FlaskClient) -> No
     assert (again.status_code, again.data) == (304, b"")
 
 
+def test_a_file_that_makes_do_with_words_is_not_kept(tmp_path: Path) -> None:
+    early = open_engine(write_release(tmp_path / "early", SHOP), waits=False)
+    response = create_app(engine=Fixed(early)).test_client().get("/api/v1/search:export?q=gown")
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store" and "ETag" not in response.headers
+
+
 def test_the_command_line_writes_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop: Engine) -> None:
     monkeypatch.setattr(Engine, "open", lambda *_: shop)
     table, lines = tmp_path / "a.csv", tmp_path / "a.jsonl"
