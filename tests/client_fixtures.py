@@ -86,7 +86,9 @@ def _differences_of_union(kinds: Any, schemas: list[dict[str, Any]], document: d
 
 
 def _differences_of_object(kind: Any, schema: dict[str, Any], document: dict[str, Any], at: str) -> list[str]:
-    fields, told, required = fields_of(kind), schema.get("properties", {}), set(schema.get("required", []))
+    fields, told = fields_of(kind), schema.get("properties", {})
+    # What has a default is always written; what may be absent has none.
+    required = {*schema.get("required", []), *(name for name, one in told.items() if "default" in one)}
     found = [f"{at}.{name} is in one of the two" for name in fields.keys() ^ told.keys()]
     for name in fields.keys() & told.keys():
         inner, needed = fields[name]

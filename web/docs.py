@@ -56,11 +56,12 @@ class Field:
 
 @dataclass(frozen=True)
 class Model:
-    """One named type."""
+    """One named type: its members, or what it stands for."""
 
     name: str
     description: str
     fields: list[Field]
+    type: Type
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Shown:
     scope: str
     parameters: list[Field]
     body: list[Field]
+    body_type: Type
     answers: list[Answer]
     problems: list[tuple[str, str]]
     examples: list[Example] = field(default_factory=list)
@@ -160,6 +162,7 @@ def _shown(path: str, method: str, one: Schema, told: Schema, subject: Subject) 
         scope=scope,
         parameters=_parameters(one["parameters"]),
         body=_members(_resolved(body, told)) if body else [],
+        body_type=type_of(body) if body else [],
         answers=[Answer(status, _answer_type(answers[status])) for status in answers if status < "300"],
         problems=[(status, told["components"]["responses"][f"Problem{status}"]["description"])
                   for status in answers if status >= "400"],
@@ -184,11 +187,10 @@ def problems_of(told: Schema) -> list[tuple[str, str]]:
 
 
 def models_of(told: Schema) -> list[Model]:
-    """Return every named type that has members."""
+    """Return every named type."""
     return [
-        Model(name, schema.get("description", ""), _members(schema))
+        Model(name, schema.get("description", ""), _members(schema), [] if "properties" in schema else type_of(schema))
         for name, schema in told["components"]["schemas"].items()
-        if schema.get("properties")
     ]
 
 

@@ -101,6 +101,7 @@ def _requests(subject: Subject) -> dict[str, list[dict[str, Any]]]:
     chosen, release = _chosen(s), {"release": s.release}
     body = {"q": s.q, **{name: [value] for name, value in chosen.items()}, "per_page": 3}
     filters = {"filters": {s.facet: [s.value]}} if s.facet else {}
+    event = {"type": "click", "query_id": "0" * 32, "product_id": s.product, "position": 1, "event_id": "example-1"}
     return {
         "search": [{"query": {"q": s.q, **chosen, "explain": True, "per_page": 1}, "shown": ("confidence",)}],
         "searchByBody": [{"body": body, "shown": ("total",)}],
@@ -120,6 +121,11 @@ def _requests(subject: Subject) -> dict[str, list[dict[str, Any]]]:
         "mapColors": [{"arguments": {**release, "name": "cluster"}, "shown": (0,)}],
         "mapPoints": [{"arguments": release, "query": {"at": "0,1"}, "shown": ("points", 0, "title")}],
         "mapLit": [{"query": {"q": s.q}, "shown": ("total",)}],
+        "sendEvents": [{"body": [event], "shown": ("ignored",)}],
         "version": [{"shown": ("release",)}],
         "openapi": [{"shown": ("info", "title")}],
+        "releases": [{"shown": ("live",)}],
+        "activateRelease": [{"arguments": {"name": s.release}, "shown": ("live",)}],
+        "rollbackRelease": [{"shown": ("live",)}],
+        "insights": [{"query": {"days": 7, "limit": 5}, "shown": ("searches",)}],
     }  # fmt: skip

@@ -64,7 +64,7 @@ class Example:
     path: str
     arguments: Mapping[str, str | int] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | list[Any] | None = None
     shown: tuple[str | int, ...] = ()
     title: str = ""
     code: str = ""
@@ -129,7 +129,8 @@ def _python(example: Example, root: str) -> str:
 
 def _call(example: Example) -> str:
     method, first = METHODS[example.operation]
-    given = _as_client({**example.arguments, **example.query, **(example.body or {})})
+    body = {"events": example.body} if isinstance(example.body, list) else example.body or {}
+    given = _as_client({**example.arguments, **example.query, **body})
     leading = [_literal(given.pop(name)) for name in first if name in given]
     arguments = [*leading, *(f"{name}={_literal(value)}" for name, value in given.items())]
     line = f"{method}({', '.join(arguments)})"
