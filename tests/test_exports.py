@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from pathlib import Path
@@ -82,6 +83,28 @@ def test_a_file_has_every_result_in_the_order_of_the_pages(client: FlaskClient) 
     assert lines == [hit["product"] for hit in found["hits"]]
     assert response.headers["X-Total-Count"] == str(found["total"])
     assert response.mimetype == "application/x-ndjson"
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonl"])
+def test_a_file_is_compressed_on_its_way(client: FlaskClient, file_format: str) -> None:
+    address = f"/api/v1/search:export?format={file_format}"
+    packed = client.get(address, headers={"Accept-Encoding": "br, gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == client.get(address).data
+
+
+def test_a_file_is_sent_while_it_is_read(client: FlaskClient, shop: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.export._AT_ONCE", 2)
+    monkeypatch.setattr("web.exports.LINES_AT_ONCE", 2)
+    read: list[int] = []
+    real = shop.release.products.products
+    monkeypatch.setattr(shop.release.products, "products", lambda rows: read.extend(rows) or real(rows))
+    for kept in ({}, {"If-None-Match": '"x"'}):
+        read.clear()
+        pieces = iter(client.get("/api/v1/search:export?format=jsonl&mode=lexical", headers=kept).response)
+        assert "0001" in str(next(pieces))
+        assert len(read) < len(SHOP)  # the first lines are there before the last ones are read
+        assert len(list(pieces)) == 3
 
 
 def test_folded_results_have_a_line_for_each_product(client: FlaskClient) -> None:
