@@ -16,6 +16,8 @@ from flask import Flask
 from search.home import Home
 from web import assets, compression, discovery, formats, language, problems, security, theme
 from web.api import api
+from web.docs import docs
+from web.exports import exports
 from web.health import health
 from web.illustrations import illustrations
 from web.live import EngineProvider, LiveEngine
@@ -65,7 +67,7 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     for part in (security, compression, problems):
         part.install(app)
     discovery.install(app, settings.url)
-    for blueprint in (pages, api, catalog_map, map_picture, health, illustrations, report):
+    for blueprint in (pages, api, exports, docs, catalog_map, map_picture, health, illustrations, report):
         app.register_blueprint(blueprint)
     return app
 

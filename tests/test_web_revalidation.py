@@ -18,6 +18,7 @@ KEPT = [
     "search?q=gown&f.color=red", "suggest?q=mu", "products/0001", "products/0001/similar?limit=3",
     "products/0003/match?q=red+cup", "clusters", "clusters/1", "map", "map/lit?q=gown", "map/shop/points?at=0,1",
     "map/shop/positions", "map/shop/leaves", "map/shop/colors/cluster", "openapi.json",
+    "search:export?q=gown",
 ]  # fmt: skip
 
 
@@ -84,7 +85,8 @@ def test_another_release_is_another_answer(tmp_path: Path) -> None:
     for path, tag in tags.items():
         answer = client.get(f"/api/v1/{path}", headers={"If-None-Match": tag})
         assert answer.status_code == 200, path
-        assert answer.get_json().get("release", "new") == "new"
+        told = answer.get_json() if answer.is_json else {"release": answer.headers["X-Release"]}
+        assert told.get("release", "new") == "new"
 
 
 def test_what_is_written_in_a_language_has_a_tag_for_each(client: FlaskClient) -> None:

@@ -239,6 +239,9 @@ def _add_filters(schema: Schema, fields: CatalogFields) -> None:
     if fields.filters:
         named = {f"{FILTER}{name}": {**one_or_more, "description": f"Only this {name}."} for name in fields.filters}
         typed = {f"{FIND}{name}": {**_TYPED, "description": f"List {name} with this in it."} for name in fields.filters}
+        if "facets" not in properties:  # of a file: it has no counts
+            properties |= named
+            return
         properties |= named | typed
         names = {"type": "string", "enum": [*dict.fromkeys((*fields.filters, *fields.numbers, NONE))]}
         next(one for one in properties["facets"]["anyOf"] if one["type"] == "array")["items"] = names
