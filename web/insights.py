@@ -1,0 +1,42 @@
+"""`GET /api/v1/admin/insights`: what people look for and what they find."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from pydantic import Field, RootModel
+
+from search.home import Home
+from search.state.insights import Insights, insights_of
+from web.openapi import operation
+from web.schemas import Parameters, parsed
+
+insights = Blueprint("insights", __name__, url_prefix="/api/v1/admin")
+
+
+class InsightParameters(Parameters):
+    """The parameters of the insights."""
+
+    days: int = Field(30, ge=1, le=3650, description="How far back.")
+    surface: Literal["page", "api"] = Field("page", description="Searches of the shop's pages, or of programs.")
+    limit: int = Field(20, ge=1, le=1000, description="Rows of each list.")
+
+
+class InsightsAnswer(RootModel[Insights]):
+    """What was looked for, and what came of it."""
+
+
+@insights.get("/insights")
+@operation(
+    "insights", "What people look for and what they find", "admin", parameters=InsightParameters,
+    answer=InsightsAnswer, problems=(503,), scope="admin",
+)  # fmt: skip
+def read_insights() -> Response:
+    """Give searches a day, top, empty, weak and unclicked queries, click-through, positions and reformulations."""
+    asked = parsed(InsightParameters, request.args.to_dict())
+    home: Home = current_app.extensions["aisle.home"]
+    found = insights_of(home.events, days=asked.days, surface=asked.surface, limit=asked.limit)
+    response = jsonify(found.as_json())
+    response.headers["Cache-Control"] = "no-store"
+    return response
