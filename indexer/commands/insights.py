@@ -49,9 +49,9 @@ def judgments(out: Path, queries: Path, days: int, surface: str, as_json: bool) 
     from search.home import default_home
 
     found = judgments_of(default_home().events, days=days, surface=surface)
-    left_out = write_judgments(found, queries, out)
+    asked, judged = write_judgments(found, queries, out)
     told = {
-        "queries": len(found.grades) - left_out, "left_out": left_out, "judgments": found.count,
+        "queries": asked, "left_out": len(found.grades) - asked, "judgments": judged,
         "searches": found.searches, "clicks": found.clicks, "eta": round(found.eta, 3),
         "eta_error": round(found.eta_error, 3),
     }  # fmt: skip
@@ -59,7 +59,7 @@ def judgments(out: Path, queries: Path, days: int, surface: str, as_json: bool) 
         print_json(told)
         return
     click.echo(
-        f"{told['queries']:,} queries and {found.count:,} judgments from {found.searches:,} searches and "
+        f"{asked:,} queries and {judged:,} judgments from {found.searches:,} searches and "
         f"{found.clicks:,} clicks\n"
         f"a product at position k is looked at k^-{found.eta:.2f} as often as the first (standard error "
         f"{found.eta_error:.2f})"

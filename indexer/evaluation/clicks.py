@@ -7,8 +7,9 @@ release, a price or the stock changed; so nobody is shown a worse order for it (
 Position Bias without Intrusive Interventions"). Given a product's clicks, how they fall on its positions depends on
 eta alone.
 
-Attractiveness is then clicks over expected clicks (Zhang & Jones 2007), whose expectation is the examination alone, so
-that being shown on top costs a good product nothing.
+Attractiveness is then clicks over expected clicks (Zhang & Jones 2007), the expectation being the examination alone:
+with the usual click-through of each position a product would pay for the good company on top. What few clicks tell is
+taken one standard error down (DESIGN.md, "Clicks as judgments", has what was tried).
 """
 
 from __future__ import annotations
@@ -82,10 +83,6 @@ class ClickJudgments:
     eta: float
     eta_error: float
 
-    @property
-    def count(self) -> int:
-        """How many products are judged."""
-        return sum(map(len, self.grades.values()))
 
 
 def judgments_of(path: Path, *, days: int = 90, surface: str = "page", now: float | None = None) -> ClickJudgments:
@@ -240,32 +237,27 @@ def examination(found: Shown) -> tuple[float, float]:
 def graded(found: Shown, eta: float) -> dict[str, dict[str, float]]:
     """Return query text -> product id -> grade of every product of which enough is known.
 
-    A pair's rate is (clicks + m / R) / (E + 1 / R): E is the sum of its examinations, m its query's own rate, R that of
-    all clicked pairs, so that it starts from its query's with the weight of one expected click. The grade is
-    2 rate / R, at most 3; 0 without a click. Enough is known where E R, the clicks expected of one as attractive as
-    those clicked, is EVIDENCE, or where there are as many clicks. What two visitors put into the cart is at least a 2,
-    what two bought a 3.
+    A pair's rate is (C - sqrt(C)) / E: its clicks, one standard error down, over the sum of its examinations. Its grade
+    is 2 rate / R in half steps, at most 3, R being the clicks over the examinations of all pairs that were clicked.
+    Enough is known where E R, the clicks expected of a product as attractive as those clicked, is EVIDENCE, or where
+    there are as many clicks. What two visitors put into the cart is at least a 2, what two bought a 3.
     """
     starts, _ = _pairs(found)
     if not found.clicked.any():
         return {}
     clicks = np.add.reduceat(found.clicked, starts).astype(np.float64)
     examined = np.add.reduceat(found.shown * found.position**-eta, starts)
-    query, product = found.query[starts], found.product[starts]
     usual = clicks.sum() / examined[clicks > 0].sum()
-    _, own = np.unique(query, return_inverse=True)
-    own_rate = (np.bincount(own, clicks) / np.bincount(own, examined))[own]
-    rate = (clicks + own_rate / usual) / (examined + 1 / usual)
-    grades = np.where(clicks > 0, np.minimum(BEST_GRADE, AVERAGE_GRADE * rate / usual), 0.0)
+    rate = (clicks - np.sqrt(clicks)) / examined
+    grades = np.minimum(BEST_GRADE, np.round(2 * AVERAGE_GRADE * rate / usual) / 2)
     is_known = (examined * usual >= EVIDENCE) | (clicks >= EVIDENCE)
     judged: dict[str, dict[str, float]] = {}
-    for place in range(len(starts)):
-        pair = int(query[place]), int(product[place])
-        least = (
-            BEST_GRADE if found.purchases.get(pair, 0) >= 2 else AVERAGE_GRADE if found.carts.get(pair, 0) >= 2 else 0
-        )
+    for place, start in enumerate(starts):
+        pair = int(found.query[start]), int(found.product[start])
+        least = AVERAGE_GRADE if found.carts.get(pair, 0) >= 2 else 0.0
+        least = BEST_GRADE if found.purchases.get(pair, 0) >= 2 else least
         if is_known[place] or least:
-            grade = round(max(float(grades[place]), least), 2)
+            grade = max(float(grades[place]), least)
             judged.setdefault(found.names[pair[0]], {})[found.names[pair[1]]] = grade
     return judged
 
@@ -281,8 +273,8 @@ def _pairs(found: Shown) -> tuple[Counts, Counts]:
 # -- files --
 
 
-def write_judgments(found: ClickJudgments, queries: Path, judgments: Path) -> int:
-    """Write both files as `evaluate` and `build` read them; return how many queries were left out.
+def write_judgments(found: ClickJudgments, queries: Path, judgments: Path) -> tuple[int, int]:
+    """Write both files as `evaluate` and `build` read them; return how many queries and judgments they hold.
 
     A text that a spreadsheet would take for a formula is left out: it is no product search, and the file may be opened.
     """
@@ -297,4 +289,4 @@ def write_judgments(found: ClickJudgments, queries: Path, judgments: Path) -> in
         for number, (text, products) in enumerate(kept.items(), start=1):
             asked_rows.writerow((f"q{number}", text))
             judged_rows.writerows((f"q{number}", product, f"{grade:g}") for product, grade in products.items())
-    return len(found.grades) - len(kept)
+    return len(kept), sum(map(len, kept.values()))
