@@ -38,29 +38,17 @@ class Log:
         kind: str = "click", **given: object,
     ) -> None:  # fmt: skip
         """Log some searches, each of another visitor, and what was clicked after each."""
-        for number in range(times):
-            query_id = uuid.uuid4().hex
-            visitor = number % visitors
-            base = Searched(
-                NOW,
-                query_id,
-                text,
-                None,
-                "page",
-                "hybrid",
-                1,
-                len(shown),
-                "good",
-                None,
-                (),
-                "r",
-                1.0,
-                visitor,
-                1,
-                shown,
-            )
-            events = [Event(NOW, kind, product, query_id, visitor=visitor) for product in clicked]
-            self.database.write([base._replace(**given)], events)
+        base = Searched(
+            NOW, "", text, None, "page", "hybrid", 1, len(shown), "good", None, (), "r", 1.0, None, 1, shown,
+        )  # fmt: skip
+        searches = [
+            base._replace(query_id=uuid.uuid4().hex, visitor=number % visitors)._replace(**given)
+            for number in range(times)
+        ]
+        events = [
+            Event(NOW, kind, one, search.query_id, visitor=search.visitor) for search in searches for one in clicked
+        ]
+        self.database.write(searches, events)
 
     def judgments(self) -> ClickJudgments:
         """What they amount to."""
@@ -78,7 +66,7 @@ def test_grades_are_clicks_over_expected_clicks_one_standard_error_down(log: Log
     log.search("mug", ("a", "b", "c"), times=75)
     found = log.judgments()
     assert found.eta == 1.0  # nothing moved: 1/k
-    # E = 100, 50, 33.3; C = 16, 9, 0; R = 25 / 150. The rates (16 - 4) / 100 and (9 - 3) / 50 are .12: 2 .12 / R = 1.44.
+    # E = 100, 50, 33.3; C = 16, 9, 0; R = 25 / 150. Rates: (16 - 4) / 100 = (9 - 3) / 50 = .12. 2 .12 / R = 1.44.
     assert found.grades == {"mug": {"a": 1.5, "b": 1.5, "c": 0.0}}
     assert (found.searches, found.clicks) == (100, 25)
 

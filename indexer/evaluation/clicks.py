@@ -84,7 +84,6 @@ class ClickJudgments:
     eta_error: float
 
 
-
 def judgments_of(path: Path, *, days: int = 90, surface: str = "page", now: float | None = None) -> ClickJudgments:
     """Return the judgments that the clicks of the last days amount to.
 

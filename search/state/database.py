@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -183,7 +183,9 @@ class EventDatabase:
             return False
 
     def close(self) -> None:
-        """Close the file; the write-ahead log is folded into it."""
+        """Fold the write-ahead log into the file and close it, also where it was moved away: SQLite would not then."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._connection.close()
 
     # -- writing --
@@ -258,7 +260,8 @@ class EventDatabase:
         with self._transaction():
             self._delete_before(self._chunk_end() if is_full else min(self._chunk_end(), too_old))
             self._delete_names()
-        self._connection.execute("PRAGMA incremental_vacuum").fetchall()  # stops early unless it is read to its end
+        # By execute() it would free one page: each step frees one, and a statement without columns is stepped once.
+        self._connection.executescript("PRAGMA incremental_vacuum")
         if is_full and self._oldest() is None:  # nothing is left
             return False
         return self._bytes() > self.most_bytes or (self._oldest() or now) < too_old
