@@ -79,11 +79,12 @@ def _body(asked: Request) -> Any:
     Raises:
         HTTPException: 403, 400 or 415.
     """
-    if asked.mimetype != "text/plain":
-        return asked.get_json()
     origin = asked.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != asked.host:
-        abort(403, description="events as text/plain are taken from this site's own pages; send application/json")
+    if asked.mimetype == "text/plain":
+        if origin is not None and urlsplit(origin).netloc != asked.host:
+            abort(403, description="events as text/plain are taken from this site's own pages; send application/json")
+    elif not asked.is_json:
+        abort(415, description="send the events as application/json")
     try:
         return json.loads(asked.get_data())
     except (ValueError, RecursionError):
