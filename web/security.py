@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, request
 
+from web.bodies import expect_utf8
+
 logger = logging.getLogger("aisle.requests")
 MAX_BODY_BYTES = 64 * 1024
 MAX_ADDRESS_CHARACTERS = 8 * 1024
@@ -76,6 +78,8 @@ def _begin() -> None:
         abort(414, description=f"the address is longer than {MAX_ADDRESS_CHARACTERS} characters; POST the search")
     if (request.content_length or 0) > MAX_BODY_BYTES:
         abort(413, description=f"the body is larger than {MAX_BODY_BYTES} bytes")
+    if request.path.startswith("/api/"):
+        expect_utf8(request.query_string)
 
 
 def _finish(response: Response) -> Response:
@@ -86,6 +90,8 @@ def _finish(response: Response) -> Response:
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers.setdefault("Cache-Control", "no-cache")
     took_ms = (time.perf_counter() - g.started) * 1000
+    if request.path.startswith("/api/"):
+        response.headers.setdefault("Server-Timing", f"total;dur={took_ms:.1f}")
     # The path alone: what people search for is not for the log.
     logger.info(
         "%s %s %d %.1f ms %s", request.method, request.path, response.status_code, took_ms, g.request_id,
