@@ -19,7 +19,9 @@ from search.engine import Engine
 from search.state import events as events_module
 from search.state.database import open_for_reading
 from search.state.events import EventLog
-from web.events import MOST_EVENTS
+from search.state.insights import Insights
+from web.events import MOST_EVENTS, EventsAnswer
+from web.insights import InsightsAnswer
 from web.settings import Settings
 
 QUERY = "0123456789abcdef" * 2
@@ -61,6 +63,7 @@ def test_an_event_is_stored_before_it_is_acknowledged(app: Flask, client: FlaskC
     answer = client.post("/api/v1/events", json={**CLICK, "value": 19.5})
     assert (answer.status_code, answer.headers["Cache-Control"]) == (202, "no-store")
     assert answer.get_json() == {"accepted": 1, "duplicates": 0, "ignored": 0, "unknown": []}
+    EventsAnswer.model_validate_json(answer.data, strict=True, extra="forbid")
     with closing(open_for_reading(app.extensions["aisle.events"].path)) as connection:
         assert connection.execute(EVENTS).fetchall() == [("click", "0001", QUERY.upper(), 3, 19.5)]
 
@@ -122,7 +125,7 @@ def test_hostile_bodies_are_refused_in_sentences(client: FlaskClient, kind: str,
 
 def test_a_lone_surrogate_spoils_nothing(app: Flask, client: FlaskClient) -> None:
     body = json.dumps([{**CLICK, "product_id": "\ud800"}, CLICK])
-    assert client.post("/api/v1/events", data=body, content_type="application/json").status_code == 422
+    assert client.post("/api/v1/events", data=body, content_type="application/json").status_code == 400
     assert client.post("/api/v1/events", json=CLICK).get_json()["accepted"] == 1
 
 
@@ -253,12 +256,19 @@ def test_a_search_does_not_wait_for_its_log(app: Flask, client: FlaskClient, mon
 # -- insights --
 
 
+def test_before_anything_was_asked_insights_are_of_nothing(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/admin/insights")
+    assert (answer.status_code, answer.get_json()["searches"], answer.get_json()["click_through"]) == (200, 0, None)
+
+
 def test_insights_are_what_was_asked_and_clicked(app: Flask, client: FlaskClient) -> None:
     query_id = client.get("/search?q=red").text.split('data-query-id="')[1].split('"')[0]
     client.post("/api/v1/events", json={**CLICK, "query_id": query_id, "position": 2})
     app.extensions["aisle.events"].close()
     answer = client.get("/api/v1/admin/insights?days=1")
     told = answer.get_json()
+    InsightsAnswer.model_validate_json(answer.data, strict=True)
+    assert told.keys() == Insights.__dataclass_fields__.keys()
     assert answer.headers["Cache-Control"] == "no-store"
     assert (told["searches"], told["clicked"], told["mean_position"]) == (1, 1, 2.0)
     assert told["top"][0]["text"] == "red"

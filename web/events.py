@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Request, Response, abort, jsonify, request
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import Field, RootModel
 
 from search.errors import NotFound, ReleaseError
 from search.request import MAX_WINDOW
 from search.state.database import Event
+from web.answers import Answer
+from web.bodies import json_body, parsed_json
 from web.event_log import current_log, refuses_tracking, visitor_of
 from web.live import current_engine
 from web.openapi import operation
-from web.schemas import InvalidParameters, NoParameters, Parameters, parsed
+from web.validation import AS_WHOLE, InvalidBody, NoParameters, Parameters, parsed_body, query_of
 
 events = Blueprint("events", __name__, url_prefix="/api/v1")
 MOST_EVENTS = 100  # in one request
@@ -26,15 +27,17 @@ QUERY_ID = r"^[0-9a-f]{32}$"
 class EventBody(Parameters):
     """One event."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
     type: Literal["view", "click", "cart", "purchase"] = Field(description="What happened to the product.")
     product_id: str = Field(min_length=1, max_length=256, description="The product's id.")
-    query_id: str | None = Field(None, pattern=QUERY_ID, description="Of the answer that showed it.")
-    position: int | None = Field(None, ge=1, le=MAX_WINDOW, description="Its rank in that answer, from 1.")
+    query_id: str | None = Field(
+        None, pattern=QUERY_ID, min_length=32, max_length=32, description="Of the answer that showed it."
+    )
+    position: Annotated[int | None, Field(ge=1, le=MAX_WINDOW), AS_WHOLE] = Field(
+        None, description="Its rank in that answer, from 1."
+    )
     value: float | None = Field(None, ge=0, le=1e12, allow_inf_nan=False, description="What was paid.")
     event_id: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="Your own id: the same one is stored once."
+        None, pattern=r"^[A-Za-z0-9._:-]{1,64}$", max_length=64, description="Your own id: the same one is stored once."
     )
 
 
@@ -42,7 +45,7 @@ class EventsBody(RootModel[EventBody | Annotated[list[EventBody], Field(min_leng
     """One event, or a list of at most 100."""
 
 
-class EventsAnswer(BaseModel):
+class EventsAnswer(Answer):
     """What became of the events; all counts add up to those sent."""
 
     accepted: int = Field(description="Stored, and on disk.")
@@ -63,7 +66,7 @@ def send_events() -> tuple[Response, int]:
     pages only; other sites need application/json, which CORS governs. A query_id or product that is not known is
     stored: the search may not be written yet, the product may be of another release.
     """
-    parsed(NoParameters, request.args.to_dict())
+    query_of(NoParameters, request.args)
     told = _told(_body(request))
     log = current_log()
     if log is None or refuses_tracking(request):
@@ -79,36 +82,32 @@ def _body(asked: Request) -> Any:
     Raises:
         HTTPException: 403, 400 or 415.
     """
+    if asked.mimetype != "text/plain":
+        return json_body()
     origin = asked.headers.get("Origin")
-    if asked.mimetype == "text/plain":
-        if origin is not None and urlsplit(origin).netloc != asked.host:
-            abort(403, description="events as text/plain are taken from this site's own pages; send application/json")
-    elif not asked.is_json:
-        abort(415, description="send the events as application/json")
-    try:
-        return json.loads(asked.get_data())
-    except (ValueError, RecursionError):
-        abort(400, description="the body is not JSON")
+    if origin is not None and urlsplit(origin).netloc != asked.host:
+        abort(403, description="events as text/plain are taken from this site's own pages; send application/json")
+    return parsed_json(asked.get_data())
 
 
 def _told(body: Any) -> list[EventBody]:
     """Return the events of a body.
 
     Raises:
-        InvalidParameters: naming each member that is not understood; none is stored then.
+        InvalidBody: pointing at each member that is not understood; none is stored then.
     """
-    if isinstance(body, dict):
-        return [parsed(EventBody, body)]
-    if not isinstance(body, list) or not 1 <= len(body) <= MOST_EVENTS:
-        raise InvalidParameters([("", f"the body must be one event or a list of 1 to {MOST_EVENTS} events")])
+    if not isinstance(body, list):
+        return [parsed_body(EventBody, body)]
+    if not 1 <= len(body) <= MOST_EVENTS:
+        raise InvalidBody([("", f"the list has {len(body)} events; it must have 1 to {MOST_EVENTS}")])
     found, errors = [], []
     for place, one in enumerate(body):
         try:
-            found.append(parsed(EventBody, one if isinstance(one, dict) else {"": one}))
-        except InvalidParameters as error:
-            errors += [(f"{place}/{name}", detail) for name, detail in error.errors]
+            found.append(parsed_body(EventBody, one, at=f"/{place}"))
+        except InvalidBody as error:
+            errors += error.errors
     if errors:
-        raise InvalidParameters(errors)
+        raise InvalidBody(errors)
     return found
 
 

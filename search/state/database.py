@@ -309,6 +309,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def open_empty() -> sqlite3.Connection:
+    """Return a connection to tables in memory in which nothing is."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript(_SCHEMA)
+    return connection
+
+
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """Return a connection that cannot write, with a busy time of five seconds.
 

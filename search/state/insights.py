@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import EventsUnavailable
-from search.state.database import open_for_reading, reason_of
+from search.state.database import open_empty, open_for_reading, reason_of
 
 DAY_SECONDS = 86_400
 SITTING_SECONDS = 300  # within which the next search of a visitor rewords the one before
@@ -196,12 +196,12 @@ _FILTERS = "SELECT name, count(*) FROM asked JOIN names ON n = filters GROUP BY 
 
 
 def insights_of(
-    path: Path, *, days: int = 30, surface: str = "page", limit: int = 20, now: float | None = None
+    path: Path | None, *, days: int = 30, surface: str = "page", limit: int = 20, now: float | None = None
 ) -> Insights:
     """Return what was looked for in the last days.
 
     Args:
-        path: the file of events.
+        path: the file of events; None for one in which nothing is.
         days: how far back.
         surface: "page" or "api".
         limit: rows of each list.
@@ -216,10 +216,10 @@ def insights_of(
         "sitting": SITTING_SECONDS,
     }  # fmt: skip
     try:
-        with closing(open_for_reading(path)) as connection:
+        with closing(open_empty() if path is None else open_for_reading(path)) as connection:
             return _insights(connection, told)
     except sqlite3.Error as error:
-        raise EventsUnavailable(reason_of(error, path)) from error
+        raise EventsUnavailable(reason_of(error, path or Path())) from error
 
 
 def _insights(connection: sqlite3.Connection, told: dict[str, Any]) -> Insights:
