@@ -87,6 +87,11 @@ def test_no_name_is_written_twice(log: EventLog, path: Path) -> None:
     assert sorted(rows(path, "SELECT name FROM names")) == [("a",), ("b",), ("mug",), ("release",)]
 
 
+def test_nobody_else_on_the_machine_may_read_it(log: EventLog, path: Path) -> None:
+    log.store([Event(NOW, "click", "a")])
+    assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+
+
 def test_an_event_takes_the_searches_that_wait_along(log: EventLog, path: Path) -> None:
     log.note(search_at(NOW))
     log.store([Event(NOW, "click", "a")])

@@ -134,6 +134,8 @@ class EventDatabase:
     def __init__(self, path: Path, days: int, megabytes: int):
         self.path, self.days, self.most_bytes = path, days, megabytes * 1_000_000
         path.parent.mkdir(exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)  # what people look for is nobody else's on this machine; the log beside it follows
         # Only one thread uses it, but not the one that closes it at exit.
         self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         self._numbers: dict[str, int] = {}
