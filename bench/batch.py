@@ -2,7 +2,7 @@
 
 Fifty real queries, one after the other through POST /api/v1/search, then in one POST /api/v1/search:batch, in this
 process, in turns, so that what else the machine does falls on both. Before each turn the engine forgets the vectors and
-scores of all queries. Prints milliseconds of the clock and of the processor, their ratios, and the calls of the encoder.
+scores of all queries. Prints milliseconds of the clock and of the processor, their ratios, and the encoder's calls.
 """
 
 from __future__ import annotations

@@ -56,6 +56,17 @@ def facets_json(
     return told
 
 
+def expect_known(index: FacetIndex, names: Sequence[str]) -> None:
+    """Check that facets can be told.
+
+    Raises:
+        QueryError: this catalog does not have one of them; the nearest is suggested.
+    """
+    for name in names:
+        if name not in NUMBER_FACETS or name not in index.numbers:
+            index.facet(name, "facets")
+
+
 def _is_chosen(name: str, request: SearchRequest) -> bool:
     if name == "price":
         return request.price_min is not None or request.price_max is not None
@@ -65,9 +76,7 @@ def _is_chosen(name: str, request: SearchRequest) -> bool:
 def _wanted(index: FacetIndex, request: SearchRequest, rows: Rows, folding: Folding | None) -> list[str]:
     """Return the names of the facets to tell: category, price and rating first, then the chosen and the most useful."""
     if request.facets is not None:
-        for name in request.facets:
-            if name not in NUMBER_FACETS or name not in index.numbers:
-                index.facet(name, "facets")
+        expect_known(index, request.facets)
         return list(request.facets)
     fixed = [name for name in ("category", *NUMBER_FACETS) if name in index.values or name in index.numbers]
     other = {name: facet for name, facet in index.values.items() if name not in ("category", "availability")}

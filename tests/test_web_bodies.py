@@ -164,7 +164,8 @@ def test_an_integer_may_be_written_as_json_schema_reads_it(client: FlaskClient) 
 @pytest.mark.parametrize(
     "query",
     ["page=1.0", "page=+1", "page=%201", "page=1_0", "page=%D9%A1", "page=", "price_max=1_0", "price_max=inf",
-     "price_max=0x1p3", "in_stock=true", "cluster=1e0", "page=" + "9" * 400, "limit=1"],
+     "price_max=0x1p3", "in_stock=true", "cluster=1e0", "page=" + "9" * 400, "limit=1", "facets=",
+     "facets=brand,,price"],
 )  # fmt: skip
 def test_numbers_of_an_address_have_one_spelling(client: FlaskClient, query: str) -> None:
     assert client.get(f"/api/v1/search?{query}").status_code == 422

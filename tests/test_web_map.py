@@ -179,6 +179,7 @@ def test_points_say_which_products_they_are(client: FlaskClient, meta: dict[str,
         ("/api/v1/map/lit?f.colr=red", 422, 'did you mean "color"'),
         ("/api/v1/map/lit?cluster=99", 422, "99"),
         ("/api/v1/map/lit?page=0", 422, "page"),
+        ("/api/v1/map/lit?facets=brnd", 422, 'did you mean "brand"'),  # told of no facets, but a facet all the same
     ],
 )
 def test_what_cannot_be_answered_is_a_problem_that_helps(

@@ -266,6 +266,7 @@ def _parameter(name: str, member: Schema, required: bool) -> dict[str, Any]:
     told = {"name": name, "in": "query", "required": required, "description": member.get("description", "")}
     if schema.get("type") == "array":
         told |= {"style": "form", "explode": member.get("explode", True)}
+        schema |= {} if told["explode"] else {"minItems": 1}  # with commas, no value and an empty one look alike
     if "examples" in member:
         told["example"] = member["examples"][0]
     return told | {"schema": schema}

@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from search.engine import Engine
 from search.errors import NotFound, QueryError
+from search.facet_counts import expect_known
 from search.likeness import MOST
 from search.recommend import MAX_RECOMMENDED_FROM
 from search.request import (
@@ -191,7 +192,7 @@ def search_request(values: MultiDict[str, str], engine: Engine, *, lenient: bool
         elif name == "literal":
             single[name] = texts
         else:
-            single[name] = _names(texts[0]) if name == "facets" else texts[0]
+            single[name] = [one.strip() for one in texts[0].split(",")] if name == "facets" else texts[0]
             if len(texts) > 1:
                 repeated.append((name, said_twice(name, texts)))
     if repeated:
@@ -262,11 +263,6 @@ def search_requests_of_json(body: Any, engine: Engine) -> list[SearchRequest]:
     return asked
 
 
-def _names(text: str) -> list[str]:
-    """Return the names in "brand,price"; none in ""."""
-    return [one.strip() for one in text.split(",")] if text else []
-
-
 def _known_alone(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values whose names no catalog decides."""
     return {name: value for name, value in values.items() if not name.startswith((FILTER, FIND))}
@@ -293,6 +289,7 @@ def _request(
     told = parameters.model_dump()
     if parameters.facets is not None:
         told["facets"] = [name for name in dict.fromkeys(parameters.facets) if name != NONE]
+        expect_known(facets, told["facets"])
     if parameters.cluster is not None:
         try:
             told["cluster"] = engine.release.clusters.cluster(parameters.cluster).id
