@@ -1,6 +1,6 @@
 """What keeping searches and events costs, and whether an acknowledged event outlives kill -9.
 
-Usage: python bench/events.py [--searches 1000000] [--kills 30]
+Usage: python bench/events.py [--searches 200000] [--kills 30]
 
 * store: acknowledged events a second from 1 and from 8 threads, each waiting for the disk; for comparison the same with
   synchronous=NORMAL, which a power cut may undo;
@@ -109,7 +109,7 @@ def lost_by_kills(path: Path, kills: int) -> tuple[int, int, int]:
 
 
 @click.command()
-@click.option("--searches", default=1_000_000, show_default=True, help="Of the simulated log; 0: none.")
+@click.option("--searches", default=200_000, show_default=True, help="Of the simulated log; 0: none.")
 @click.option("--kills", default=30, show_default=True)
 def main(searches: int, kills: int) -> None:
     """Measure, and print a line for each."""
