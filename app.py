@@ -14,12 +14,14 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from flask import Flask
 
 from search.home import Home
-from web import assets, compression, discovery, formats, language, problems, security, theme
+from web import assets, compression, discovery, event_log, formats, language, problems, security, theme
 from web.api import api
 from web.docs import docs
+from web.events import events
 from web.exports import exports
 from web.health import health
 from web.illustrations import illustrations
+from web.insights import insights
 from web.live import EngineProvider, LiveEngine
 from web.logs import start_logging
 from web.map import catalog_map
@@ -39,6 +41,9 @@ settings by environment:
   AISLE_LANGUAGE   the page's language, such as de (what each browser asks for)
   AISLE_THEME      a folder with the shop's own theme.css, mark.svg and templates/ (docs/theming.md)
   AISLE_URL        where the shop is to be found, such as https://shop.example (as each request came)
+  AISLE_EVENTS       on or off: whether searches and clicks are kept, without names, in the home (on)
+  AISLE_EVENTS_DAYS  for how many days (90)
+  AISLE_EVENTS_MB    and in how many megabytes at most; the oldest go first (500)
 """
 
 
@@ -67,7 +72,10 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     for part in (security, compression, problems):
         part.install(app)
     discovery.install(app, settings.url)
-    for blueprint in (pages, api, exports, docs, catalog_map, map_picture, health, illustrations, report):
+    event_log.install(app, settings)
+    for blueprint in (
+        pages, api, exports, events, insights, docs, catalog_map, map_picture, health, illustrations, report,
+    ):  # fmt: skip
         app.register_blueprint(blueprint)
     return app
 

@@ -10,6 +10,7 @@
     │   ├── ReleaseMissing
     │   └── ReleaseDamaged
     ├── EvaluationError         queries, judgments or runs that cannot be used
+    ├── EventsUnavailable       searches and events that cannot be stored or read at the moment
     ├── QueryError              a search request that is not understood (names the parameter)
     └── NotFound                no such product or cluster
 
@@ -58,6 +59,10 @@ class ReleaseDamaged(ReleaseError):
 
 class EvaluationError(AisleError):
     """Queries, judgments or runs do not fit each other or cannot be read."""
+
+
+class EventsUnavailable(AisleError):
+    """Searches and events cannot be stored or read at the moment; search itself goes on."""
 
 
 class QueryError(AisleError):

@@ -49,7 +49,7 @@ class Fixed:
 def served(engine: Engine, settings: Settings | None = None) -> Iterator[str]:
     """Serve an engine whose encoder is ready; gives the address."""
     engine.encoder.vectors(["ready"])
-    server = make_server("127.0.0.1", 0, create_app(settings or Settings(), Fixed(engine)), threaded=True)
+    server = make_server("127.0.0.1", 0, create_app(settings or Settings(events=False), Fixed(engine)), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

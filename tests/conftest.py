@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ from search.segments import SegmentIndex, segment_spans
 from search.store import ProductStore
 from search.understanding import Interpreter
 
+# What tests search for is not kept, but where a test says so.
+os.environ["AISLE_EVENTS"] = "off"
 pytest_plugins = ["browser_fixtures"]
 
 # Each line is one direction of the space; words on a line mean the same to the fake encoder.

@@ -75,7 +75,7 @@ def test_a_page_names_its_one_address_and_only_a_search_is_left_out(
 
 
 def test_the_public_address_stands_in_for_the_one_a_request_came_to(shop: Engine) -> None:
-    client = create_app(Settings(url="https://shop.example"), Fixed(shop)).test_client()
+    client = create_app(Settings(url="https://shop.example", events=False), Fixed(shop)).test_client()
     assert head(client, "/products/0001")[0] == "https://shop.example/products/0001"
     assert "Sitemap: https://shop.example/sitemap.xml" in client.get("/robots.txt").text
     assert "<loc>https://shop.example/products/0001</loc>" in client.get("/sitemaps/1.xml").text

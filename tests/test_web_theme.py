@@ -29,7 +29,7 @@ class Fixed:
 
 
 def visit(shop: Engine, folder: Path) -> FlaskClient:
-    return create_app(Settings(theme=folder), Fixed(shop)).test_client()
+    return create_app(Settings(theme=folder, events=False), Fixed(shop)).test_client()
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -57,7 +57,9 @@ def test_the_guides_example_makes_the_shop_its_own(shop: Engine, tmp_path: Path)
     assert client.get(sheet[1]).text == guide_files()["theme.css"]
     assert client.get(mark[1]).text == guide_files()["mark.svg"]
     policies = {client.get("/").headers["Content-Security-Policy"]}
-    policies.add(create_app(Settings(), Fixed(shop)).test_client().get("/").headers["Content-Security-Policy"])
+    policies.add(
+        create_app(Settings(events=False), Fixed(shop)).test_client().get("/").headers["Content-Security-Policy"]
+    )
     assert len(policies) == 1
 
 

@@ -76,6 +76,7 @@ class Card:
         swatches: the colors that its variants come in; `more_colors` are left out.
         facts: (label, value) of attributes, in a list.
         cluster: (label, address) of the group of products it belongs to; None where the page is that group's.
+        position: its rank among the results, from 1; 0 outside of results.
     """
 
     product: Product
@@ -92,6 +93,7 @@ class Card:
     more_colors: int = 0
     facts: list[tuple[str, str]] = field(default_factory=list)
     cluster: tuple[str, str] | None = None
+    position: int = 0
 
     @property
     def key(self) -> str:
@@ -159,6 +161,7 @@ def card_of_hit(engine: Engine, hit: Hit, request: PageRequest) -> Card:
         snippet=_text(hit, said),
         facts=_facts(engine, hit.product, variants) if request.view == "list" else [],
         cluster=None if cluster.id == request.cluster else (cluster.label, cluster_path(cluster.id)),
+        position=hit.rank,
     )
 
 

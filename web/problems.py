@@ -9,7 +9,16 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from search.errors import AisleError, EncoderError, NotFound, QueryError, ReleaseDamaged, ReleaseError, ReleaseMissing
+from search.errors import (
+    AisleError,
+    EncoderError,
+    EventsUnavailable,
+    NotFound,
+    QueryError,
+    ReleaseDamaged,
+    ReleaseError,
+    ReleaseMissing,
+)
 from web.lost import Perhaps, perhaps
 from web.validation import InvalidBody, InvalidParameters, escaped
 
@@ -54,6 +63,7 @@ _MEANING: list[tuple[type[AisleError], int, str, str]] = [
     (ReleaseDamaged, 503, "release_damaged", "The live release cannot be opened"),
     (ReleaseError, 503, "release_unusable", "The live release cannot be used"),
     (EncoderError, 503, "encoder_unavailable", "Searching by meaning is not possible right now"),
+    (EventsUnavailable, 503, "events_unavailable", "Events cannot be stored or read right now"),
     (AisleError, 500, "internal_error", "Something went wrong"),
 ]
 _HTTP_CODES = {

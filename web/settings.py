@@ -25,6 +25,9 @@ class Settings:
         theme: a folder with the shop's own look, see web/theme.py; None for ours.
         translations: the folder of compiled gettext catalogs.
         url: where the shop is to be found, such as "https://shop.example"; "" for where each request came to.
+        events: whether searches and what comes of them are kept, without names, in the home.
+        events_days: for how long, 1..3650.
+        events_mb: and how much of them, 10..100,000 megabytes.
     """
 
     home: Path = Path("instance")
@@ -37,6 +40,9 @@ class Settings:
     theme: Path | None = None
     translations: Path = TRANSLATIONS
     url: str = ""
+    events: bool = True
+    events_days: int = 90
+    events_mb: int = 500
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -52,6 +58,9 @@ class Settings:
         url = values.get("AISLE_URL") or cls.url
         if url and not url.startswith(("https://", "http://")):
             raise ValueError(f'AISLE_URL is "{url}"; it must begin with https:// or http://')
+        events = values.get("AISLE_EVENTS") or "on"
+        if events not in ("on", "off"):
+            raise ValueError(f'AISLE_EVENTS is "{events}"; it must be on or off')
         return cls(
             home=Path(values.get("AISLE_HOME") or cls.home),
             host=values.get("AISLE_HOST") or cls.host,
@@ -62,11 +71,14 @@ class Settings:
             language=values.get("AISLE_LANGUAGE") or cls.language,
             theme=Path(values["AISLE_THEME"]) if values.get("AISLE_THEME") else None,
             url=url,
+            events=events == "on",
+            events_days=_whole(values, "AISLE_EVENTS_DAYS", cls.events_days, 3650),
+            events_mb=_whole(values, "AISLE_EVENTS_MB", cls.events_mb, 100_000, least=10),
         )
 
 
-def _whole(values: Mapping[str, str], name: str, default: int, most: int) -> int:
+def _whole(values: Mapping[str, str], name: str, default: int, most: int, least: int = 1) -> int:
     text = values.get(name) or str(default)
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise ValueError(f'{name} is "{text}"; it must be a whole number from 1 to {most}')
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise ValueError(f'{name} is "{text}"; it must be a whole number from {least} to {most}')
     return int(text)
