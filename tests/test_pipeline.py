@@ -21,12 +21,13 @@ from indexer.calibration import foreign_queries
 from indexer.embeddings import text_hashes
 from indexer.pipeline import BuildResult, build
 from indexer.progress import Progress
-from indexer.releases import build_lock, rollback
+from indexer.releases import build_lock
 from indexer.settings import BuildSettings
 from search import Engine
 from search.errors import AisleError, BuildRefused, CatalogError, ReleaseDamaged, ReleaseMissing, TooManyRejected
 from search.home import Home
 from search.release import open_release, verify
+from search.releases import rollback
 
 ROOT = Path(__file__).parent.parent
 

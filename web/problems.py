@@ -9,7 +9,17 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from search.errors import AisleError, EncoderError, NotFound, QueryError, ReleaseDamaged, ReleaseError, ReleaseMissing
+from search.errors import (
+    AisleError,
+    EncoderError,
+    KeysError,
+    NotFound,
+    QueryError,
+    ReleaseDamaged,
+    ReleaseError,
+    ReleaseMissing,
+    ReleaseRefused,
+)
 from web.lost import Perhaps, perhaps
 from web.schemas import InvalidParameters
 
@@ -46,14 +56,25 @@ class Problem:
         }  # fmt: skip
 
 
+class Refused(HTTPException):
+    """A request that is turned away before any work, with a problem of its own."""
+
+    def __init__(self, problem: Problem):
+        super().__init__(problem.detail)
+        self.code = problem.status
+        self.problem = problem
+
+
 # The most particular class first. Status, code, title; the message of the error is the detail.
 _MEANING: list[tuple[type[AisleError], int, str, str]] = [
     (QueryError, 422, "invalid_parameter", "A parameter is not understood"),
     (NotFound, 404, "not_found", "Not found"),
+    (ReleaseRefused, 409, "release_refused", "The release cannot be made live"),
     (ReleaseMissing, 503, "no_release", "No catalog is live yet"),
     (ReleaseDamaged, 503, "release_damaged", "The live release cannot be opened"),
     (ReleaseError, 503, "release_unusable", "The live release cannot be used"),
     (EncoderError, 503, "encoder_unavailable", "Searching by meaning is not possible right now"),
+    (KeysError, 503, "keys_unreadable", "API keys cannot be checked right now"),
     (AisleError, 500, "internal_error", "Something went wrong"),
 ]
 _HTTP_CODES = {
@@ -65,6 +86,8 @@ _HTTP_CODES = {
 
 def problem_of(error: Exception) -> Problem:
     """Return what an exception means to the one who asked; nothing internal is told."""
+    if isinstance(error, Refused):
+        return error.problem
     if isinstance(error, HTTPException):
         return _problem_of_http(error)
     for kind, status, code, title in _MEANING:

@@ -76,6 +76,10 @@ def _begin() -> None:
         abort(414, description=f"the address is longer than {MAX_ADDRESS_CHARACTERS} characters; POST the search")
     if (request.content_length or 0) > MAX_BODY_BYTES:
         abort(413, description=f"the body is larger than {MAX_BODY_BYTES} bytes")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        abort(415, description="the body is compressed; send it as it is")  # nothing is ever inflated
+    if not _HOST.fullmatch(request.host):
+        abort(400, description="the Host is no host name")
 
 
 def _finish(response: Response) -> Response:
@@ -86,12 +90,14 @@ def _finish(response: Response) -> Response:
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers.setdefault("Cache-Control", "no-cache")
     took_ms = (time.perf_counter() - g.started) * 1000
+    key = {"key": g.key.id} if g.get("key") else {}
     # The path alone: what people search for is not for the log.
     logger.info(
         "%s %s %d %.1f ms %s", request.method, request.path, response.status_code, took_ms, g.request_id,
         extra={"fields": {
             "method": request.method, "path": request.path, "status": response.status_code,
             "took_ms": round(took_ms, 1), "request_id": g.request_id,
+            **key,
         }},
     )  # fmt: skip
     return response

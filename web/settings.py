@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.state.rates import Rate, rate_of
 from web.cors import origins_of
 
 MAX_THREADS = 64
+MAX_PROXIES = 8
+OPENABLE = ("search", "events")
+DEFAULT_RATE = Rate(1200, 60)  # an office behind one address, or a shopper who opens everything, never meets it
 TRANSLATIONS = Path(__file__).resolve().parent.parent / "translations"
 
 
@@ -28,6 +32,10 @@ class Settings:
         translations: the folder of compiled gettext catalogs.
         url: where the shop is to be found, such as "https://shop.example"; "" for where each request came to.
         cors_origins: whose scripts may read the API, see web/cors.py; () for nobody else's.
+        open_scopes: of search and events, what needs no key; see web/access.py.
+        rate_limit: of each address, and of each key without its own; None for none.
+        proxies: how many proxies stand in front, 0..8; the caller's address is that many from the end of
+            X-Forwarded-For.
     """
 
     home: Path = Path("instance")
@@ -41,6 +49,9 @@ class Settings:
     translations: Path = TRANSLATIONS
     url: str = ""
     cors_origins: tuple[str, ...] = ()
+    open_scopes: tuple[str, ...] = OPENABLE
+    rate_limit: Rate | None = DEFAULT_RATE
+    proxies: int = 0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -67,11 +78,30 @@ class Settings:
             theme=Path(values["AISLE_THEME"]) if values.get("AISLE_THEME") else None,
             url=url,
             cors_origins=origins_of(values.get("AISLE_CORS_ORIGINS", "")),
+            open_scopes=_open_scopes(values.get("AISLE_OPEN") or ",".join(cls.open_scopes)),
+            rate_limit=_rate_or_off(values.get("AISLE_RATE_LIMIT") or str(cls.rate_limit)),
+            proxies=_whole(values, "AISLE_PROXIES", cls.proxies, MAX_PROXIES, least=0),
         )
 
 
-def _whole(values: Mapping[str, str], name: str, default: int, most: int) -> int:
+def _whole(values: Mapping[str, str], name: str, default: int, most: int, least: int = 1) -> int:
     text = values.get(name) or str(default)
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise ValueError(f'{name} is "{text}"; it must be a whole number from 1 to {most}')
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise ValueError(f'{name} is "{text}"; it must be a whole number from {least} to {most}')
     return int(text)
+
+
+def _open_scopes(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(one.strip() for one in text.lower().split(",") if one.strip()))
+    if names == ("none",):
+        return ()
+    if wrong := [name for name in names if name not in OPENABLE]:
+        raise ValueError(f'AISLE_OPEN holds "{wrong[0]}"; it must be search, events, both, or none alone')
+    return names
+
+
+def _rate_or_off(text: str) -> Rate | None:
+    try:
+        return None if text.strip().lower() == "off" else rate_of(text)
+    except ValueError as error:
+        raise ValueError(f"AISLE_RATE_LIMIT: {error}; or off") from None
