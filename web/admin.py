@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from search.errors import NotFound, ReleaseDamaged, ReleaseMissing
 from search.facets import nearest
 from search.home import Home, Layout
-from search.release import FORMAT, read_manifest
+from search.release import expect_readable, read_manifest
 from search.releases import activate, earlier, live_or_none
 from web.openapi import operation
 from web.problems import Problem, Refused
@@ -113,25 +112,34 @@ def _switched(home: Home, name: str, action: str) -> Response:
 
 
 def _kept(layout: Layout, live: str | None) -> KeptRelease:
+    """Return what a release's manifest says, as far as it can be read and is of the form we know."""
     is_live = layout.name == live
     try:
-        manifest: dict[str, Any] = read_manifest(layout)
-    except ReleaseDamaged:
+        manifest = read_manifest(layout)
+        catalog, encoder = manifest.get("catalog") or {}, manifest.get("encoder") or {}
+        return KeptRelease(
+            release=layout.name,
+            live=is_live,
+            readable=_is_readable(layout),
+            created_at=manifest.get("created_at"),
+            products=manifest.get("rows"),
+            catalog=catalog.get("name"),
+            rejected=catalog.get("rejected"),
+            encoder=encoder.get("name"),
+            fingerprint=encoder.get("fingerprint"),
+            adopted=(manifest.get("training") or {}).get("adopted"),
+            metrics=(manifest.get("metrics") or {}).get("metrics"),
+        )
+    except (ReleaseDamaged, ValidationError, AttributeError):
         return KeptRelease(release=layout.name, live=is_live, readable=False)
-    catalog, encoder = manifest["catalog"], manifest["encoder"]
-    return KeptRelease(
-        release=layout.name,
-        live=is_live,
-        readable=manifest.get("format") == FORMAT,
-        created_at=manifest.get("created_at"),
-        products=manifest["rows"],
-        catalog=catalog.get("name"),
-        rejected=catalog.get("rejected"),
-        encoder=encoder["name"],
-        fingerprint=encoder["fingerprint"],
-        adopted=(manifest.get("training") or {}).get("adopted"),
-        metrics=(manifest.get("metrics") or {}).get("metrics"),
-    )
+
+
+def _is_readable(layout: Layout) -> bool:
+    try:
+        expect_readable(layout)
+    except ReleaseDamaged:
+        return False
+    return True
 
 
 def _uncached(told: BaseModel) -> Response:

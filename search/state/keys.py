@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 import string
@@ -31,6 +32,7 @@ from search.state.rates import Rate, rate_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+logger = logging.getLogger("aisle.keys")
 Scope = Literal["search", "events", "admin"]
 SCOPES: tuple[Scope, ...] = ("search", "events", "admin")
 PREFIX = "aisle"
@@ -189,7 +191,7 @@ class KeyRing:
 
     def __init__(self, file: KeyFile):
         self._file = file
-        self._read: tuple[tuple[int, ...] | None, dict[str, Key], str] = ((), {}, "")
+        self._read: tuple[tuple[int, ...] | None, dict[str, Key] | None] = ((), None)
 
     def find(self, text: str) -> Key | None:
         """Return the key that a caller presents, also when it has expired; None when it is not one of ours.
@@ -214,16 +216,16 @@ class KeyRing:
         return any(key.is_good_for(scope) and not key.has_expired() for key in self._current().values())
 
     def _current(self) -> dict[str, Key]:
-        stamp = self._stamp()
-        read = self._read
+        stamp, read = self._stamp(), self._read
         if stamp != read[0]:
             try:
-                read = (stamp, self._file.keys(), "")
+                read = (stamp, self._file.keys())
             except KeysError as error:
-                read = (stamp, {}, str(error))
+                logger.error("%s", error)
+                read = (stamp, None)
             self._read = read
-        if read[2]:
-            raise KeysError(read[2])
+        if read[1] is None:  # the log says where; callers are told what to do, not where things lie
+            raise KeysError(f"the file of API keys cannot be read, the server's log says why; {_WAY_OUT}")
         return read[1]
 
     def _stamp(self) -> tuple[int, ...] | None:
