@@ -39,7 +39,7 @@ PREFIX = "aisle"
 ID_CHARACTERS, SECRET_CHARACTERS, CHECK_CHARACTERS = 8, 43, 6  # 62 ** 43 > 2 ** 256, 62 ** 6 > 2 ** 32
 MAX_NAME_CHARACTERS = 80
 # Wherever a key may have got into a text: its id stays, all that may be secret goes.
-ANYWHERE = re.compile(rf"({PREFIX}_[0-9a-z]{{{ID_CHARACTERS}}})_[0-9A-Za-z]+")
+ANYWHERE = re.compile(rf"({PREFIX}_[0-9a-z]{{{ID_CHARACTERS}}})_[0-9A-Za-z_]+")
 _LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _FORM = re.compile(rf"{PREFIX}_([0-9a-z]{{{ID_CHARACTERS}}})_([0-9A-Za-z]{{{SECRET_CHARACTERS + CHECK_CHARACTERS}}})")
 _NOBODY = "0" * 64  # the digest of no key: what a key with an unknown id is compared with
