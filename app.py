@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from dataclasses import replace
+from typing import Any
 
 # Before anything heavy is imported: one thread a search, and tokenizers that stay in theirs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -61,7 +62,6 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     look = theme.open_theme(settings.theme) if settings.theme else theme.Theme()
     app = Flask(__name__, static_folder=None)  # web/assets.py serves static/
     app.url_map.merge_slashes = False  # a product id may hold "//"
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     home = Home(settings.home)
     app.extensions["aisle.home"] = home
     app.extensions["aisle.engine"] = engine or LiveEngine(home)
@@ -110,11 +110,16 @@ def main(arguments: list[str] | None = None) -> int:
 
     from waitress.server import create_server
 
+    from web.punctual import make_punctual
+
+    sockets: dict[int, Any] = {}
     try:
         server = create_server(
             app, host=settings.host, port=settings.port, threads=settings.threads, ident="aisle",
-            clear_untrusted_proxy_headers=not settings.proxies,
+            clear_untrusted_proxy_headers=not settings.proxies, map=sockets,
+            max_request_body_size=2 * security.MAX_BODY_BYTES,  # at most so much is taken in before the app refuses it
         )  # fmt: skip
+        make_punctual(sockets.values())
     except OSError as error:
         print(f"cannot listen on {settings.host}:{settings.port} ({error}); choose another port", file=sys.stderr)
         return 2

@@ -7,9 +7,11 @@ import re
 import secrets
 import time
 import uuid
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, request
+from flask.json.provider import DefaultJSONProvider
 
 logger = logging.getLogger("aisle.requests")
 MAX_BODY_BYTES = 64 * 1024
@@ -18,8 +20,30 @@ _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+class StrictJson(DefaultJSONProvider):
+    """JSON as RFC 8259 has it: no NaN, nothing nested beyond what Python reads; members keep their order."""
+
+    sort_keys = False
+
+    def loads(self, s: str | bytes, **options: Any) -> Any:
+        """Return what a body says.
+
+        Raises:
+            ValueError: it is no JSON; a client's fault, answered 400.
+        """
+        try:
+            return super().loads(s, parse_constant=_no_number, **options)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
 def install(app: Flask) -> None:
-    """Give an app its request ids, limits, security headers and request log."""
+    """Give an app its request ids, limits, security headers, strict JSON and request log."""
+    app.json = StrictJson(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.before_request(_begin)
     app.after_request(_finish)
