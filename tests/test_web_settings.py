@@ -30,9 +30,9 @@ def test_settings_come_from_the_environment() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("AISLE_PORT", "0"), ("AISLE_PORT", "http"), ("AISLE_THREADS", "99"), ("AISLE_LOG", "xml"), ("AISLE_PROXIES", "-1"),
-     ("AISLE_PROXIES", "9"), ("AISLE_OPEN", "admin"), ("AISLE_OPEN", "none,search"), ("AISLE_RATE_LIMIT", "often"),
-     ("AISLE_RATE_LIMIT", "0/minute")],
+    [("AISLE_PORT", "0"), ("AISLE_PORT", "http"), ("AISLE_THREADS", "99"), ("AISLE_LOG", "xml"),
+     ("AISLE_PROXIES", "-1"), ("AISLE_PROXIES", "9"), ("AISLE_OPEN", "admin"), ("AISLE_OPEN", "none,search"),
+     ("AISLE_RATE_LIMIT", "often"), ("AISLE_RATE_LIMIT", "0/minute")],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
