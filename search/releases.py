@@ -41,10 +41,11 @@ def activate(home: Home, name: str) -> str:
         expect_readable(layout)
         damage = damage_of(layout)
     except ReleaseDamaged as error:
-        raise ReleaseRefused(f"release {name} cannot be read by this version; nothing was switched") from error
+        reason = str(error).replace(str(layout.folder), name)  # callers over HTTP are not told where things lie
+        raise ReleaseRefused(f"nothing was switched: {reason}") from error
     if damage:
         raise ReleaseRefused(
-            f"release {name} is damaged ({damage[0]}, {len(damage)} in all); nothing was switched; build it again"
+            f"nothing was switched: of release {name} {len(damage)} files are damaged, {damage[0]}; build it again"
         )
     switch(home, name)
     return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ from search.store import ProductStore
 from search.understanding import Interpreter
 
 pytest_plugins = ["browser_fixtures"]
+os.environ["AISLE_RATE_LIMIT"] = "off"  # tests ask faster than people; those of limits set their own
 
 # Each line is one direction of the space; words on a line mean the same to the fake encoder.
 MEANINGS = (
