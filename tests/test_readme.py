@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -21,7 +22,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = set(re.findall(r"python -m indexer ([a-z]+)", README))
 
 
-def single(commands: dict[str, click.Command], above: str = "") -> dict[str, click.Command]:
+def single(commands: Mapping[str, click.Command], above: str = "") -> dict[str, click.Command]:
     """Every command by its whole name; of a group those within it."""
     found: dict[str, click.Command] = {}
     for name, command in commands.items():
