@@ -123,6 +123,20 @@ def test_an_address_that_leads_nowhere_suggests_no_product_of_a_closed_shop(clie
     assert (answer.status_code, "Travel Mug" in answer.text) == (401, False)
 
 
+def test_what_needed_a_key_is_kept_out_of_shared_caches(
+    clients: dict[str, FlaskClient], keys: dict[str, str], shop: Engine
+) -> None:
+    for opened, kept in (("search", "public"), ("none", "private")):
+        headers = {"X-API-Key": keys["search"]}
+        column = clients[opened].get("/api/v1/map", headers=headers).get_json()["positions"]["url"]
+        answers = [clients[opened].get(path, headers=headers) for path in (column, "/sitemap.xml")]
+        for answer in answers:
+            assert answer.status_code == 200
+            assert kept in answer.headers["Cache-Control"]
+            assert ("public" in answer.headers["Cache-Control"]) == (opened == "search")
+            assert ("x-api-key" in answer.vary) == (opened == "none")
+
+
 def test_a_key_for_search_opens_the_pages_of_a_closed_shop(
     clients: dict[str, FlaskClient], keys: dict[str, str]
 ) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from flask import Flask, abort, current_app, g, request
+from flask import Flask, Response, abort, current_app, g, request
 
 from search.errors import KeysError
 from search.state.keys import Key, KeyRing, is_whole
@@ -61,6 +61,7 @@ def install(app: Flask, ring: KeyRing, open_scopes: tuple[str, ...]) -> None:
 def guard(app: Flask) -> None:
     """Turn away who may not; installed after the limits, so that wrong keys are counted too."""
     app.before_request(_authorize)
+    app.after_request(_keep_private)
 
 
 def need_of_request() -> Need:
@@ -136,10 +137,20 @@ def _authorize() -> None:
         raise g.key_fault
     if is_open:
         return
+    g.is_closed = True
     if g.key is None:
         raise _refused(401, "", f"this needs a key with the scope {need.scope}; send Authorization: Bearer <key>")
     if not g.key.is_good_for(need.scope):
         raise _refused(403, "insufficient_scope", f"this needs a key with the scope {need.scope}", need.scope)
+
+
+def _keep_private(response: Response) -> Response:
+    """Keep what needed a key out of caches that many share: the next to ask may have none."""
+    if g.get("is_closed"):
+        response.cache_control.public = False
+        response.cache_control.private = True
+        response.vary.update(("Authorization", "X-API-Key"))
+    return response
 
 
 _CODES = {

@@ -48,7 +48,9 @@ class KeptReleases(BaseModel):
 class Switched(BaseModel):
     """What a switch did."""
 
-    live: str = Field(description="The release that answers from now on, within a second.")
+    live: str = Field(
+        description="The release that answers from now on, as soon as the server has opened it: about a second."
+    )
     previous: str | None = Field(description="The one that answered before; null where there was none.")
 
 
