@@ -147,8 +147,9 @@ def _authorize() -> None:
 def _keep_private(response: Response) -> Response:
     """Keep what needed a key out of caches that many share: the next to ask may have none."""
     if g.get("is_closed"):
-        response.cache_control.public = False
-        response.cache_control.private = True
+        if not response.cache_control.no_store:
+            response.cache_control.public = False
+            response.cache_control.private = True
         response.vary.update(("Authorization", "X-API-Key"))
     return response
 
