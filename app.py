@@ -6,15 +6,32 @@ import argparse
 import os
 import sys
 from dataclasses import replace
+from typing import Any
 
 # Before anything heavy is imported: one thread a search, and tokenizers that stay in theirs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from search.home import Home
-from web import assets, compression, discovery, event_log, formats, language, problems, security, theme
+from search.state.keys import KeyFile, KeyRing
+from web import (
+    access,
+    assets,
+    compression,
+    cors,
+    discovery,
+    event_log,
+    formats,
+    language,
+    limits,
+    problems,
+    security,
+    theme,
+)
+from web.admin import admin
 from web.api import api
 from web.docs import docs
 from web.events import events
@@ -44,6 +61,10 @@ settings by environment:
   AISLE_EVENTS       on or off: whether searches and clicks are kept, without names, in the home (on)
   AISLE_EVENTS_DAYS  for how many days (90)
   AISLE_EVENTS_MB    and in how many megabytes at most; the oldest go first (500)
+  AISLE_CORS_ORIGINS  whose scripts may read the API: https://a.example,https://b.example or * (nobody else's)
+  AISLE_OPEN       what needs no key: search,events or one of them or none; closing search closes the pages (both)
+  AISLE_RATE_LIMIT of each address, and of each key without its own, such as 600/minute, or off (1200/minute)
+  AISLE_PROXIES    how many proxies stand in front and write X-Forwarded-For (0)
 """
 
 
@@ -62,7 +83,9 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     app = Flask(__name__, static_folder=None)  # web/assets.py serves static/
     app.url_map.merge_slashes = False  # a product id may hold "//"
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["aisle.engine"] = engine or LiveEngine(Home(settings.home))
+    home = Home(settings.home)
+    app.extensions["aisle.home"] = home
+    app.extensions["aisle.engine"] = engine or LiveEngine(home)
     app.jinja_env.globals["shop_name"] = settings.shop_name
     app.jinja_env.filters.update(formats.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -71,12 +94,19 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     theme.install(app, look)
     for part in (security, compression, problems):
         part.install(app)
+    access.install(app, KeyRing(KeyFile(home.keys)), settings.open_scopes)
+    limits.install(app, settings.rate_limit)
+    access.guard(app)
+    cors.install(app, settings.cors_origins)
     discovery.install(app, settings.url)
     event_log.install(app, settings)
     for blueprint in (
-        pages, api, exports, events, insights, docs, catalog_map, map_picture, health, illustrations, report,
+        pages, api, exports, events, admin, insights, docs, catalog_map, map_picture, health, illustrations, report,
     ):  # fmt: skip
         app.register_blueprint(blueprint)
+    if settings.proxies:
+        # The address alone: few proxies overwrite X-Forwarded-Host, and AISLE_URL says where the shop is.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=0)  # type: ignore[method-assign]
     return app
 
 
@@ -104,8 +134,16 @@ def main(arguments: list[str] | None = None) -> int:
 
     from waitress.server import create_server
 
+    from web.punctual import make_punctual
+
+    sockets: dict[int, Any] = {}
     try:
-        server = create_server(app, host=settings.host, port=settings.port, threads=settings.threads, ident="aisle")
+        server = create_server(
+            app, host=settings.host, port=settings.port, threads=settings.threads, ident="aisle",
+            clear_untrusted_proxy_headers=not settings.proxies, map=sockets,
+            max_request_body_size=2 * security.MAX_BODY_BYTES,  # at most so much is taken in before the app refuses it
+        )  # fmt: skip
+        make_punctual(sockets.values())
     except OSError as error:
         print(f"cannot listen on {settings.host}:{settings.port} ({error}); choose another port", file=sys.stderr)
         return 2

@@ -27,7 +27,7 @@ from indexer.grouping import fold_variants
 from indexer.learning import learn_ranker, with_ranker
 from indexer.positions import map_positions, placed
 from indexer.progress import Progress
-from indexer.releases import build_lock, live_or_none, new_staging, place, prune, seal, switch
+from indexer.releases import build_lock, new_staging, place, prune, seal
 from indexer.report import Subject, knowledge_of, write_query_report, write_report
 from indexer.settings import BuildSettings
 from indexer.storage import expect_storable, keep_whole, stored
@@ -45,6 +45,7 @@ from search.lexical import LexicalIndex, LexicalSettings
 from search.passages import categories_are_kinds, texts_of
 from search.product import Product, lexical_fields
 from search.release import FORMAT, read_manifest
+from search.releases import live_or_none, switch
 from search.store import ProductStore
 from search.understanding import Interpreter
 

@@ -1,10 +1,9 @@
-"""Publishing: written aside, synced, renamed, then switched in one step. Also keep-N, rollback and the build lock."""
+"""Publishing: written aside, synced, renamed; search/releases.py then switches. Also keep-N and the build lock."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +13,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from search.durable import sync
 from search.encoder import file_sha256
-from search.errors import AisleError, ReleaseDamaged, ReleaseMissing
+from search.errors import AisleError, ReleaseDamaged
 from search.home import Home, Layout
-from search.release import expect_readable, read_manifest
+from search.release import read_manifest
+from search.releases import live_or_none
 
 KEPT_RELEASES = 5
 
@@ -66,7 +67,7 @@ def seal(staging: Layout, manifest: dict[str, Any], newest: str = "") -> dict[st
     manifest = {"release": name, "created_at": created.isoformat(timespec="seconds"), **manifest, "files": files}
     staging.manifest.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
     for path in staging.folder.rglob("*"):
-        _sync(path)
+        sync(path)
     return manifest
 
 
@@ -87,7 +88,7 @@ def place(staging: Layout, target: Path) -> Layout:
         shutil.rmtree(gone)
     else:
         _move(staging.folder, target)
-    _sync(target.parent)
+    sync(target.parent)
     return Layout(target)
 
 
@@ -103,52 +104,10 @@ def _move(source: Path, target: Path) -> None:
         shutil.rmtree(source)
 
 
-def switch(home: Home, name: str) -> None:
-    """Make a release the live one: one rename of a one-line file.
-
-    Raises:
-        ReleaseMissing: there is no such release.
-        ReleaseDamaged: this version cannot read it; no server could serve it.
-    """
-    expect_readable(home.release(name))
-    aside = home.current.with_suffix(".new")
-    aside.write_text(f"{name}\n", "utf-8")
-    _sync(aside)
-    aside.replace(home.current)
-    _sync(home.index)
-
-
-def live_or_none(home: Home) -> Layout | None:
-    """Return the live release, of whatever format; None when nothing is live or its manifest cannot be read."""
-    try:
-        live = home.live()
-        read_manifest(live)
-    except (ReleaseMissing, ReleaseDamaged):
-        return None
-    return live
-
-
-def rollback(home: Home, name: str = "") -> str:
-    """Switch to a release by name, or to the one before the live one; return its name.
-
-    Raises:
-        ReleaseMissing: there is none to go back to.
-    """
-    if not name:
-        live = home.live().name
-        earlier = [layout.name for layout in home.all_releases() if layout.name < live]
-        if not earlier:
-            raise ReleaseMissing(f"{live} is the oldest release kept; there is nothing to roll back to")
-        name = earlier[-1]
-    switch(home, name)
-    return name
-
-
 def prune(home: Home, keep: int = KEPT_RELEASES) -> None:
     """Remove all but the newest `keep` releases and the live one, and adopted encoders that no release uses."""
-    live = live_or_none(home)
-    releases = home.all_releases()
-    for layout in releases[:-keep]:
+    for layout in home.all_releases()[:-keep]:
+        live = live_or_none(home)  # read again each time: a running server may have just gone back to this one
         if live is None or layout.name != live.name:
             shutil.rmtree(layout.folder)
     try:
@@ -158,18 +117,3 @@ def prune(home: Home, keep: int = KEPT_RELEASES) -> None:
     for folder in home.encoders.glob("*") if home.encoders.is_dir() else []:
         if folder.name not in used:
             shutil.rmtree(folder)
-
-
-def _sync(path: Path) -> None:
-    """Ask the system to put a file or folder on the disk; folders cannot be synced on every system."""
-    flags = os.O_RDONLY
-    try:
-        handle = os.open(path, flags)
-    except (PermissionError, IsADirectoryError):
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)

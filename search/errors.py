@@ -8,11 +8,13 @@
     │   └── EncoderMismatch
     ├── ReleaseError            a release folder that cannot be opened
     │   ├── ReleaseMissing
-    │   └── ReleaseDamaged
+    │   ├── ReleaseDamaged
+    │   └── ReleaseRefused      a release that must not be made live
+    ├── KeysError               API keys that cannot be read, made or kept
     ├── EvaluationError         queries, judgments or runs that cannot be used
     ├── EventsUnavailable       searches and events that cannot be stored or read at the moment
     ├── QueryError              a search request that is not understood (names the parameter)
-    └── NotFound                no such product or cluster
+    └── NotFound                no such product, cluster, key or kept release
 
 Each message says what is wrong, where, and what to do next. The web layer maps the classes to HTTP codes
 in one place (web/problems.py); the command line maps them to exit code 1 (BuildRefused, TooManyRejected) or 2.
@@ -57,6 +59,14 @@ class ReleaseDamaged(ReleaseError):
     """A release file is missing, truncated, or of the wrong shape."""
 
 
+class ReleaseRefused(ReleaseError):
+    """The release is damaged or of another format; the live one stays."""
+
+
+class KeysError(AisleError):
+    """The file of API keys cannot be read or written, or a key cannot be made as asked."""
+
+
 class EvaluationError(AisleError):
     """Queries, judgments or runs do not fit each other or cannot be read."""
 
@@ -78,4 +88,4 @@ class QueryError(AisleError):
 
 
 class NotFound(AisleError):
-    """No product or cluster has this id in the live release."""
+    """No product or cluster of the live release, no key and no kept release has this id."""

@@ -190,9 +190,21 @@ def verify(layout: Layout) -> list[str]:
     """
     expected: dict[str, str] = read_manifest(layout)["files"]
     present = {path.relative_to(layout.folder).as_posix() for path in layout.folder.rglob("*") if path.is_file()}
-    problems = [f"{name}: missing" for name in sorted(expected.keys() - present)]
-    problems += [f"{name}: not in the manifest" for name in sorted(present - expected.keys() - {"manifest.json"})]
-    for name in sorted(expected.keys() & present):
-        if file_sha256(layout.folder / name) != expected[name]:
+    strange = [f"{name}: not in the manifest" for name in sorted(present - expected.keys() - {"manifest.json"})]
+    return strange + damage_of(layout)
+
+
+def damage_of(layout: Layout) -> list[str]:
+    """Return which files of a release are not what the build wrote, a sentence each; strange files are no damage.
+
+    Raises:
+        ReleaseDamaged: the manifest itself cannot be read.
+    """
+    problems = []
+    for name, expected in sorted(read_manifest(layout)["files"].items()):
+        path = layout.folder / name
+        if not path.is_file():
+            problems.append(f"{name}: missing")
+        elif file_sha256(path) != expected:
             problems.append(f"{name}: its content has changed since the build")
     return problems

@@ -36,6 +36,7 @@ from search.understanding import Interpreter
 # What tests search for is not kept, but where a test says so.
 os.environ["AISLE_EVENTS"] = "off"
 pytest_plugins = ["browser_fixtures"]
+os.environ["AISLE_RATE_LIMIT"] = "off"  # tests ask faster than people; those of limits set their own
 
 # Each line is one direction of the space; words on a line mean the same to the fake encoder.
 MEANINGS = (

@@ -21,12 +21,20 @@ from indexer.calibration import foreign_queries
 from indexer.embeddings import text_hashes
 from indexer.pipeline import BuildResult, build
 from indexer.progress import Progress
-from indexer.releases import build_lock, rollback
+from indexer.releases import build_lock
 from indexer.settings import BuildSettings
 from search import Engine
-from search.errors import AisleError, BuildRefused, CatalogError, ReleaseDamaged, ReleaseMissing, TooManyRejected
+from search.errors import (
+    AisleError,
+    BuildRefused,
+    CatalogError,
+    ReleaseMissing,
+    ReleaseRefused,
+    TooManyRejected,
+)
 from search.home import Home
 from search.release import open_release, verify
+from search.releases import rollback
 
 ROOT = Path(__file__).parent.parent
 
@@ -186,7 +194,7 @@ def test_a_release_of_another_format_is_built_over_and_its_vectors_are_used(shop
     result = shop.build()
     assert result.is_live and result.manifest["encoded"] == 0
     assert open_release(result.layout).rows == 8
-    with pytest.raises(ReleaseDamaged, match="format 1"):
+    with pytest.raises(ReleaseRefused, match="format 1"):
         rollback(shop.home)
     assert shop.home.live() == result.layout
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app import ENVIRONMENT
+from search.state.rates import Rate
 from web import __version__
 from web.logs import JsonFormatter
 from web.settings import Settings
@@ -28,11 +29,21 @@ def test_settings_come_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("AISLE_PORT", "0"), ("AISLE_PORT", "http"), ("AISLE_THREADS", "99"), ("AISLE_LOG", "xml")]
-)
+    ("name", "value"),
+    [("AISLE_PORT", "0"), ("AISLE_PORT", "http"), ("AISLE_THREADS", "99"), ("AISLE_LOG", "xml"),
+     ("AISLE_PROXIES", "-1"), ("AISLE_PROXIES", "9"), ("AISLE_OPEN", "admin"), ("AISLE_OPEN", "none,search"),
+     ("AISLE_RATE_LIMIT", "often"), ("AISLE_RATE_LIMIT", "0/minute")],
+)  # fmt: skip
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
         Settings.from_environment({name: value})
+
+
+def test_who_may_ask_and_how_often_comes_from_the_environment() -> None:
+    asked = {"AISLE_OPEN": "events", "AISLE_RATE_LIMIT": "5/second", "AISLE_PROXIES": "2"}
+    assert Settings.from_environment(asked) == Settings(open_scopes=("events",), rate_limit=Rate(5, 1), proxies=2)
+    shut = Settings.from_environment({"AISLE_OPEN": "none", "AISLE_RATE_LIMIT": "off"})
+    assert (shut.open_scopes, shut.rate_limit) == ((), None)
 
 
 def test_help_lists_exactly_the_variables_that_are_read() -> None:

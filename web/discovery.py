@@ -50,6 +50,11 @@ def absolute(path: str) -> str:
     return site_root() + path[1:] if path.startswith("/") and not path.startswith("//") else path
 
 
+def printed_address() -> str:
+    """Return the public address of this very page, as people read it on paper."""
+    return site_root() + request.url.removeprefix(request.url_root)
+
+
 def canonical_address() -> str:
     """Return the one address of a page whose parameters say nothing about what it is, but for its page."""
     page = request.args.get("page", "")
@@ -136,5 +141,7 @@ def install(app: Flask, public_url: str = "") -> None:
         public_url: where the shop is to be found, such as "https://shop.example"; "" for where each request came to.
     """
     app.config["PUBLIC_URL"] = public_url
-    app.jinja_env.globals.update(canonical_address=canonical_address, absolute=absolute)
+    app.jinja_env.globals.update(
+        canonical_address=canonical_address, absolute=absolute, printed_address=printed_address
+    )
     app.register_blueprint(discovery)

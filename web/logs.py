@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 
+from web.scrubbing import Scrubbed
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line; a record's `fields` are members of it."""
@@ -22,7 +24,7 @@ def start_logging(form: str) -> None:
     """Send the `aisle` loggers to stderr as "text" or "json"."""
     handler = logging.StreamHandler()
     plain = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
-    handler.setFormatter(JsonFormatter() if form == "json" else plain)
+    handler.setFormatter(Scrubbed(JsonFormatter() if form == "json" else plain))
     logger = logging.getLogger("aisle")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)

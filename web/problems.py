@@ -13,11 +13,13 @@ from search.errors import (
     AisleError,
     EncoderError,
     EventsUnavailable,
+    KeysError,
     NotFound,
     QueryError,
     ReleaseDamaged,
     ReleaseError,
     ReleaseMissing,
+    ReleaseRefused,
 )
 from web.lost import Perhaps, perhaps
 from web.validation import InvalidBody, InvalidParameters, escaped
@@ -55,15 +57,26 @@ class Problem:
         }  # fmt: skip
 
 
+class Refused(HTTPException):
+    """A request that is turned away before any work, with a problem of its own."""
+
+    def __init__(self, problem: Problem):
+        super().__init__(problem.detail)
+        self.code = problem.status
+        self.problem = problem
+
+
 # The most particular class first. Status, code, title; the message of the error is the detail.
 _MEANING: list[tuple[type[AisleError], int, str, str]] = [
     (QueryError, 422, "invalid_parameter", "A parameter is not understood"),
     (NotFound, 404, "not_found", "Not found"),
+    (ReleaseRefused, 409, "release_refused", "The release cannot be made live"),
     (ReleaseMissing, 503, "no_release", "No catalog is live yet"),
     (ReleaseDamaged, 503, "release_damaged", "The live release cannot be opened"),
     (ReleaseError, 503, "release_unusable", "The live release cannot be used"),
     (EncoderError, 503, "encoder_unavailable", "Searching by meaning is not possible right now"),
     (EventsUnavailable, 503, "events_unavailable", "Events cannot be stored or read right now"),
+    (KeysError, 503, "keys_unreadable", "API keys cannot be checked right now"),
     (AisleError, 500, "internal_error", "Something went wrong"),
 ]
 _HTTP_CODES = {
@@ -75,6 +88,8 @@ _HTTP_CODES = {
 
 def problem_of(error: Exception) -> Problem:
     """Return what an exception means to the one who asked; nothing internal is told."""
+    if isinstance(error, Refused):
+        return error.problem
     if isinstance(error, HTTPException):
         return _problem_of_http(error)
     for kind, status, code, title in _MEANING:

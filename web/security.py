@@ -83,6 +83,10 @@ def _begin() -> None:
         abort(413, description=f"the body is larger than {MAX_BODY_BYTES} bytes")
     if request.path.startswith("/api/"):
         expect_utf8(request.query_string)
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        abort(415, description="the body is compressed; send it as it is")  # nothing is ever inflated
+    if not _HOST.fullmatch(request.host):
+        abort(400, description="the Host is no host name")
 
 
 def _finish(response: Response) -> Response:
@@ -95,12 +99,14 @@ def _finish(response: Response) -> Response:
     took_ms = (time.perf_counter() - g.started) * 1000
     if request.path.startswith("/api/"):
         response.headers.setdefault("Server-Timing", f"total;dur={took_ms:.1f}")
+    key = {"key": g.key.id} if g.get("key") else {}
     # The path alone: what people search for is not for the log.
     logger.info(
         "%s %s %d %.1f ms %s", request.method, request.path, response.status_code, took_ms, g.request_id,
         extra={"fields": {
             "method": request.method, "path": request.path, "status": response.status_code,
             "took_ms": round(took_ms, 1), "request_id": g.request_id,
+            **key,
         }},
     )  # fmt: skip
     return response

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.state.rates import Rate, rate_of
+from web.cors import origins_of
+
 MAX_THREADS = 64
+MAX_PROXIES = 8
+OPENABLE = ("search", "events")
+DEFAULT_RATE = Rate(1200, 60)  # an office behind one address, or a shopper who opens everything, never meets it
 TRANSLATIONS = Path(__file__).resolve().parent.parent / "translations"
 
 
@@ -28,6 +34,11 @@ class Settings:
         events: whether searches and what comes of them are kept, without names, in the home.
         events_days: for how long, 1..3650.
         events_mb: and how much of them, 10..100,000 megabytes.
+        cors_origins: whose scripts may read the API, see web/cors.py; () for nobody else's.
+        open_scopes: of search and events, what needs no key; see web/access.py.
+        rate_limit: of each address, and of each key without its own; None for none.
+        proxies: how many proxies stand in front, 0..8; the caller's address is that many from the end of
+            X-Forwarded-For.
     """
 
     home: Path = Path("instance")
@@ -43,6 +54,10 @@ class Settings:
     events: bool = True
     events_days: int = 90
     events_mb: int = 500
+    cors_origins: tuple[str, ...] = ()
+    open_scopes: tuple[str, ...] = OPENABLE
+    rate_limit: Rate | None = DEFAULT_RATE
+    proxies: int = 0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -74,6 +89,10 @@ class Settings:
             events=events == "on",
             events_days=_whole(values, "AISLE_EVENTS_DAYS", cls.events_days, 3650),
             events_mb=_whole(values, "AISLE_EVENTS_MB", cls.events_mb, 100_000, least=10),
+            cors_origins=origins_of(values.get("AISLE_CORS_ORIGINS", "")),
+            open_scopes=_open_scopes(values.get("AISLE_OPEN") or ",".join(cls.open_scopes)),
+            rate_limit=_rate_or_off(values.get("AISLE_RATE_LIMIT") or str(cls.rate_limit)),
+            proxies=_whole(values, "AISLE_PROXIES", cls.proxies, MAX_PROXIES, least=0),
         )
 
 
@@ -82,3 +101,19 @@ def _whole(values: Mapping[str, str], name: str, default: int, most: int, least:
     if not text.isdecimal() or not least <= int(text) <= most:
         raise ValueError(f'{name} is "{text}"; it must be a whole number from {least} to {most}')
     return int(text)
+
+
+def _open_scopes(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(one.strip() for one in text.lower().split(",") if one.strip()))
+    if names == ("none",):
+        return ()
+    if wrong := [name for name in names if name not in OPENABLE]:
+        raise ValueError(f'AISLE_OPEN holds "{wrong[0]}"; it must be search, events, both, or none alone')
+    return names
+
+
+def _rate_or_off(text: str) -> Rate | None:
+    try:
+        return None if text.strip().lower() == "off" else rate_of(text)
+    except ValueError as error:
+        raise ValueError(f"AISLE_RATE_LIMIT: {error}; or off") from None

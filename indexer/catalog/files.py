@@ -12,12 +12,17 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from search.errors import CatalogError
 
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
+
+# A packed file may unpack to this many times its size; whatever the ratio, to this many bytes. Catalogs pack 3 to 20
+# to one, an export that repeats itself 60; a decompression bomb 1,000 to one. A larger one can be unpacked by hand.
+MAX_RATIO = 200
+ALWAYS_ALLOWED_BYTES = 256 << 20
 
 # What people hand over by mistake, told apart by the first bytes.
 FOREIGN = {
@@ -51,12 +56,42 @@ def is_gzipped(path: Path) -> bool:
         return file.read(2) == GZIP
 
 
+def most_unpacked(path: Path) -> int:
+    """Return how many bytes a packed file may unpack to."""
+    return max(ALWAYS_ALLOWED_BYTES, MAX_RATIO * path.stat().st_size)
+
+
+class _Bounded(io.RawIOBase):
+    """Unpacked bytes, up to a bound."""
+
+    def __init__(self, packed: gzip.GzipFile, path: Path):
+        self._packed, self._path = packed, path
+        self._left = most_unpacked(path)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._packed.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise CatalogError(
+                f"{self._path} unpacks to more than {most_unpacked(self._path) >> 20} MiB, over {MAX_RATIO} times its "
+                "size, as a decompression bomb does; if it is meant, unpack it first (gunzip) and read that"
+            )
+        return count
+
+
 @contextmanager
 def opened(path: Path, gzipped: bool) -> Iterator[IO[bytes]]:
-    """Open the (unpacked) bytes; a damaged archive met while reading becomes a CatalogError."""
+    """Open the (unpacked) bytes; a damaged archive, or one that goes on and on, becomes a CatalogError."""
     try:
-        with gzip.open(path, "rb") if gzipped else path.open("rb") as file:
-            yield cast(IO[bytes], file)
+        if not gzipped:
+            with path.open("rb") as file:
+                yield file
+            return
+        with gzip.GzipFile(path) as packed, io.BufferedReader(_Bounded(packed, path), 1 << 17) as unpacked:
+            yield cast(IO[bytes], unpacked)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise CatalogError(f"{path} is a damaged gzip file ({error}); export or copy it again") from error
     except OSError as error:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from indexer.catalog.files import opened_seekable, opened_text
+from indexer.catalog.files import MAX_RATIO, most_unpacked, opened_seekable, opened_text
 from indexer.catalog.lines import NumberedLines, RowTooLong
 from indexer.catalog.outcomes import Rejection, shortened
 from indexer.catalog.rows import BLANK, Blank, Row, cell_of, header_name
@@ -17,6 +17,7 @@ from indexer.catalog.sniffing import Sniffed
 from search.errors import CatalogError
 
 BATCH_ROWS = 1024  # Parquet rows turned into Python objects at a time; bounds memory
+LONG_CHARACTERS = 1 << 18  # rows with a longer text are turned one at a time: it may be repeated in each of them
 
 
 def jsonl_rows(path: Path, sniffed: Sniffed, settings: CatalogSettings) -> Iterator[Row | Rejection | Blank]:
@@ -61,10 +62,32 @@ def parquet_rows(path: Path, sniffed: Sniffed) -> Iterator[Row | Rejection | Bla
     """Give every row with its number + 1 as line, so that the first row is line 2 as in a CSV."""
     number = 1
     with _parquet_file(path, sniffed.gzipped) as file:
+        _refuse_bomb(path, file.metadata)
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            for values in batch.to_pylist():
-                number += 1
-                yield _record(number, values)
+            step = 1 if any(_longest(column) > LONG_CHARACTERS for column in batch.columns) else BATCH_ROWS
+            for start in range(0, batch.num_rows, step):
+                for values in batch.slice(start, step).to_pylist():
+                    number += 1
+                    yield _record(number, values)
+
+
+def _refuse_bomb(path: Path, metadata: Any) -> None:
+    """Raise CatalogError for a file that says of itself that it unpacks to far more than its size."""
+    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    if max(size, metadata.num_rows) > most_unpacked(path):  # a repeated row may take no byte, but it takes its time
+        raise CatalogError(
+            f"{path} unpacks to over {MAX_RATIO} times its size, as a decompression bomb does; "
+            "if it is meant, write it again as CSV"
+        )
+
+
+def _longest(column: Any) -> int:
+    """Return the length of the longest text in a column's dictionary; 0 where it has none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_text = isinstance(column, pa.DictionaryArray) and pa.types.is_string(column.type.value_type)
+    return (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) if is_text else 0
 
 
 def parquet_headers(path: Path, gzipped: bool) -> tuple[str, ...]:
@@ -80,6 +103,9 @@ def _parquet_file(path: Path, gzipped: bool) -> Iterator[Any]:
 
     with opened_seekable(path, gzipped) as file:
         try:
-            yield pq.ParquetFile(file)
+            schema = pq.read_schema(file)
+            texts = [one.name for one in schema if pa.types.is_string(one.type) or pa.types.is_dictionary(one.type)]
+            # Texts as dictionaries: a value that a small file repeats a million times is held once.
+            yield pq.ParquetFile(file, read_dictionary=texts)
         except (pa.ArrowException, OSError) as error:
             raise CatalogError(f"{path} is a damaged Parquet file ({shortened(str(error))}); write it again") from error

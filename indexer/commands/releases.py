@@ -15,10 +15,10 @@ from indexer.commands.options import AS_JSON, INDEX, fails_plainly, print_json
 @fails_plainly
 def releases(as_json: bool) -> None:
     """List the releases kept, the live one marked."""
-    from indexer.releases import live_or_none
     from search.errors import ReleaseDamaged
     from search.home import default_home
     from search.release import read_manifest
+    from search.releases import live_or_none
 
     home = default_home()
     live = live_or_none(home)
@@ -52,8 +52,8 @@ def releases(as_json: bool) -> None:
 @fails_plainly
 def rollback(name: str, as_json: bool) -> None:
     """Switch the live release to NAME, or to the one before it."""
-    from indexer.releases import rollback as roll_back
     from search.home import default_home
+    from search.releases import rollback as roll_back
 
     live = roll_back(default_home(), name)
     print_json({"live": live}) if as_json else click.echo(f"live: {live}")
