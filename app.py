@@ -14,7 +14,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from flask import Flask
 
 from search.home import Home
-from web import assets, compression, discovery, formats, language, problems, security, theme
+from web import assets, compression, cors, discovery, formats, language, problems, security, theme
 from web.api import api
 from web.health import health
 from web.illustrations import illustrations
@@ -37,6 +37,7 @@ settings by environment:
   AISLE_LANGUAGE   the page's language, such as de (what each browser asks for)
   AISLE_THEME      a folder with the shop's own theme.css, mark.svg and templates/ (docs/theming.md)
   AISLE_URL        where the shop is to be found, such as https://shop.example (as each request came)
+  AISLE_CORS_ORIGINS  whose scripts may read the API: https://a.example,https://b.example or * (nobody else's)
 """
 
 
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     theme.install(app, look)
     for part in (security, compression, problems):
         part.install(app)
+    cors.install(app, settings.cors_origins)
     discovery.install(app, settings.url)
     for blueprint in (pages, api, catalog_map, map_picture, health, illustrations, report):
         app.register_blueprint(blueprint)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from web.cors import origins_of
+
 MAX_THREADS = 64
 TRANSLATIONS = Path(__file__).resolve().parent.parent / "translations"
 
@@ -25,6 +27,7 @@ class Settings:
         theme: a folder with the shop's own look, see web/theme.py; None for ours.
         translations: the folder of compiled gettext catalogs.
         url: where the shop is to be found, such as "https://shop.example"; "" for where each request came to.
+        cors_origins: whose scripts may read the API, see web/cors.py; () for nobody else's.
     """
 
     home: Path = Path("instance")
@@ -37,6 +40,7 @@ class Settings:
     theme: Path | None = None
     translations: Path = TRANSLATIONS
     url: str = ""
+    cors_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -62,6 +66,7 @@ class Settings:
             language=values.get("AISLE_LANGUAGE") or cls.language,
             theme=Path(values["AISLE_THEME"]) if values.get("AISLE_THEME") else None,
             url=url,
+            cors_origins=origins_of(values.get("AISLE_CORS_ORIGINS", "")),
         )
 
 
