@@ -1,4 +1,4 @@
-"""How the InstantSearch adapter translates, tried in node without a server; tests/browser/test_instantsearch.py has the page."""
+"""How the InstantSearch adapter translates, tried in node without a server; the page is in tests/browser."""
 
 from __future__ import annotations
 
