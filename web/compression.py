@@ -16,7 +16,7 @@ BROTLI_LEVEL = 5  # a page of results, 49 kB: 5.1 kB in .3 ms; gzip 5.6 kB in .3
 KEPT = 512  # compressed static files in memory
 MIMETYPES = [
     "text/html", "text/css", "text/javascript", "text/plain", "text/xml", "application/xml", "application/json",
-    "application/problem+json", "application/octet-stream", "image/svg+xml",
+    "application/problem+json", "application/octet-stream", "image/svg+xml", "text/csv", "application/x-ndjson",
 ]  # fmt: skip
 
 

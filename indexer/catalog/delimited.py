@@ -15,6 +15,7 @@ from indexer.catalog.rows import BLANK, Blank, Row
 from indexer.catalog.settings import CatalogSettings
 from indexer.catalog.sniffing import Sniffed, dialect_of, unique_headers
 from search.errors import CatalogError
+from search.export import unguarded
 
 QUOTE_FIX = 'double every quote inside a quoted cell ("17"" screen") and close the quote at the end of the cell'
 
@@ -122,4 +123,4 @@ def _row(line: int, cells: list[str], headers: tuple[str, ...]) -> Row | Rejecti
             "look for an unclosed quote or a line break in this row; write empty cells out",
             "too few cells",
         )
-    return Row(line, dict(zip(headers, cells, strict=True)))
+    return Row(line, dict(zip(headers, map(unguarded, cells), strict=True)))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from indexer.catalog.outcomes import Rejection
+from search.export import guarded
 
 
 def write_rejected(path: str | Path, rejections: Iterable[Rejection]) -> None:
@@ -16,11 +17,4 @@ def write_rejected(path: str | Path, rejections: Iterable[Rejection]) -> None:
         writer.writerow(["line", "column", "value", "reason", "fix"])
         for rejection in rejections:
             texts = (rejection.column, rejection.value, rejection.reason, rejection.fix)
-            writer.writerow([rejection.line, *map(_as_text, texts)])
-
-
-def _as_text(cell: str) -> str:
-    """Prefix ' where a spreadsheet would start a formula (OWASP, "CSV Injection")."""
-    return (
-        "'" + cell if cell.lstrip()[:1] in ("=", "+", "-", "@", "＝", "＋", "－", "＠") or cell[:1] in "\t\r" else cell
-    )
+            writer.writerow([rejection.line, *map(guarded, texts)])

@@ -8,6 +8,8 @@ import click
 
 from indexer.commands.options import AS_JSON, FILE, INDEX, MODE, fails_plainly, print_json
 
+WRITTEN = click.Path(dir_okay=False, writable=True, path_type=Path)
+
 
 @click.command()
 @click.option("--queries", type=FILE, required=True)
@@ -84,13 +86,24 @@ def compare(run_a: Path, run_b: Path, judgments: Path, as_json: bool) -> None:
 @MODE
 @click.option("--per-page", default=10, show_default=True)
 @click.option("--explain", is_flag=True, help="Show each leg's score and rank.")
+@click.option("--csv", "csv_file", type=WRITTEN, help="Write every result to a CSV file that `check` and `build` read.")
+@click.option("--jsonl", "jsonl_file", type=WRITTEN, help="Write every result to a JSONL file.")
 @AS_JSON
 @fails_plainly
-def search(query: str, index: Path | None, mode: str, per_page: int, explain: bool, as_json: bool) -> None:
+def search(
+    query: str, index: Path | None, mode: str, per_page: int, explain: bool, csv_file: Path | None,
+    jsonl_file: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Ask the live release; the same answer as the API."""
     from search.engine import Engine
+    from search.export import LINES, products_of
 
-    results = Engine.open(index).search(query, mode=mode, per_page=per_page, explain=explain)
+    engine = Engine.open(index)
+    results = engine.search(query, mode=mode, per_page=per_page, explain=explain)
+    for file_format, path in (("csv", csv_file), ("jsonl", jsonl_file)):
+        if path is not None:
+            with path.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(LINES[file_format](products_of(engine.release.products, results.rows)))
     if as_json:
         print_json(results.as_json())
         return

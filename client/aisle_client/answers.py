@@ -1,0 +1,377 @@
+"""The answers, field by field as the API gives them; what each field means is told at /api/docs.
+
+Dictionaries with known keys, not classes: an answer prints, dumps and goes into a table as the JSON it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NotRequired, TypedDict
+
+Mode = Literal["hybrid", "dense", "lexical"]
+Sort = Literal["relevance", "price:asc", "price:desc", "rating:desc", "newest"]
+
+
+class SearchParameters(TypedDict, total=False):
+    """What a search may be asked with, beside its words; what is left out is as the server has it."""
+
+    page: int
+    per_page: int
+    mode: Mode
+    sort: Sort
+    filters: Mapping[str, str | Sequence[str]]  # {"brand": ["Acme", "Norr"]}: either; every field must hold
+    price_min: float | None
+    price_max: float | None
+    rating_min: float | None
+    in_stock: bool
+    facets: Sequence[str] | None  # (): none; None: those worth showing
+    find: Mapping[str, str]  # facet -> letters that its listed values must hold
+    cluster: int | None
+    explain: bool
+    fold: bool
+    interpret: bool
+    correct: bool
+    cutoff: bool
+    literal: Sequence[str]
+
+
+class SearchBody(SearchParameters, total=False):
+    """One search of many: its parameters and its words."""
+
+    q: str
+
+
+class Product(TypedDict):
+    """One row of the catalog."""
+
+    id: str
+    title: str
+    description: str
+    category: list[str]
+    brand: str
+    price: float | None
+    currency: str
+    image_url: str
+    url: str
+    rating: float | None
+    rating_count: int | None
+    availability: str
+    group_id: str
+    created_at: str
+    attributes: dict[str, list[str]]
+    more_image_urls: list[str]
+
+
+class Constraint(TypedDict):
+    """What was read in the words of a search."""
+
+    field: str
+    op: str
+    value: Any
+    text: str
+    strength: Literal["filter", "boost"]
+
+
+class Query(TypedDict):
+    """How the words of a search were read."""
+
+    text: str
+    search_text: str
+    corrected: str | None
+    did_you_mean: str | None
+    constraints: list[Constraint]
+    unknown_words: list[str]
+
+
+class Variants(TypedDict):
+    """The variants behind a hit, with `fold`."""
+
+    count: int
+    matching: int
+    available: int
+    price_min: float | None
+    price_max: float | None
+    colors: list[str]
+    differ_in: list[str]
+
+
+class Hit(TypedDict):
+    """One product in an answer."""
+
+    id: str
+    rank: int
+    score: float
+    product: Product
+    highlights: dict[str, str]
+    why: list[str]
+    cluster: int
+    explain: NotRequired[dict[str, Any]]
+    variants: NotRequired[Variants]
+
+
+class ClusterCount(TypedDict):
+    """A cluster and how many of the results are in it."""
+
+    id: int
+    label: str
+    count: int
+    parent: int | None
+
+
+class Links(TypedDict):
+    """The addresses of a page and its neighbors."""
+
+    self: str
+    next: str | None
+    prev: str | None
+
+
+class SearchAnswer(TypedDict):
+    """One page of a search, and counts over all of its results."""
+
+    query: Query
+    query_id: str
+    release: str
+    mode: Mode
+    total: int
+    total_relation: Literal["exact", "at_least"]
+    confidence: Literal["good", "weak", "none"]
+    confidence_score: float
+    degraded: str | None
+    page: int
+    per_page: int
+    pages: int
+    hits: list[Hit]
+    facets: dict[str, dict[str, Any]]
+    clusters: list[ClusterCount]
+    less_relevant: int
+    rescue: dict[str, Any] | None
+    currency: str
+    took_ms: float
+    timings_ms: NotRequired[dict[str, float]]
+    links: Links
+
+
+class SuggestedQuery(TypedDict):
+    """A search to suggest."""
+
+    text: str
+    url: str
+
+
+class SuggestedCategory(TypedDict):
+    """A category to suggest."""
+
+    text: str
+    category: str
+    url: str
+
+
+class SuggestedProduct(TypedDict):
+    """A product to suggest."""
+
+    text: str
+    id: str
+    image_url: str
+    price: float | None
+    currency: str
+    price_text: str
+    url: str
+
+
+class Suggestions(TypedDict):
+    """What to suggest for what was typed so far."""
+
+    q: str
+    corrected: str | None
+    queries: list[SuggestedQuery]
+    categories: list[SuggestedCategory]
+    products: list[SuggestedProduct]
+
+
+class ProductAnswer(TypedDict):
+    """One product, the ids of its other variants and its cluster."""
+
+    id: str
+    release: str
+    product: Product
+    variants: list[str]
+    cluster: int
+    links: dict[str, str]
+
+
+class NearHit(TypedDict):
+    """A product near another one, or near what is liked."""
+
+    id: str
+    rank: int
+    score: float
+    product: Product
+
+
+class Similar(TypedDict):
+    """Products nearest in meaning to one."""
+
+    id: str
+    release: str
+    hits: list[NearHit]
+
+
+class Recommended(TypedDict):
+    """Products like some and unlike others."""
+
+    release: str
+    hits: list[NearHit]
+
+
+class Word(TypedDict):
+    """A word where it stands, and its share of what makes query and product close."""
+
+    word: str
+    start: int
+    end: int
+    weight: float
+
+
+class WithoutWord(TypedDict):
+    """How close a product would be without a word."""
+
+    word: str
+    forms: list[str]
+    closeness: float
+
+
+class Match(TypedDict):
+    """Which words make a product and a search close."""
+
+    id: str
+    release: str
+    q: str
+    search_text: str
+    degraded: str | None
+    closeness: float | None
+    query_words: list[Word]
+    passage: str
+    truncated: bool
+    fields: dict[str, list[Word]]
+    without: list[WithoutWord]
+    shared: list[str]
+
+
+class Cluster(TypedDict):
+    """A group of products that are close in meaning."""
+
+    id: int
+    label: str
+    count: int
+    parent: int | None
+    products: int
+    terms: list[str]
+    attributes: dict[str, Any]
+    neighbors: list[int]
+    links: dict[str, str]
+
+
+class Clusters(TypedDict):
+    """Every cluster, parents before their children."""
+
+    release: str
+    clusters: list[Cluster]
+
+
+class TopProduct(TypedDict):
+    """A product near the middle of a cluster."""
+
+    id: str
+    product: Product
+
+
+class ClusterAnswer(TypedDict):
+    """One cluster, those below it, and the products nearest its middle."""
+
+    release: str
+    cluster: Cluster
+    children: list[Cluster]
+    top: list[TopProduct]
+
+
+class MapColumn(TypedDict):
+    """A column of the map: what its numbers are and where they are to be had."""
+
+    type: str
+    url: str
+
+
+class MapCluster(ClusterCount):
+    """A cluster and where its label stands."""
+
+    x: float
+    y: float
+
+
+class MapColor(TypedDict):
+    """A color of the map: a column of codes, and what they mean."""
+
+    name: str
+    label: str
+    kind: str
+    type: str
+    url: str
+    legend: list[dict[str, Any]]
+
+
+class Map(TypedDict):
+    """What is on the map, and where its columns are."""
+
+    release: str
+    count: int
+    currency: str
+    positions: MapColumn
+    leaves: MapColumn
+    clusters: list[MapCluster]
+    colors: list[MapColor]
+    links: dict[str, str]
+
+
+class EncoderName(TypedDict):
+    """Which encoder answers."""
+
+    name: str
+    fingerprint: str
+
+
+class Version(TypedDict):
+    """Which program, release and encoder answer; the last three are None while nothing is live."""
+
+    name: str
+    version: str
+    api: str
+    release: str | None
+    products: int | None
+    encoder: EncoderName | None
+
+
+class Events(TypedDict):
+    """How many events were taken."""
+
+    accepted: int
+
+
+class Release(TypedDict, total=False):
+    """A release that is kept."""
+
+    release: str
+    live: bool
+
+
+class Releases(TypedDict):
+    """The releases that are kept, and which answers."""
+
+    live: str | None
+    releases: list[Release]
+
+
+class Switched(TypedDict, total=False):
+    """Which release answers after a switch."""
+
+    live: str
