@@ -18,7 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where Aisle answers (%(default)s)")
     parser.add_argument("--shop-url", help="where people reach the shop, when that is another address")
-    parser.add_argument("--http", type=int, metavar="PORT", help="streamable HTTP on 127.0.0.1 in place of stdio, at /mcp")
+    parser.add_argument(
+        "--http", type=int, metavar="PORT", help="streamable HTTP on 127.0.0.1 in place of stdio, at /mcp"
+    )
     asked = parser.parse_args(arguments)
     try:
         aisle = Aisle(asked.url)

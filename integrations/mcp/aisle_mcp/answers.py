@@ -38,7 +38,9 @@ class SearchAnswer(BaseModel):
     """One page of a search."""
 
     advice: str = Field(description="How far to trust this answer, and what to do next.")
-    confidence: str = Field(description='"good"; "weak": nothing fits well, these are the closest; "none": nothing fits.')
+    confidence: str = Field(
+        description='"good"; "weak": nothing fits well, these are the closest; "none": nothing fits.'
+    )
     total: int = Field(description="Products that fit, on all pages.")
     total_is_exact: bool = Field(description="Whether there may be more than `total`.")
     read_as: list[str] = Field(description='Conditions read in the words, such as "price <= 50 (under $50)".')
@@ -89,7 +91,7 @@ def summary(product: Mapping[str, Any], shop: str, hit: Mapping[str, Any] | None
         "category": visible(" > ".join(product["category"])),
         "rating": product["rating"],
         "availability": product["availability"],
-        "url": urljoin(shop, product["url"] or own_page),
+        "url": visible(urljoin(shop, product["url"] or own_page), LONG),
         "why": [visible(one) for one in (hit or {}).get("why", [])][:3],
         "snippet": visible(plain(marked)),
     }
@@ -122,11 +124,16 @@ def search_answer(answer: Mapping[str, Any], shop: str) -> SearchAnswer:
         confidence=answer["confidence"],
         total=answer["total"],
         total_is_exact=answer["total_relation"] == "exact",
-        read_as=[visible(f"{one['field']} {one['op']} {one['value']} ({one['text']})") for one in answer["query"]["constraints"]],
+        read_as=[condition(one) for one in answer["query"]["constraints"]],
         products=[ProductSummary(**summary(hit["product"], shop, hit)) for hit in answer["hits"]],
         next_page=answer["page"] + 1 if answer["links"]["next"] else None,
         narrow_by=narrow_by(answer["facets"]),
     )  # fmt: skip
+
+
+def condition(read: Mapping[str, Any]) -> str:
+    """Return a condition read in the words, with the words: "price <= 50 (under $50)"."""
+    return visible(f"{read['field']} {read['op']} {read['value']} ({read['text']})")
 
 
 def advice(answer: Mapping[str, Any]) -> str:
@@ -137,8 +144,8 @@ def advice(answer: Mapping[str, Any]) -> str:
     elif answer["confidence"] == "weak":
         told.append("Nothing fits well: these are only the closest products. Say so before you offer them.")
     for way in ((answer["rescue"] or {}).get("without") or [])[:MAX_WAYS]:
-        condition = way["text"] or (f"{way['parameter']} {way['value']}" if way["value"] else way["parameter"])
-        told.append(f"Without {visible(condition)} there are {way['total']}.")
+        kept = way["text"] or (f"{way['parameter']} {way['value']}" if way["value"] else way["parameter"])
+        told.append(f"Without {visible(kept)} there are {way['total']}.")
     if query["corrected"]:
         told.append(f'Searched for "{visible(query["corrected"])}" instead.')
     if query["did_you_mean"]:
