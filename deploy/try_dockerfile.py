@@ -1,0 +1,236 @@
+"""Carry out the Dockerfile's steps without Docker: in a Debian root folder, by chroot, one copy of it for each stage.
+
+Not a build: no layers, no build cache, and Debian's own Python stands for that of the base image. But every RUN and COPY
+is carried out as written, with the files that .dockerignore lets through, in a system that holds nothing else; then the
+last stage's program is started as its USER on a root folder that is read-only, asked, found healthy, and stopped.
+
+    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates bookworm /tmp/root
+    python deploy/try_dockerfile.py /tmp/root --home HOME_WITH_A_RELEASE [--target indexer]
+
+As root, on Linux. `--mount PATH` lends a folder of this machine to the steps (pip's settings, say), read-only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import urlopen
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+Step = tuple[str, str]
+
+
+@dataclass
+class Stage:
+    """One stage: what it begins with, its steps (name, rest of the line), and where it is carried out."""
+
+    parent: str
+    steps: list[Step] = field(default_factory=list)
+    root: Path = Path()
+    environment: dict[str, str] = field(default_factory=dict)
+    workdir: str = "/"
+    user: str = "0"
+    entrypoint: list[str] = field(default_factory=list)
+    health: list[str] = field(default_factory=list)
+
+
+def stages_of(text: str) -> dict[str, Stage]:
+    """Return the stages of a Dockerfile by name, in order; lines are joined, comments left out."""
+    joined = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE))
+    stages: dict[str, Stage] = {}
+    arguments: dict[str, str] = {}
+    stage: Stage | None = None
+    for line in filter(None, map(str.strip, joined.splitlines())):
+        name, rest = line.split(maxsplit=1)
+        if name == "FROM":
+            parent, _, label = rest.partition(" AS ")
+            stage = stages[label] = Stage(re.sub(r"\$\{(\w+)\}", lambda one: arguments[one[1]], parent))
+        elif stage is None:
+            arguments.update(dict([rest.split("=", 1)]))
+        else:
+            stage.steps.append((name, rest))
+    return stages
+
+
+def sources(ignore: list[str]) -> Iterator[Path]:
+    """Yield the files that .dockerignore (its last line that fits decides) lets through, relative to the repository."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, text=True)
+    for name in listed.stdout.splitlines():
+        kept = True
+        for line in ignore:
+            pattern = line.removeprefix("!").removeprefix("**/")
+            parts = (name, *map(str, Path(name).parents), *Path(name).parts)
+            if any(fnmatch.fnmatch(part, pattern) for part in parts):
+                kept = line.startswith("!")
+        if kept:
+            yield Path(name)
+
+
+def carried_out(stage: Stage, stages: dict[str, Stage], base: Path, at: Path, mounts: list[str]) -> None:
+    """Carry out a stage's steps in a copy of its parent, printing how long each took."""
+    parent = stages.get(stage.parent)
+    stage.root = at
+    subprocess.run(["cp", "-a", "--reflink=auto", f"{parent.root if parent else base}/.", at], check=True)
+    if parent:
+        stage.environment, stage.workdir, stage.user = dict(parent.environment), parent.workdir, parent.user
+    for name, rest in stage.steps:
+        started = time.monotonic()
+        if name == "RUN":
+            in_root(stage, ["/bin/sh", "-c", rest], mounts)
+        elif name == "COPY":
+            copy(stage, stages, rest)
+        elif name in ("ENV", "ARG"):
+            for pair in shlex.split(rest):
+                key, _, value = pair.partition("=")
+                stage.environment[key] = value.replace("$PATH", stage.environment.get("PATH", "/usr/local/bin:/usr/bin:/bin"))
+        elif name == "WORKDIR":
+            stage.workdir = rest
+            (stage.root / rest.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        elif name == "USER":
+            stage.user = rest
+        elif name == "ENTRYPOINT":
+            stage.entrypoint = json.loads(rest)
+        elif name == "HEALTHCHECK":
+            stage.health = json.loads(rest.partition("CMD")[2])
+        elif name not in ("VOLUME", "EXPOSE"):
+            raise SystemExit(f"this script does not know {name}")
+        if name in ("RUN", "COPY"):
+            print(f"{time.monotonic() - started:6.1f} s  {name} {rest[:100]}", flush=True)
+
+
+def copy(stage: Stage, stages: dict[str, Stage], rest: str) -> None:
+    """Carry out a COPY of one source: from another stage, or of what .dockerignore lets through."""
+    *flags, source, target = rest.split()
+    destination = stage.root / stage.workdir.lstrip("/") / target.lstrip("/") if target[0] != "/" else stage.root / target[1:]
+    if flags:
+        shutil.copytree(stages[flags[0].removeprefix("--from=")].root / source[1:], destination, symlinks=True)
+        return
+    ignore = [line for line in (REPOSITORY / ".dockerignore").read_text().split("\n") if line and not line.startswith("#")]
+    files = [one for one in sources(ignore) if Path(source) in (one, *one.parents)]
+    if not files:
+        raise SystemExit(f"COPY {rest}: there is no such file, or .dockerignore keeps it out")
+    for one in files:
+        into_folder = target.endswith("/")
+        place = destination / (one.name if into_folder and one == Path(source) else one.relative_to(source))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / one, place)
+
+
+@contextmanager
+def mounted(root: Path, mounts: list[str]) -> Iterator[None]:
+    """Lend folders to a root folder, and /proc."""
+    with ExitStack() as undo:
+        for what in (*mounts, "/proc"):
+            place = root / what.lstrip("/")
+            if Path(what).is_dir():
+                place.mkdir(parents=True, exist_ok=True)
+            else:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.touch()
+            kind = ["-t", "proc", "proc"] if what == "/proc" else ["--bind", "-o", "ro", what]
+            subprocess.run(["mount", *kind, place], check=True)
+            undo.callback(subprocess.run, ["umount", place], check=True)
+        yield
+
+
+def in_root(stage: Stage, command: list[str], mounts: list[str]) -> None:
+    """Run a command in a stage as its user, with pip's variables of this machine."""
+    pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    with mounted(stage.root, mounts):
+        inside = ["chroot", f"--userspec={stage.user}", stage.root, "/usr/bin/env", "-C", stage.workdir, *command]
+        done = subprocess.run(inside, env={"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin", **pip, **stage.environment})
+    if done.returncode:
+        raise SystemExit(f"failed: {' '.join(command)}")
+
+
+def libraries_missing(stage: Stage) -> list[str]:
+    """Return the shared libraries that a package of the stage asks for and the system does not hold."""
+    found = subprocess.run(
+        ["chroot", stage.root, "/bin/sh", "-c", "find /opt/aisle -name '*.so*' -type f -exec ldd {} + 2>/dev/null | grep 'not found'"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    return sorted({line.split()[0] for line in found.stdout.splitlines()})
+
+
+def try_server(stage: Stage, home: Path) -> None:
+    """Start the stage's program as its user, the root folder read-only but for its volume and /tmp; ask it; stop it."""
+    volume = stage.root / "var/lib/aisle"
+    shutil.copytree(home, volume, dirs_exist_ok=True, ignore=shutil.ignore_patterns("cache", "encoders") if False else None)
+    subprocess.run(["chown", "-R", stage.user, volume], check=True)
+    port = stage.environment["AISLE_PORT"] = "8199"
+    inside = ["chroot", f"--userspec={stage.user}:{stage.user}", stage.root, "/usr/bin/env", "-C", stage.workdir]
+    with ExitStack() as undo:
+        for command in (
+            ["mount", "--bind", stage.root, stage.root],
+            ["mount", "--bind", volume, volume],
+            ["mount", "-t", "tmpfs", "tmpfs", stage.root / "tmp"],
+            ["mount", "-o", "remount,bind,ro", stage.root],
+            ["mount", "-t", "proc", "proc", stage.root / "proc"],
+        ):
+            subprocess.run(command, check=True)
+            if "remount,bind,ro" not in command:
+                undo.callback(subprocess.run, ["umount", "-l", command[-1]], check=False)
+        started = time.monotonic()
+        process = subprocess.Popen([*inside, *stage.entrypoint], env=stage.environment, stderr=subprocess.DEVNULL)
+        undo.callback(process.kill)
+        while subprocess.run([*inside, *stage.health], env=stage.environment, stderr=subprocess.DEVNULL).returncode:
+            if process.poll() is not None or time.monotonic() - started > 60:
+                raise SystemExit("the server does not become healthy")
+            time.sleep(0.1)
+        print(f"{time.monotonic() - started:6.1f} s  until healthy", flush=True)
+        degraded: str | None = "not asked"
+        while degraded and time.monotonic() - started < 120:
+            with urlopen(f"http://127.0.0.1:{port}/api/v1/search?q=warm+winter+coat&per_page=1") as answer:
+                degraded = json.load(answer)["degraded"]
+            time.sleep(0.2)
+        print(f"{time.monotonic() - started:6.1f} s  until it answers by meaning ({degraded=})", flush=True)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        print(f"        {re.search('VmRSS.*', status)[0]}, {re.search('Uid.*', status)[0]}")  # type: ignore[index]
+        stopping = time.monotonic()
+        process.terminate()
+        print(f"        SIGTERM: exit code {process.wait(60)} after {time.monotonic() - stopping:.1f} s")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("base", type=Path, help="a Debian root folder with python3 and python3-venv")
+    parser.add_argument("--target", default="serve", help="the last stage to carry out (%(default)s)")
+    parser.add_argument("--home", type=Path, help="a home with a live release, copied into the volume; then it is served")
+    parser.add_argument("--mount", action="append", default=[], help="a folder or file to lend, read-only")
+    asked = parser.parse_args()
+    stages = stages_of((REPOSITORY / "Dockerfile").read_text())
+    needed = [asked.target]
+    for name in needed:
+        also = [rest.split()[0].removeprefix("--from=") for step, rest in stages[name].steps if "--from=" in rest and step == "COPY"]
+        needed += [one for one in (stages[name].parent, *also) if one in stages and one not in needed]
+    with tempfile.TemporaryDirectory(prefix="stages-") as folder:
+        for name in (one for one in stages if one in needed):
+            print(f"-- {name}", flush=True)
+            place = Path(folder) / name
+            place.mkdir()
+            carried_out(stages[name], stages, asked.base, place, asked.mount)
+        last = stages[asked.target]
+        sizes = {what: subprocess.run(["du", "-sm", last.root / what], capture_output=True, text=True).stdout.split()[0]
+                 for what in ("opt/aisle", "srv/aisle", "")}  # fmt: skip
+        print(f"        packages {sizes['opt/aisle']} MB, program {sizes['srv/aisle']} MB, with this base {sizes['']} MB")
+        print(f"        shared libraries that nothing brings: {libraries_missing(last) or 'none'}")
+        if asked.home:
+            try_server(last, asked.home)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
