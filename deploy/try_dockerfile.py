@@ -82,12 +82,16 @@ def sources(ignore: list[str]) -> Iterator[Path]:
 def carried_out(stage: Stage, stages: dict[str, Stage], base: Path, at: Path, mounts: list[str]) -> None:
     """Carry out a stage's steps in a copy of its parent, printing how long each took."""
     parent = stages.get(stage.parent)
-    stage.root = at
-    subprocess.run(["cp", "-a", "--reflink=auto", f"{parent.root if parent else base}/.", at], check=True)
+    stage.root, done = at, at.with_suffix(".done")
+    if is_new := not done.exists():
+        at.mkdir(parents=True)
+        subprocess.run(["cp", "-a", "--reflink=auto", f"{parent.root if parent else base}/.", at], check=True)
     if parent:
         stage.environment, stage.workdir, stage.user = dict(parent.environment), parent.workdir, parent.user
     for name, rest in stage.steps:
         started = time.monotonic()
+        if name in ("RUN", "COPY") and not is_new:
+            continue
         if name == "RUN":
             in_root(stage, ["/bin/sh", "-c", rest], mounts)
         elif name == "COPY":
@@ -109,6 +113,7 @@ def carried_out(stage: Stage, stages: dict[str, Stage], base: Path, at: Path, mo
             raise SystemExit(f"this script does not know {name}")
         if name in ("RUN", "COPY"):
             print(f"{time.monotonic() - started:6.1f} s  {name} {rest[:100]}", flush=True)
+    done.touch()
 
 
 def copy(stage: Stage, stages: dict[str, Stage], rest: str) -> None:
@@ -168,7 +173,7 @@ def libraries_missing(stage: Stage) -> list[str]:
 def try_server(stage: Stage, home: Path) -> None:
     """Start the stage's program as its user, the root folder read-only but for its volume and /tmp; ask it; stop it."""
     volume = stage.root / "var/lib/aisle"
-    shutil.copytree(home, volume, dirs_exist_ok=True, ignore=shutil.ignore_patterns("cache", "encoders") if False else None)
+    shutil.copytree(home, volume, dirs_exist_ok=True)
     subprocess.run(["chown", "-R", stage.user, volume], check=True)
     port = stage.environment["AISLE_PORT"] = "8199"
     inside = ["chroot", f"--userspec={stage.user}:{stage.user}", stage.root, "/usr/bin/env", "-C", stage.workdir]
@@ -209,6 +214,7 @@ def main() -> int:
     parser.add_argument("base", type=Path, help="a Debian root folder with python3 and python3-venv")
     parser.add_argument("--target", default="serve", help="the last stage to carry out (%(default)s)")
     parser.add_argument("--home", type=Path, help="a home with a live release, copied into the volume; then it is served")
+    parser.add_argument("--work", type=Path, help="where the stages lie; kept, and a stage that is there is not repeated")
     parser.add_argument("--mount", action="append", default=[], help="a folder or file to lend, read-only")
     asked = parser.parse_args()
     stages = stages_of((REPOSITORY / "Dockerfile").read_text())
@@ -216,12 +222,11 @@ def main() -> int:
     for name in needed:
         also = [rest.split()[0].removeprefix("--from=") for step, rest in stages[name].steps if "--from=" in rest and step == "COPY"]
         needed += [one for one in (stages[name].parent, *also) if one in stages and one not in needed]
-    with tempfile.TemporaryDirectory(prefix="stages-") as folder:
+    with tempfile.TemporaryDirectory(prefix="stages-") as temporary:
+        folder = asked.work or Path(temporary)
         for name in (one for one in stages if one in needed):
             print(f"-- {name}", flush=True)
-            place = Path(folder) / name
-            place.mkdir()
-            carried_out(stages[name], stages, asked.base, place, asked.mount)
+            carried_out(stages[name], stages, asked.base, folder / name, asked.mount)
         last = stages[asked.target]
         sizes = {what: subprocess.run(["du", "-sm", last.root / what], capture_output=True, text=True).stdout.split()[0]
                  for what in ("opt/aisle", "srv/aisle", "")}  # fmt: skip
