@@ -16,6 +16,7 @@ from flask import Flask
 from search.home import Home
 from web import assets, compression, cors, discovery, formats, language, problems, security, theme
 from web.api import api
+from web.docs import docs
 from web.exports import exports
 from web.health import health
 from web.illustrations import illustrations
@@ -68,7 +69,7 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
         part.install(app)
     cors.install(app, settings.cors_origins)
     discovery.install(app, settings.url)
-    for blueprint in (pages, api, exports, catalog_map, map_picture, health, illustrations, report):
+    for blueprint in (pages, api, exports, docs, catalog_map, map_picture, health, illustrations, report):
         app.register_blueprint(blueprint)
     return app
 

@@ -143,24 +143,46 @@ class Engine:
             rows=rows,
         )  # fmt: skip
 
+    def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResults]:
+        """Answer several searches, in order; all their texts are encoded in one call, which is most of the time saved.
+
+        Raises:
+            QueryError: a parameter of one of them is not understood.
+        """
+        wanted = [
+            read.search_text
+            for request in requests
+            for read in self._readings(request)
+            if read.search_text and self._usable_mode(request.mode, read.search_text)[0] != "lexical"
+        ]
+        if wanted:
+            self.encoder.vectors(wanted)  # remembered, so that no search encodes
+        return [self.search(request) for request in requests]
+
     def understood(self, request: SearchRequest) -> Understood:
         """Return what the words of a request mean in this catalog; a part number means itself.
 
         A correction that spelling alone is not sure of is made if the answer is much surer with it: the catalog
         decides.
         """
+        read, *offered = self._readings(request)
+        if not offered:
+            return read
+        mode, _ = self._usable_mode(request.mode, read.search_text)
+        gain = self.scored(offered[0], mode).confidence_score - self.scored(read, mode).confidence_score
+        return offered[0] if gain >= SURER else read
+
+    def _readings(self, request: SearchRequest) -> list[Understood]:
+        """Return a request as it is read and, where meaning can choose between them, as it may be meant."""
         if codes_in(request.q, self.release.products).is_whole:
-            return Understood(request.q, request.q)
-        reader = self.release.interpreter
-        literal = tuple(request.literal)
+            return [Understood(request.q, request.q)]
+        reader, literal = self.release.interpreter, tuple(request.literal)
         read = reader.understood(request.q, interpret=request.interpret, correct=request.correct, literal=literal)
         mode, degraded = self._usable_mode(request.mode, read.search_text)
         if read.did_you_mean is None or mode == "lexical" or degraded or not read.search_text:
-            return read
+            return [read]
         offered = reader.understood(read.did_you_mean, interpret=request.interpret, correct=False, literal=literal)
-        offered = replace(offered, corrected=read.did_you_mean)
-        gain = self.scored(offered, mode).confidence_score - self.scored(read, mode).confidence_score
-        return offered if gain >= SURER else read
+        return [read, replace(offered, corrected=read.did_you_mean)]
 
     def _asked(self, request: SearchRequest) -> tuple[_Asked, str, str | None]:
         """Return a request read and scored, the mode it is answered in, and why that is not the one asked for."""

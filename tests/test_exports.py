@@ -115,8 +115,9 @@ def test_a_files_name_holds_letters_digits_and_hyphens_only(client: FlaskClient,
 @pytest.mark.parametrize(
     ("asked", "parameter", "said"),
     [
-        ("page=2", "page", "every result"), ("per_page=5", "per_page", "every result"), ("explain=1", "explain", ""),
-        ("find.brand=a", "find.brand", "no counts"), ("format=xls", "format", "csv or jsonl"),
+        ("page=2", "page", "a page"), ("per_page=5", "per_page", "a page"), ("explain=1", "explain", ""),
+        ("find.brand=a", "find.brand", "a page"), ("format=xls", "format", "csv"),
+        ("format=csv&format=csv", "format", "2 times"),
         ("f.x=1", "f.x", "brand"), ("qq=1", "qq", "q"), ("sort=up", "sort", ""),
     ],
 )  # fmt: skip

@@ -316,7 +316,7 @@ def test_recommendations_keep_filters(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "named"),
     [
-        ({}, 422, "liked"), ({"liked": []}, 422, "liked"), ({"liked": ["9"]}, 404, "9"), ([], 422, "liked"),
+        ({}, 422, "liked"), ({"liked": []}, 422, "liked"), ({"liked": ["9"]}, 404, "9"), ([], 422, "object"),
         ({"liked": ["0001"], "disliked": ["0001"]}, 422, "both"), ({"liked": ["0001"], "limit": 0}, 422, "limit"),
         ({"liked": ["0001"] * 101}, 422, "101"), ({"liked": ["0001"], "filters": {"brnd": ["a"]}}, 422, "brand"),
         ({"liked": ["0001"], "dislikd": []}, 422, "disliked"), ({"liked": "0001"}, 422, "liked"),

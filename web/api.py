@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, current_app, jsonify, request
 
 from search.clusters import Cluster, cluster_json
 from search.engine import Engine
@@ -14,22 +14,38 @@ from search.errors import ReleaseError
 from search.product import Product
 from search.request import SearchRequest, SearchResults
 from web import __version__
-from web.asking import ask
+from web.answers import (
+    BatchAnswer,
+    MatchAnswer,
+    ProductAnswer,
+    RecommendAnswer,
+    SearchResult,
+    SimilarAnswer,
+    SuggestAnswer,
+    VersionAnswer,
+)
+from web.answers_of_clusters import ClusterAnswer, ClustersAnswer
+from web.asking import ask, ask_many
+from web.bodies import json_body
 from web.formats import price_text
+from web.language import localized
 from web.live import current_engine
 from web.openapi import operation
+from web.openapi_document import CatalogFields, document
+from web.revalidation import revalidated
 from web.schemas import (
+    BatchParameters,
     MatchParameters,
-    NoParameters,
     RecommendParameters,
     SearchParameters,
     SimilarParameters,
     SuggestParameters,
-    parsed,
     search_request,
     search_request_of_json,
+    search_requests_of_json,
 )
-from web.urls import address, product_path, query_pairs, reachable_pages
+from web.urls import address, product_path, reachable_pages
+from web.validation import NoParameters, parsed_body, query_of
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 SEARCH = "/api/v1/search"
@@ -37,50 +53,52 @@ TOP_PRODUCTS = 12  # shown of a cluster
 
 
 @api.get("/search")
-@operation("search", "Search the catalog", "search", parameters=SearchParameters)
+@operation("search", "Search the catalog", "search", parameters=SearchParameters, answer=SearchResult)
+@revalidated
 def search() -> Response:
     """Answer a search; revalidated by ETag, so that an unchanged answer costs nothing."""
     engine = current_engine()
-    asked = search_request(request.args, engine)
-    tag = etag(engine, asked)
-    if is_complete(engine, asked) and request.if_none_match.contains_weak(tag):
-        return tagged(Response(status=304), tag)
-    results = ask(engine, asked, "api")
-    response = search_response(results)
-    return tagged(response, tag) if results.degraded is None else response
+    return search_response(ask(engine, search_request(request.args, engine), "api"))
 
 
 @api.post("/search")
-@operation("searchByBody", "Search the catalog, the parameters in a JSON body", "search", body=SearchParameters)
+@operation("searchByBody", "Search, the parameters in a body", "search", body=SearchParameters, answer=SearchResult)
 def search_by_body() -> Response:
     """Answer the same search with its parameters as a JSON object."""
-    parsed(NoParameters, request.args)
+    query_of(NoParameters, request.args)
     engine = current_engine()
-    return search_response(ask(engine, search_request_of_json(request.get_json(), engine), "api"))
+    return uncached(search_response(ask(engine, search_request_of_json(json_body(), engine), "api")))
 
 
-def etag(engine: Engine, asked: SearchRequest, subject: str = "") -> str:
-    """Return the tag of an answer: it changes with the release, the search, what of it, and this program's version."""
-    text = f"{__version__} {engine.release.name} {subject} {urlencode(query_pairs(asked))}"
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+@api.post("/search:batch")
+@operation("searchBatch", "Several searches at once", "search", body=BatchParameters, answer=BatchAnswer)
+def search_batch() -> Response:
+    """Answer up to 50 searches in their order, all of one release, their texts encoded together.
 
-
-def is_complete(engine: Engine, asked: SearchRequest) -> bool:
-    """Return whether the engine would answer this now without making do with words."""
-    return asked.mode == "lexical" or not asked.q or engine.encoder.is_ready
-
-
-def tagged(response: Response, tag: str) -> Response:
-    """Let an answer be kept, but asked about before each use: a release may be switched at any time."""
-    response.set_etag(tag, weak=True)  # weak: query_id and took_ms differ from one answer to the next
-    response.headers["Cache-Control"] = "no-cache"
-    return response
+    All of them are refused when one is not understood.
+    """
+    query_of(NoParameters, request.args)
+    started, engine = time.perf_counter(), current_engine()
+    answers = ask_many(engine, search_requests_of_json(json_body(), engine))
+    took_ms = round((time.perf_counter() - started) * 1000, 2)
+    results = [search_json(one) for one in answers]
+    return uncached(jsonify(release=engine.release.name, results=results, took_ms=took_ms))
 
 
 def search_response(results: SearchResults) -> Response:
-    """Return the contract's JSON with links and the time each stage took."""
-    response = jsonify({**results.as_json(), "links": links(results)})
+    """Return the contract's JSON and the time each stage took; an answer that makes do is not to be kept."""
+    response = jsonify(search_json(results))
     response.headers["Server-Timing"] = server_timing(results)
+    return uncached(response) if results.degraded else response
+
+
+def search_json(results: SearchResults) -> dict[str, Any]:
+    """Return the contract's JSON, with links."""
+    return {**results.as_json(), "links": links(results)}
+
+
+def uncached(response: Response) -> Response:
+    """Let an answer not be kept."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -102,12 +120,13 @@ def links(results: SearchResults) -> dict[str, str | None]:
 
 
 @api.get("/suggest")
-@operation("suggest", "Suggest while someone types", "search", parameters=SuggestParameters)
+@operation("suggest", "Suggest while someone types", "search", parameters=SuggestParameters, answer=SuggestAnswer)
+@revalidated
 def suggest() -> Response:
     """Suggest searches, categories and products for what was typed so far, or departments; never runs the encoder."""
-    asked = parsed(SuggestParameters, request.args.to_dict())
+    asked = query_of(SuggestParameters, request.args)
     found = current_engine().suggest(asked.q, asked.limit)
-    return jsonify(
+    answer = jsonify(
         q=asked.q,
         corrected=found["corrected"],
         queries=[{**entry, "url": f"/search?{urlencode({'q': entry['text']})}"} for entry in found["queries"]],
@@ -119,13 +138,15 @@ def suggest() -> Response:
             for entry in found["products"]
         ],
     )
+    return localized(answer)  # price_text is written as the language asked for writes it
 
 
 @api.get("/products/<path:product_id>")
-@operation("product", "One product", "products")
+@operation("product", "One product", "products", answer=ProductAnswer)
+@revalidated
 def product(product_id: str) -> Response:
     """Give one product, its variants and its cluster."""
-    parsed(NoParameters, request.args.to_dict())
+    query_of(NoParameters, request.args)
     engine = current_engine()
     found = engine.product(product_id)
     row = engine.release.products.row_of(product_id)
@@ -140,10 +161,13 @@ def product(product_id: str) -> Response:
 
 
 @api.get("/products/<path:product_id>/similar")
-@operation("similarProducts", "Products nearest in meaning", "products", parameters=SimilarParameters)
+@operation(
+    "similarProducts", "Products nearest in meaning", "products", parameters=SimilarParameters, answer=SimilarAnswer
+)
+@revalidated
 def similar(product_id: str) -> Response:
     """Give the products nearest in meaning, one of each group."""
-    asked = parsed(SimilarParameters, request.args.to_dict())
+    asked = query_of(SimilarParameters, request.args)
     engine = current_engine()
     hits = [
         {"id": found.id, "rank": place, "score": score, "product": found.as_json()}
@@ -153,35 +177,33 @@ def similar(product_id: str) -> Response:
 
 
 @api.get("/products/<path:product_id>/match")
-@operation("match", "Why a product matches a search", "products", parameters=MatchParameters)
+@operation("match", "Why a product matches a search", "products", parameters=MatchParameters, answer=MatchAnswer)
+@revalidated
 def match(product_id: str) -> Response:
     """Say which words of a search and of a product make them close; by words alone while the encoder loads."""
-    asked = parsed(MatchParameters, request.args.to_dict())
+    asked = query_of(MatchParameters, request.args)
     engine = current_engine()
-    search_for = SearchRequest(q=asked.q)
-    tag = etag(engine, search_for, f"match {product_id}")
-    if is_complete(engine, search_for) and request.if_none_match.contains_weak(tag):
-        return tagged(Response(status=304), tag)
     found = engine.match(product_id, asked.q)
-    response = jsonify(id=product_id, release=engine.release.name, q=search_for.q, **found.as_json())
-    response.headers["Cache-Control"] = "no-store"
-    return tagged(response, tag) if found.degraded in (None, "no_token_vectors") else response
+    response = jsonify(id=product_id, release=engine.release.name, q=SearchRequest(q=asked.q).q, **found.as_json())
+    return response if found.degraded in (None, "no_token_vectors") else uncached(response)
 
 
 @api.post("/recommend")
-@operation("recommend", "Products like some and unlike others", "products", body=RecommendParameters)
+@operation(
+    "recommend", "Products like some and unlike others", "products", body=RecommendParameters, answer=RecommendAnswer,
+    problems=(404,),
+)  # fmt: skip
 def recommend() -> Response:
     """Give products like those liked and unlike those disliked."""
-    parsed(NoParameters, request.args.to_dict())
-    body = request.get_json()
-    asked = parsed(RecommendParameters, body if isinstance(body, dict) else {})
+    query_of(NoParameters, request.args)
+    asked = parsed_body(RecommendParameters, json_body())
     engine = current_engine()
     found = engine.recommend(asked.liked, asked.disliked, asked.filters, asked.limit)
     hits = [
         {"id": one.id, "rank": place, "score": score, "product": one.as_json()}
         for place, (one, score) in enumerate(found, start=1)
     ]
-    return jsonify(release=engine.release.name, hits=hits)
+    return uncached(jsonify(release=engine.release.name, hits=hits))
 
 
 def product_links(found: Product) -> dict[str, str]:
@@ -191,19 +213,21 @@ def product_links(found: Product) -> dict[str, str]:
 
 
 @api.get("/clusters")
-@operation("clusters", "Every cluster", "clusters")
+@operation("clusters", "Every cluster", "clusters", answer=ClustersAnswer)
+@revalidated
 def clusters() -> Response:
     """Give every cluster, parents before their children."""
-    parsed(NoParameters, request.args.to_dict())
+    query_of(NoParameters, request.args)
     engine = current_engine()
     return jsonify(release=engine.release.name, clusters=[_cluster(one, engine) for one in engine.clusters()])
 
 
 @api.get("/clusters/<int:cluster_id>")
-@operation("cluster", "One cluster", "clusters")
+@operation("cluster", "One cluster", "clusters", answer=ClusterAnswer)
+@revalidated
 def cluster(cluster_id: int) -> Response:
     """Give one cluster, those below it, and the products nearest its middle."""
-    parsed(NoParameters, request.args.to_dict())
+    query_of(NoParameters, request.args)
     engine = current_engine()
     found = engine.release.clusters.cluster(cluster_id)
     top = engine.release.products.products(found.top_rows[:TOP_PRODUCTS])
@@ -225,10 +249,27 @@ def _cluster(found: Cluster, engine: Engine) -> dict[str, Any]:
     return {**cluster_json(found), **told, "links": links}
 
 
+@api.get("/openapi.json")
+@operation("openapi", "This document", "service", scope="")
+def openapi() -> Response:
+    """Give the OpenAPI 3.1 document of this server, with the filters of the catalog that is live."""
+    query_of(NoParameters, request.args)
+    try:
+        fields = CatalogFields.of(current_engine())
+    except ReleaseError:
+        fields = CatalogFields()
+    response = jsonify(document(current_app, fields))
+    response.add_etag()
+    response.headers["Cache-Control"] = "no-cache"
+    response.make_conditional(request)
+    return response
+
+
 @api.get("/version")
-@operation("version", "What answers", "service", scope="")
+@operation("version", "What answers", "service", answer=VersionAnswer, scope="")
 def version() -> Response:
     """Say which program, release and encoder answer; release and encoder are null while nothing is live."""
+    query_of(NoParameters, request.args)
     try:
         engine = current_engine()
     except ReleaseError:

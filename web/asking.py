@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from blinker import Namespace
@@ -22,5 +23,21 @@ def ask(engine: Engine, asked: SearchRequest, surface: Surface) -> SearchResults
         QueryError: a parameter that is not understood.
     """
     results = engine.search(asked)
-    searched.send(current_app._get_current_object(), results=results, surface=surface)  # type: ignore[attr-defined]
+    _tell(results, surface)
     return results
+
+
+def ask_many(engine: Engine, asked: Sequence[SearchRequest]) -> list[SearchResults]:
+    """Answer several searches, their texts encoded together, and tell those who listen of each.
+
+    Raises:
+        QueryError: a parameter that is not understood.
+    """
+    answers = engine.search_many(asked)
+    for results in answers:
+        _tell(results, "batch")
+    return answers
+
+
+def _tell(results: SearchResults, surface: Surface) -> None:
+    searched.send(current_app._get_current_object(), results=results, surface=surface)  # type: ignore[attr-defined]

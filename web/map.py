@@ -21,17 +21,19 @@ from search.facets import nearest
 from search.map import CatalogMap, LegendEntry, MapColor, map_of
 from search.product import Product
 from search.request import SearchResults
-from web import __version__
-from web.api import etag, is_complete, server_timing, tagged
+from web.answers_of_clusters import MapAnswer, MapLitAnswer, MapPointsAnswer
+from web.api import server_timing, uncached
 from web.cards import one_per_group, picture_of
 from web.formats import availability_text, date_text, number_text, price_text, round_price_text
-from web.language import current_locale, localized
+from web.language import localized
 from web.listing import listing_of
 from web.live import current_engine
-from web.openapi import operation
+from web.openapi import BINARY, operation
 from web.readings import facet_label
-from web.schemas import BinaryParameters, MapPointParameters, NoParameters, SearchParameters, parsed, search_request
+from web.revalidation import revalidated
+from web.schemas import BinaryParameters, MapPointParameters, SearchParameters, search_request
 from web.urls import address, page_pairs, product_path
+from web.validation import NoParameters, query_of
 
 catalog_map = Blueprint("map", __name__)
 API, LIT = "/api/v1/map", "/api/v1/map/lit"
@@ -130,15 +132,13 @@ def _counted(engine: Engine, results: SearchResults) -> list[tuple[GroupRow, int
 
 
 @catalog_map.get(API)
-@operation("map", "What is on the map, and where its columns are", "clusters")
+@operation("map", "What is on the map, and where its columns are", "clusters", answer=MapAnswer)
+@revalidated
 def meta() -> Response:
     """Say what is on the map and where its columns are."""
-    parsed(NoParameters, request.args.to_dict())
+    query_of(NoParameters, request.args)
     engine = current_engine()
     drawn, name = current_map(engine), engine.release.name
-    tag = hashlib.sha256(f"{__version__} {name} map {current_locale()}".encode()).hexdigest()[:20]
-    if request.if_none_match.contains_weak(tag):
-        return tagged(Response(status=304), tag)
     answer = jsonify(
         release=name,
         count=engine.release.rows,
@@ -152,7 +152,7 @@ def meta() -> Response:
         colors=[_color(color, engine) for color in drawn.colors.values()],
         links={"self": API, "page": "/map", "lit": LIT, "points": f"{API}/{name}/points"},
     )
-    return localized(tagged(answer, tag))
+    return localized(answer)
 
 
 def _column(release: str, name: str, array: NDArray[Any]) -> dict[str, str]:
@@ -211,21 +211,37 @@ def _number_label(name: str, number: float, currency: str) -> str:
 
 
 @catalog_map.get(f"{API}/<release>/positions")
-@operation("mapPositions", "Where each product stands", "clusters", parameters=BinaryParameters)
+@operation(
+    "mapPositions",
+    "Where each product stands",
+    "clusters",
+    parameters=BinaryParameters,
+    media=(BINARY,),
+    revalidated=True,
+)
 def positions(release: str) -> Response:
     """Give (n, 2) uint16: x and y of each row, 0 is -1 and 65535 is 1."""
     return _binary(_map_named(release).positions)
 
 
 @catalog_map.get(f"{API}/<release>/leaves")
-@operation("mapLeaves", "The cluster of each product", "clusters", parameters=BinaryParameters)
+@operation(
+    "mapLeaves",
+    "The cluster of each product",
+    "clusters",
+    parameters=BinaryParameters,
+    media=(BINARY,),
+    revalidated=True,
+)
 def leaves(release: str) -> Response:
     """Give (n,) uint16: each row's leaf group as its place in the map's list of clusters."""
     return _binary(_map_named(release).leaves)
 
 
 @catalog_map.get(f"{API}/<release>/colors/<name>")
-@operation("mapColors", "One color of each product", "clusters", parameters=BinaryParameters)
+@operation(
+    "mapColors", "One color of each product", "clusters", parameters=BinaryParameters, media=(BINARY,), revalidated=True
+)
 def color_codes(release: str, name: str) -> Response:
     """Give (n,) uint8: each row's code in the legend of one color."""
     colors = _map_named(release).colors
@@ -248,7 +264,7 @@ def _expect_live(release: str, engine: Engine) -> None:
 
 def _binary(array: NDArray[Any]) -> Response:
     """Return a column as bytes, to be kept for a year under the address that names its content."""
-    asked = parsed(BinaryParameters, request.args.to_dict())
+    asked = query_of(BinaryParameters, request.args)
     content = _little(array)
     response = Response(content, mimetype="application/octet-stream")
     response.set_etag(_digest(content))
@@ -259,10 +275,11 @@ def _binary(array: NDArray[Any]) -> Response:
 
 
 @catalog_map.get(f"{API}/<release>/points")
-@operation("mapPoints", "What some dots are", "clusters", parameters=MapPointParameters)
+@operation("mapPoints", "What some dots are", "clusters", parameters=MapPointParameters, answer=MapPointsAnswer)
+@revalidated
 def points(release: str) -> Response:
     """Say which products a few dots are."""
-    asked = parsed(MapPointParameters, request.args.to_dict())
+    asked = query_of(MapPointParameters, request.args)
     engine = current_engine()
     _expect_live(release, engine)
     for row in asked.at:
@@ -285,7 +302,8 @@ def _point(row: int, product: Product, engine: Engine) -> dict[str, Any]:
 
 
 @catalog_map.get(LIT)
-@operation("mapLit", "Which dots a search lights", "clusters", parameters=SearchParameters)
+@operation("mapLit", "Which dots a search lights", "clusters", parameters=SearchParameters, answer=MapLitAnswer)
+@revalidated
 def lit() -> Response:
     """Say which dots a search lights: every row of the relevant set of the same search, best first.
 
@@ -294,9 +312,6 @@ def lit() -> Response:
     """
     engine = current_engine()
     asked = search_request(request.args, engine)
-    tag = etag(engine, asked)
-    if is_complete(engine, asked) and request.if_none_match.contains_weak(tag):
-        return tagged(Response(status=304), tag)
     results = engine.search(replace(asked, facets=(), page=1, per_page=1))
     folding = engine.release.folding if asked.fold else None
     response = jsonify(
@@ -307,5 +322,4 @@ def lit() -> Response:
         links={"page": address("/map", asked), "list": address("/search", asked)},
     )  # fmt: skip
     response.headers["Server-Timing"] = server_timing(results)
-    response.headers["Cache-Control"] = "no-store"
-    return tagged(response, tag) if results.degraded is None else response
+    return uncached(response) if results.degraded else response

@@ -5,6 +5,7 @@ The OpenAPI document, the docs, the access checks and the metrics read that one 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -15,6 +16,8 @@ from pydantic import BaseModel
 Scope = Literal["", "search", "events", "admin"]
 Tag = Literal["search", "products", "clusters", "events", "admin", "service"]
 View = TypeVar("View", bound=Callable[..., Any])
+JSON = "application/json"
+BINARY = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,17 @@ class Operation:
 
     Attributes:
         id: operationId, lowerCamelCase, unique.
-        summary: one line; the docstring of the view is the description.
+        summary: one line.
         tag: the section of the docs.
         parameters: the model of its query string; None where it takes none.
         body: the model of its JSON body; None where it has none.
         answer: the model of its JSON answer; None where there is no body, or none that JSON Schema describes.
+        media: the media types of a good answer; () where it has no body.
         status: of a good answer.
         problems: statuses it may answer with beside those that every route may.
         scope: what a key must be good for once there are keys; "" for what is never closed.
+        description: the docstring of the view.
+        revalidated: whether its answer has a tag, see web/revalidation.py.
     """
 
     id: str
@@ -39,16 +45,20 @@ class Operation:
     parameters: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
+    media: tuple[str, ...] = (JSON,)
     status: int = 200
     problems: tuple[int, ...] = ()
     scope: Scope = "search"
+    description: str = ""
+    revalidated: bool = False
 
 
 def operation(id: str, summary: str, tag: Tag, **said: Any) -> Callable[[View], View]:
     """Say what a view is, as the fields of `Operation`. Stands below the route's own decorator."""
 
     def stated(view: View) -> View:
-        view.operation = Operation(id, summary, tag, **said)  # type: ignore[attr-defined]
+        told = {"description": inspect.getdoc(view) or "", "revalidated": hasattr(view, "is_revalidated"), **said}
+        view.operation = Operation(id, summary, tag, **told)  # type: ignore[attr-defined]
         return view
 
     return stated

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from search.errors import AisleError, EncoderError, NotFound, QueryError, ReleaseDamaged, ReleaseError, ReleaseMissing
 from web.lost import Perhaps, perhaps
-from web.schemas import InvalidParameters
+from web.validation import InvalidBody, InvalidParameters, escaped
 
 logger = logging.getLogger("aisle.errors")
 RETRY_SECONDS = 5
@@ -89,13 +89,16 @@ def _problem_of_http(error: HTTPException) -> Problem:
 
 
 def _places(error: AisleError) -> list[dict[str, str]]:
-    """Return which parameters (or, for a JSON body, members) an error is about."""
+    """Return which parameters or, for a JSON body, members (RFC 6901) an error is about."""
+    if isinstance(error, InvalidBody):
+        return [{"pointer": f"#{pointer}", "detail": detail} for pointer, detail in error.errors]
+    if isinstance(error, InvalidParameters):
+        return [{"parameter": name, "detail": detail} for name, detail in error.errors]
     if not isinstance(error, QueryError):
         return []
-    found = error.errors if isinstance(error, InvalidParameters) else [(error.parameter, error.detail)]
-    if request.method == "POST":
-        return [{"pointer": f"#/{name}" if name else "#", "detail": detail} for name, detail in found]
-    return [{"parameter": name, "detail": detail} for name, detail in found]
+    if request.method in ("POST", "PUT", "PATCH"):
+        return [{"pointer": f"#/{escaped(error.parameter)}", "detail": error.detail}]
+    return [{"parameter": error.parameter, "detail": error.detail}]
 
 
 def is_for_programs(path: str) -> bool:

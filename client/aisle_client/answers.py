@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 Mode = Literal["hybrid", "dense", "lexical"]
+Availability = Literal["in_stock", "out_of_stock", "preorder", ""]
+Degraded = Literal["encoder_loading", "encoder_unavailable"]
 Sort = Literal["relevance", "price:asc", "price:desc", "rating:desc", "newest"]
 
 
@@ -55,7 +57,7 @@ class Product(TypedDict):
     url: str
     rating: float | None
     rating_count: int | None
-    availability: str
+    availability: Availability
     group_id: str
     created_at: str
     attributes: dict[str, list[str]]
@@ -66,8 +68,8 @@ class Constraint(TypedDict):
     """What was read in the words of a search."""
 
     field: str
-    op: str
-    value: Any
+    op: Literal["<=", ">=", "~", "=", "in", "!="]
+    value: float | str | list[str]
     text: str
     strength: Literal["filter", "boost"]
 
@@ -95,6 +97,29 @@ class Variants(TypedDict):
     differ_in: list[str]
 
 
+class Highlights(TypedDict):
+    """HTML: escaped, `<mark>` is the only tag."""
+
+    title: str
+    description: str
+    sentence: str
+
+
+class Explanation(TypedDict):
+    """What a hit's place is made of, with `explain`."""
+
+    dense_score: float | None
+    dense_rank: int | None
+    closest_sentence: float | None
+    lexical_score: float
+    lexical_rank: int | None
+    coverage: float
+    dense_share: float
+    boost: float
+    constraints: list[str]
+    fused: float
+
+
 class Hit(TypedDict):
     """One product in an answer."""
 
@@ -102,11 +127,67 @@ class Hit(TypedDict):
     rank: int
     score: float
     product: Product
-    highlights: dict[str, str]
+    highlights: Highlights
     why: list[str]
     cluster: int
-    explain: NotRequired[dict[str, Any]]
+    explain: NotRequired[Explanation]
     variants: NotRequired[Variants]
+
+
+class FacetValue(TypedDict):
+    """A value and how many products have it."""
+
+    value: str
+    count: int
+    selected: bool
+
+
+class ValuesFacet(TypedDict):
+    """A facet of discrete values."""
+
+    type: Literal["values"]
+    label: str
+    is_path: bool
+    distinct: int
+    values: list[FacetValue]
+
+
+Bucket = TypedDict("Bucket", {"from": float, "to": float, "count": int})  # "from" cannot be a name in a class
+Threshold = TypedDict("Threshold", {"from": float, "count": int, "selected": bool})
+
+
+class RangeFacet(TypedDict):
+    """A facet of numbers."""
+
+    type: Literal["range"]
+    label: str
+    min: float | None
+    max: float | None
+    histogram: list[Bucket]
+    thresholds: NotRequired[list[Threshold]]
+
+
+class WayOut(TypedDict):
+    """A condition, and how many products there are without it."""
+
+    parameter: str
+    value: str | None
+    text: str | None
+    total: int
+
+
+class CategoryCount(TypedDict):
+    """A category and how many products it has."""
+
+    category: str
+    count: int
+
+
+class Rescue(TypedDict):
+    """Ways out of no results."""
+
+    without: list[WayOut]
+    categories: list[CategoryCount]
 
 
 class ClusterCount(TypedDict):
@@ -137,15 +218,15 @@ class SearchAnswer(TypedDict):
     total_relation: Literal["exact", "at_least"]
     confidence: Literal["good", "weak", "none"]
     confidence_score: float
-    degraded: str | None
+    degraded: Degraded | None
     page: int
     per_page: int
     pages: int
     hits: list[Hit]
-    facets: dict[str, dict[str, Any]]
+    facets: dict[str, ValuesFacet | RangeFacet]
     clusters: list[ClusterCount]
     less_relevant: int
-    rescue: dict[str, Any] | None
+    rescue: Rescue | None
     currency: str
     took_ms: float
     timings_ms: NotRequired[dict[str, float]]
@@ -189,6 +270,15 @@ class Suggestions(TypedDict):
     products: list[SuggestedProduct]
 
 
+class ProductLinks(TypedDict):
+    """The addresses that belong to a product."""
+
+    self: str
+    similar: str
+    match: str
+    page: str
+
+
 class ProductAnswer(TypedDict):
     """One product, the ids of its other variants and its cluster."""
 
@@ -197,7 +287,7 @@ class ProductAnswer(TypedDict):
     product: Product
     variants: list[str]
     cluster: int
-    links: dict[str, str]
+    links: ProductLinks
 
 
 class NearHit(TypedDict):
@@ -248,7 +338,7 @@ class Match(TypedDict):
     release: str
     q: str
     search_text: str
-    degraded: str | None
+    degraded: Degraded | Literal["no_token_vectors"] | None
     closeness: float | None
     query_words: list[Word]
     passage: str
@@ -256,6 +346,14 @@ class Match(TypedDict):
     fields: dict[str, list[Word]]
     without: list[WithoutWord]
     shared: list[str]
+
+
+class ClusterLinks(TypedDict):
+    """The addresses that belong to a cluster."""
+
+    self: str
+    products: str
+    page: str
 
 
 class Cluster(TypedDict):
@@ -269,7 +367,7 @@ class Cluster(TypedDict):
     terms: list[str]
     attributes: dict[str, Any]
     neighbors: list[int]
-    links: dict[str, str]
+    links: ClusterLinks
 
 
 class Clusters(TypedDict):
@@ -298,7 +396,7 @@ class ClusterAnswer(TypedDict):
 class MapColumn(TypedDict):
     """A column of the map: what its numbers are and where they are to be had."""
 
-    type: str
+    type: Literal["uint8", "uint16"]
     url: str
 
 
@@ -309,15 +407,36 @@ class MapCluster(ClusterCount):
     y: float
 
 
-class MapColor(TypedDict):
+class LegendLine(TypedDict):
+    """What a code of a color means."""
+
+    code: int
+    value: str
+    count: int
+    low: float | None
+    high: float | None
+    cluster: int | None
+    is_other: bool
+    products: int
+    label: str
+
+
+class MapColor(MapColumn):
     """A color of the map: a column of codes, and what they mean."""
 
     name: str
     label: str
-    kind: str
-    type: str
-    url: str
-    legend: list[dict[str, Any]]
+    kind: Literal["clusters", "values", "numbers"]
+    legend: list[LegendLine]
+
+
+class MapLinks(TypedDict):
+    """The addresses that belong to the map."""
+
+    self: str
+    page: str
+    lit: str
+    points: str
 
 
 class Map(TypedDict):
@@ -330,7 +449,61 @@ class Map(TypedDict):
     leaves: MapColumn
     clusters: list[MapCluster]
     colors: list[MapColor]
-    links: dict[str, str]
+    links: MapLinks
+
+
+class Picture(TypedDict):
+    """What stands in a product's frame: an image, or a letter on a tint."""
+
+    url: str
+    letter: str
+    tint: int
+
+
+class MapPoint(TypedDict):
+    """The product of a row of the map."""
+
+    point: int
+    id: str
+    title: str
+    brand: str
+    price: float | None
+    price_text: str
+    rating: float | None
+    rating_count: int | None
+    availability: Availability
+    picture: Picture
+    cluster: ClusterCount
+    url: str
+
+
+class MapPoints(TypedDict):
+    """Which products some rows of the map are."""
+
+    release: str
+    points: list[MapPoint]
+
+
+class LitLinks(TypedDict):
+    """The same search on the map and as a list."""
+
+    page: str
+    list: str
+
+
+class Lit(TypedDict):
+    """Which rows of the map a search finds, best first."""
+
+    release: str
+    query: Query
+    total: int
+    total_relation: Literal["exact", "at_least"]
+    confidence: Literal["good", "weak", "none"]
+    degraded: Degraded | None
+    points: list[int]
+    products: list[int] | None
+    clusters: list[ClusterCount]
+    links: LitLinks
 
 
 class EncoderName(TypedDict):
@@ -343,35 +516,48 @@ class EncoderName(TypedDict):
 class Version(TypedDict):
     """Which program, release and encoder answer; the last three are None while nothing is live."""
 
-    name: str
+    name: Literal["aisle"]
     version: str
-    api: str
+    api: Literal["v1"]
     release: str | None
     products: int | None
     encoder: EncoderName | None
 
 
 class Events(TypedDict):
-    """How many events were taken."""
+    """What became of events; the counts add up to those sent."""
 
     accepted: int
+    duplicates: int
+    ignored: int
+    unknown: list[str]
 
 
-class Release(TypedDict, total=False):
+class Release(TypedDict):
     """A release that is kept."""
 
     release: str
     live: bool
+    readable: bool
+    created_at: str | None
+    products: int | None
+    catalog: str | None
+    rejected: int | None
+    encoder: str | None
+    fingerprint: str | None
+    adopted: bool | None
+    metrics: dict[str, dict[str, float]] | None
 
 
 class Releases(TypedDict):
-    """The releases that are kept, and which answers."""
+    """The releases that are kept, oldest first, and which answers."""
 
     live: str | None
     releases: list[Release]
 
 
-class Switched(TypedDict, total=False):
-    """Which release answers after a switch."""
+class Switched(TypedDict):
+    """Which release answers from now on, and which did before."""
 
     live: str
+    previous: str | None

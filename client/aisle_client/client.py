@@ -8,7 +8,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 from urllib.parse import quote, urlencode
 
 from aisle_client.answers import (
@@ -16,8 +16,10 @@ from aisle_client.answers import (
     Clusters,
     Events,
     Hit,
+    Lit,
     Map,
     MapColumn,
+    MapPoints,
     Match,
     Product,
     ProductAnswer,
@@ -175,20 +177,33 @@ class Aisle:
             numbers.byteswap()
         return numbers
 
+    def map_points(self, release: str, at: Sequence[int]) -> MapPoints:
+        """Say which products some rows of the map are, at most 60."""
+        rows = ",".join(map(str, at))
+        return self._json("GET", f"{API}/map/{quote(release, safe='')}/points?{urlencode({'at': rows})}")
+
+    def map_lit(self, q: str = "", **parameters: Unpack[SearchParameters]) -> Lit:
+        """Say which rows of the map a search finds, best first: all of them, not a page."""
+        return self._json("GET", f"{API}/map/lit{_query({'q': q, **parameters})}")
+
     # -- events --
 
     def send_events(self, events: Sequence[Mapping[str, Any]]) -> Events:
-        """Tell what became of answers: [{"type": "click", "query_id": ..., "product_id": ..., "position": 1}].
+        """Tell what came of answers: [{"type": "click", "query_id": ..., "product_id": ..., "position": 1}].
 
-        Never sent twice by itself: after an AisleUnreachable nobody knows whether they arrived.
+        An event without an `event_id` is given one, so that a further try stores nothing twice.
         """
-        return self._json("POST", f"{API}/events", {"events": [dict(one) for one in events]}, is_safe=False)
+        return self._json("POST", f"{API}/events", [{"event_id": os.urandom(8).hex(), **one} for one in events])
 
     # -- the service --
 
     def version(self) -> Version:
         """Say which program, release and encoder answer."""
         return self._json("GET", f"{API}/version")
+
+    def openapi(self) -> dict[str, Any]:
+        """Give the OpenAPI document of the API."""
+        return self._json("GET", f"{API}/openapi.json")
 
     def is_alive(self) -> bool:
         """Return whether the server answers at all."""
@@ -218,6 +233,10 @@ class Aisle:
     def rollback(self) -> Switched:
         """Let the release before the live one answer. Never sent twice by itself: it would go back two."""
         return self._json("POST", f"{API}/admin/releases:rollback", is_safe=False)
+
+    def insights(self, *, days: int = 30, surface: Literal["page", "api"] = "page", limit: int = 20) -> dict[str, Any]:
+        """Say what people look for and what they find: the searches most asked, without results, without clicks, ..."""
+        return self._json("GET", f"{API}/admin/insights?days={days}&surface={surface}&limit={limit}")
 
     def _json(self, method: str, target: str, body: Any = None, *, is_safe: bool = True) -> Any:
         answer = self._connection.ask(method, target, body, is_safe=is_safe)
