@@ -1,13 +1,14 @@
 """Carry out the Dockerfile's steps without Docker: in a Debian root folder, by chroot, one copy of it for each stage.
 
-Not a build: no layers, no build cache, and Debian's own Python stands for that of the base image. But every RUN and COPY
-is carried out as written, with the files that .dockerignore lets through, in a system that holds nothing else; then the
+Not a build: no layers, no cache, and Debian's own Python stands for that of the base image. But every RUN and COPY is
+carried out as written, with the files that .dockerignore lets through, in a system that holds nothing else. Then the
 last stage's program is started as its USER on a root folder that is read-only, asked, found healthy, and stopped.
 
     debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates bookworm /tmp/root
-    python deploy/try_dockerfile.py /tmp/root --home HOME_WITH_A_RELEASE [--target indexer]
+    chroot /tmp/root ln -s python3 /usr/bin/python
+    python bench/dockerfile.py /tmp/root --home HOME_WITH_A_RELEASE [--target indexer]
 
-As root, on Linux. `--mount PATH` lends a folder of this machine to the steps (pip's settings, say), read-only.
+As root, on Linux. `--mount PATH` lends a folder or file of this machine to the steps (pip's settings), read-only.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin"
 Step = tuple[str, str]
 
 
@@ -66,8 +68,9 @@ def stages_of(text: str) -> dict[str, Stage]:
 
 
 def sources(ignore: list[str]) -> Iterator[Path]:
-    """Yield the files that .dockerignore (its last line that fits decides) lets through, relative to the repository."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, text=True)
+    """Yield the files that .dockerignore lets through (its last line that fits decides), relative to the repository."""
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
         kept = True
         for line in ignore:
@@ -99,7 +102,7 @@ def carried_out(stage: Stage, stages: dict[str, Stage], base: Path, at: Path, mo
         elif name in ("ENV", "ARG"):
             for pair in shlex.split(rest):
                 key, _, value = pair.partition("=")
-                stage.environment[key] = value.replace("$PATH", stage.environment.get("PATH", "/usr/local/bin:/usr/bin:/bin"))
+                stage.environment[key] = value.replace("$PATH", stage.environment.get("PATH", SYSTEM_PATH))
         elif name == "WORKDIR":
             stage.workdir = rest
             (stage.root / rest.lstrip("/")).mkdir(parents=True, exist_ok=True)
@@ -119,11 +122,12 @@ def carried_out(stage: Stage, stages: dict[str, Stage], base: Path, at: Path, mo
 def copy(stage: Stage, stages: dict[str, Stage], rest: str) -> None:
     """Carry out a COPY of one source: from another stage, or of what .dockerignore lets through."""
     *flags, source, target = rest.split()
-    destination = stage.root / stage.workdir.lstrip("/") / target.lstrip("/") if target[0] != "/" else stage.root / target[1:]
+    destination = stage.root / ("/" / Path(stage.workdir) / target).relative_to("/")
     if flags:
         shutil.copytree(stages[flags[0].removeprefix("--from=")].root / source[1:], destination, symlinks=True)
         return
-    ignore = [line for line in (REPOSITORY / ".dockerignore").read_text().split("\n") if line and not line.startswith("#")]
+    lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    ignore = [line for line in lines if line and not line.startswith("#")]
     files = [one for one in sources(ignore) if Path(source) in (one, *one.parents)]
     if not files:
         raise SystemExit(f"COPY {rest}: there is no such file, or .dockerignore keeps it out")
@@ -156,18 +160,20 @@ def in_root(stage: Stage, command: list[str], mounts: list[str]) -> None:
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     with mounted(stage.root, mounts):
         inside = ["chroot", f"--userspec={stage.user}", stage.root, "/usr/bin/env", "-C", stage.workdir, *command]
-        done = subprocess.run(inside, env={"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin", **pip, **stage.environment})
+        done = subprocess.run(inside, env={"PATH": SYSTEM_PATH, **pip, **stage.environment})
     if done.returncode:
         raise SystemExit(f"failed: {' '.join(command)}")
 
 
 def libraries_missing(stage: Stage) -> list[str]:
     """Return the shared libraries that a package of the stage asks for and the system does not hold."""
-    found = subprocess.run(
-        ["chroot", stage.root, "/bin/sh", "-c", "find /opt/aisle -name '*.so*' -type f -exec ldd {} + 2>/dev/null | grep 'not found'"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    asked = "find /opt/aisle -name '*.so*' -type f -exec ldd {} + 2>/dev/null | grep 'not found'"
+    found = subprocess.run(["chroot", stage.root, "/bin/sh", "-c", asked], capture_output=True, text=True)
     return sorted({line.split()[0] for line in found.stdout.splitlines()})
+
+
+def megabytes(folder: Path) -> str:
+    return subprocess.run(["du", "-sm", folder], capture_output=True, text=True).stdout.split()[0]
 
 
 def try_server(stage: Stage, home: Path) -> None:
@@ -213,14 +219,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", type=Path, help="a Debian root folder with python3 and python3-venv")
     parser.add_argument("--target", default="serve", help="the last stage to carry out (%(default)s)")
-    parser.add_argument("--home", type=Path, help="a home with a live release, copied into the volume; then it is served")
-    parser.add_argument("--work", type=Path, help="where the stages lie; kept, and a stage that is there is not repeated")
+    parser.add_argument("--home", type=Path, help="a home with a live release, to be served")
+    parser.add_argument("--work", type=Path, help="keep the stages here, and use those that are there")
     parser.add_argument("--mount", action="append", default=[], help="a folder or file to lend, read-only")
     asked = parser.parse_args()
     stages = stages_of((REPOSITORY / "Dockerfile").read_text())
     needed = [asked.target]
     for name in needed:
-        also = [rest.split()[0].removeprefix("--from=") for step, rest in stages[name].steps if "--from=" in rest and step == "COPY"]
+        also = [rest.split()[0].removeprefix("--from=") for _, rest in stages[name].steps if rest.startswith("--from=")]
         needed += [one for one in (stages[name].parent, *also) if one in stages and one not in needed]
     with tempfile.TemporaryDirectory(prefix="stages-") as temporary:
         folder = asked.work or Path(temporary)
@@ -228,9 +234,8 @@ def main() -> int:
             print(f"-- {name}", flush=True)
             carried_out(stages[name], stages, asked.base, folder / name, asked.mount)
         last = stages[asked.target]
-        sizes = {what: subprocess.run(["du", "-sm", last.root / what], capture_output=True, text=True).stdout.split()[0]
-                 for what in ("opt/aisle", "srv/aisle", "")}  # fmt: skip
-        print(f"        packages {sizes['opt/aisle']} MB, program {sizes['srv/aisle']} MB, with this base {sizes['']} MB")
+        packages, program, whole = (megabytes(last.root / what) for what in ("opt/aisle", "srv/aisle", ""))
+        print(f"        packages {packages} MB, program {program} MB, with this base {whole} MB")
         print(f"        shared libraries that nothing brings: {libraries_missing(last) or 'none'}")
         if asked.home:
             try_server(last, asked.home)
