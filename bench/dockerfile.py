@@ -30,8 +30,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
 
+CHROOT = shutil.which("chroot") or "/usr/sbin/chroot"
 REPOSITORY = Path(__file__).resolve().parents[1]
-SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin"
+SYSTEM_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"  # of the base image
 Step = tuple[str, str]
 
 
@@ -87,6 +88,7 @@ def carried_out(stage: Stage, stages: dict[str, Stage], base: Path, at: Path, mo
     parent = stages.get(stage.parent)
     stage.root, done = at, at.with_suffix(".done")
     if is_new := not done.exists():
+        shutil.rmtree(at, ignore_errors=True)
         at.mkdir(parents=True)
         subprocess.run(["cp", "-a", "--reflink=auto", f"{parent.root if parent else base}/.", at], check=True)
     if parent:
@@ -159,7 +161,7 @@ def in_root(stage: Stage, command: list[str], mounts: list[str]) -> None:
     """Run a command in a stage as its user, with pip's variables of this machine."""
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     with mounted(stage.root, mounts):
-        inside = ["chroot", f"--userspec={stage.user}", stage.root, "/usr/bin/env", "-C", stage.workdir, *command]
+        inside = [CHROOT, f"--userspec={stage.user}", stage.root, "/usr/bin/env", "-C", stage.workdir, *command]
         done = subprocess.run(inside, env={"PATH": SYSTEM_PATH, **pip, **stage.environment})
     if done.returncode:
         raise SystemExit(f"failed: {' '.join(command)}")
@@ -168,7 +170,7 @@ def in_root(stage: Stage, command: list[str], mounts: list[str]) -> None:
 def libraries_missing(stage: Stage) -> list[str]:
     """Return the shared libraries that a package of the stage asks for and the system does not hold."""
     asked = "find /opt/aisle -name '*.so*' -type f -exec ldd {} + 2>/dev/null | grep 'not found'"
-    found = subprocess.run(["chroot", stage.root, "/bin/sh", "-c", asked], capture_output=True, text=True)
+    found = subprocess.run([CHROOT, stage.root, "/bin/sh", "-c", asked], capture_output=True, text=True)
     return sorted({line.split()[0] for line in found.stdout.splitlines()})
 
 
@@ -182,7 +184,7 @@ def try_server(stage: Stage, home: Path) -> None:
     shutil.copytree(home, volume, dirs_exist_ok=True)
     subprocess.run(["chown", "-R", stage.user, volume], check=True)
     port = stage.environment["AISLE_PORT"] = "8199"
-    inside = ["chroot", f"--userspec={stage.user}:{stage.user}", stage.root, "/usr/bin/env", "-C", stage.workdir]
+    inside = [CHROOT, f"--userspec={stage.user}:{stage.user}", stage.root, "/usr/bin/env", "-C", stage.workdir]
     with ExitStack() as undo:
         for command in (
             ["mount", "--bind", stage.root, stage.root],

@@ -231,6 +231,24 @@ def test_order_rating_and_stock_are_the_apis(visit: Visit) -> None:
     visit.total(visit.api(rating_min=4, in_stock=1)["total"])
 
 
+def test_two_indices_on_one_page_are_one_batch(visit: Visit) -> None:
+    visit.page.evaluate(
+        """() => {
+            const { configure, index } = instantsearch.widgets;
+            const cheapest = index({ indexName: "products_price_asc", indexId: "cheapest" });
+            search.addWidgets([cheapest.addWidgets([configure({ query: "mug", hitsPerPage: 2 })])]);
+        }"""
+    )
+    with visit.page.expect_response(lambda one: "red gown" in (one.request.post_data or "")) as answered:
+        visit.page.locator(".ais-SearchBox-input").first.fill("red gown")
+    assert answered.value.url.endswith("/api/v1/search:batch")
+    first, second = answered.value.json()["results"]
+    answer = visit.api(q="red gown")
+    assert (first["total"], [hit["product"]["title"] for hit in first["hits"]]) == (answer["total"], titles(answer)[:8])
+    assert (second["query"]["text"], len(second["hits"])) == ("mug", 2)
+    visit.total(answer["total"])
+
+
 def test_a_refusal_is_told_in_the_servers_words(visit: Visit) -> None:
     visit.page.evaluate("search.addWidgets([instantsearch.widgets.configure({ mode: 'dnese' })])")
     expect(visit.page.locator("#error")).to_have_text('mode "dnese" is not known; did you mean "dense"?')
