@@ -37,14 +37,7 @@ export class AisleError extends Error {
  *   { manufacturer: "brand" }; also how hits carry it. "category.lvl0", "category.lvl1" ... are the levels of a path.
  */
 export function aisleSearchClient({ url, key = "", fields = {}, fetch = globalThis.fetch.bind(globalThis) }) {
-  const post = async (path, body) => {
-    const headers = { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) };
-    const root = url.endsWith("/") ? url : `${url}/`;
-    const response = await fetch(new URL(path, root).href, { method: "POST", headers, body: JSON.stringify(body) });
-    const answer = await response.json().catch(() => null);
-    if (response.ok && answer) return answer;
-    throw new AisleError(answer?.detail ?? `${url} answered ${response.status}`, response.status, answer);
-  };
+  const post = (path, body) => posted({ url, key, fetch }, path, body);
   const answersTo = async (bodies) => {
     if (bodies.length === 1) return [await post("api/v1/search", bodies[0])];
     return (await post("api/v1/search:batch", { queries: bodies })).results;
@@ -80,6 +73,37 @@ export function aisleSearchClient({ url, key = "", fields = {}, fetch = globalTh
       });
     },
   };
+}
+
+/**
+ * Return an insights client, so that Aisle learns what comes of its answers:
+ *
+ *   search.use(instantsearch.middlewares.createInsightsMiddleware({ insightsClient: aisleInsights({ url }) }));
+ *
+ * Clicks on hits are told, and conversions that templates send by `sendEvent("conversion", hit, "...")`: a purchase, or
+ * what was put into the cart with `{ eventSubtype: "addToCart" }`. Views are not: Aisle counts the views of a product's page.
+ */
+export function aisleInsights({ url, key = "", fetch = globalThis.fetch.bind(globalThis) }) {
+  const types = { clickedObjectIDsAfterSearch: "click", convertedObjectIDsAfterSearch: "purchase" };
+  return (method, payload, told) => {
+    if (method === "getUserToken") told?.(null, undefined); // nobody is followed
+    const type = payload?.eventSubtype === "addToCart" ? "cart" : types[method];
+    if (!type || !payload.objectIDs) return;
+    const events = payload.objectIDs.map((product_id, place) => ({
+      type, product_id, query_id: payload.queryID, position: payload.positions?.[place],
+    }));
+    posted({ url, key, fetch }, "api/v1/events", events, { keepalive: true }).catch((error) => console.warn(error.message));
+  };
+}
+
+/** Return the JSON that the API answers to a body; throw AisleError for anything but success. */
+async function posted({ url, key, fetch }, path, body, options = {}) {
+  const headers = { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) };
+  const address = new URL(path, url.endsWith("/") ? url : `${url}/`).href;
+  const response = await fetch(address, { method: "POST", headers, body: JSON.stringify(body), ...options });
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer) return answer;
+  throw new AisleError(answer?.detail ?? `${url} answered ${response.status}`, response.status, answer);
 }
 
 // -- from InstantSearch's request to Aisle's body --

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { AisleError, aisleSearchClient } from "../aisle-search-client.js";
+import { AisleError, aisleInsights, aisleSearchClient } from "../aisle-search-client.js";
 
 const values = (...entries) => ({
   type: "values", label: "", is_path: false, distinct: entries.length,
@@ -208,4 +208,27 @@ test("a key goes along, and a refusal is told with the server's own words", asyn
     error instanceof AisleError && error.message === problem.detail && error.status === 422 && error.problem.code === problem.code
   ));
   assert.equal(sent[0][2].Authorization, "Bearer secret");
+});
+
+test("clicks and conversions become events, views do not", () => {
+  const sent = [];
+  const fetch = async (address, { body }) => {
+    sent.push([new URL(address).pathname, ...JSON.parse(body)]);
+    return { ok: true, status: 202, json: async () => ({ accepted: 1 }) };
+  };
+  const insights = aisleInsights({ url: "http://aisle.test", fetch });
+  const shown = { index: "products", eventName: "e", queryID: "q1", objectIDs: ["0001", "0002"] };
+  insights("clickedObjectIDsAfterSearch", { ...shown, positions: [3, 4] });
+  insights("convertedObjectIDsAfterSearch", { ...shown, objectIDs: ["0001"], eventSubtype: "addToCart" });
+  insights("convertedObjectIDsAfterSearch", { ...shown, objectIDs: ["0001"] });
+  for (const method of ["viewedObjectIDs", "init", "setUserToken", "clickedFilters"]) insights(method, shown);
+  let token = "unset";
+  insights("getUserToken", null, (error, value) => { token = value; });
+  assert.equal(token, undefined);
+  assert.deepEqual(sent, [
+    ["/api/v1/events", { type: "click", product_id: "0001", query_id: "q1", position: 3 },
+     { type: "click", product_id: "0002", query_id: "q1", position: 4 }],
+    ["/api/v1/events", { type: "cart", product_id: "0001", query_id: "q1" }],
+    ["/api/v1/events", { type: "purchase", product_id: "0001", query_id: "q1" }],
+  ]);
 });
