@@ -44,3 +44,52 @@ def misfits(kind: Any, value: Any, at: str = "$") -> list[str]:
         return [one for name, item in value.items() for one in misfits(args[1], item, f"{at}.{name}")]
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     return [] if fits else [f"{at}: {value!r:.40} is no {getattr(kind, '__name__', kind)}"]
+
+
+_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+def differences(kind: Any, schema: dict[str, Any], document: dict[str, Any], at: str) -> list[str]:
+    """Return where a type and a JSON Schema of a document say different things; [] when they say the same."""
+    if kind is Any:
+        return []
+    if "$ref" in schema:
+        return differences(kind, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document, at)
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return _differences_of_union(args, schema.get("anyOf") or schema.get("oneOf") or [schema], document, at)
+    if is_typeddict(kind):
+        return _differences_of_object(kind, schema, document, at)
+    if origin is Literal:
+        told = schema.get("enum") or [schema.get("const")]
+        return [] if set(told) == set(args) else [f"{at}: {args} is {told} in the document"]
+    if origin is list:
+        is_list = schema.get("type") == "array"
+        return differences(args[0], schema["items"], document, f"{at}[]") if is_list else [f"{at}: no list: {schema}"]
+    if origin is dict:
+        inner = schema.get("additionalProperties")
+        return differences(args[1], inner, document, f"{at}.*") if inner else [f"{at}: no object of values: {schema}"]
+    is_same = schema.get("type") == _NAMES.get(kind) and "enum" not in schema
+    return [] if is_same else [f"{at}: {kind} is {schema} in the document"]
+
+
+def _differences_of_union(kinds: Any, schemas: list[dict[str, Any]], document: dict[str, Any], at: str) -> list[str]:
+    kinds = [one for one in kinds if one is not types.NoneType]
+    told = [one for one in schemas if one.get("type") != "null"]
+    if len(kinds) != len(told) or len(schemas) - len(told) > 1:
+        return [f"{at}: {kinds} are {schemas} in the document"]
+    missed = []
+    for kind in kinds:
+        tried = [differences(kind, one, document, at) for one in told]
+        missed += [] if [] in tried else tried[0]
+    return missed
+
+
+def _differences_of_object(kind: Any, schema: dict[str, Any], document: dict[str, Any], at: str) -> list[str]:
+    fields, told, required = fields_of(kind), schema.get("properties", {}), set(schema.get("required", []))
+    found = [f"{at}.{name} is in one of the two" for name in fields.keys() ^ told.keys()]
+    for name in fields.keys() & told.keys():
+        inner, needed = fields[name]
+        found += differences(inner, told[name], document, f"{at}.{name}")
+        found += [f"{at}.{name}: required in one of the two"] if needed != (name in required) else []
+    return found

@@ -1,4 +1,4 @@
-"""The JSON body of a request, read strictly: I-JSON (RFC 7493) of bounded depth, before anything is done with it."""
+"""What a request holds, read strictly before anything is done with it: I-JSON (RFC 7493) of bounded depth, in UTF-8."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from flask import request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
@@ -29,6 +30,18 @@ def json_body() -> Any:
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise UnsupportedMediaType("the body must not be compressed; leave Content-Encoding out")
     return parsed_json(request.get_data(cache=False))
+
+
+def expect_utf8(query_string: bytes) -> None:
+    """Check the raw query string of an address: werkzeug would read other bytes as percent signs and digits.
+
+    Raises:
+        BadRequest: what it stands for is not UTF-8.
+    """
+    try:
+        unquote_to_bytes(query_string).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequest("the query string is not UTF-8; percent-encode texts as UTF-8") from error
 
 
 def parsed_json(content: bytes) -> Any:

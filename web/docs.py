@@ -17,7 +17,7 @@ from search.errors import ReleaseError
 from web.bodies import MAX_DEPTH
 from web.discovery import absolute
 from web.example_requests import Subject, examples_of, guide_examples
-from web.examples import LANGUAGES, Example
+from web.examples import LANGUAGES, METHODS, Example
 from web.live import current_engine
 from web.openapi_document import CatalogFields, document
 from web.schemas import MAX_BATCH
@@ -68,7 +68,6 @@ class Answer:
     """One good answer of an operation."""
 
     status: str
-    description: str
     type: Type
 
 
@@ -129,7 +128,7 @@ def page() -> Response:
 
 
 def sections_of(told: Schema, subject: Subject) -> list[Section]:
-    """Return the operations of an OpenAPI document by tag, those of a tag in the document's order of reading."""
+    """Return the operations of an OpenAPI document by tag, each tag's in the order of reading."""
     shown: dict[str, list[Shown]] = {tag["name"]: [] for tag in told["tags"]}
     for path, methods in told["paths"].items():
         for method, one in methods.items():
@@ -142,8 +141,8 @@ def sections_of(told: Schema, subject: Subject) -> list[Section]:
 
 
 def _order(one: Shown) -> tuple[int, str]:
-    """What is asked most comes first: short paths."""
-    return len(re.split(r"[/:]", one.path)), one.path
+    """As the client's methods are listed; what it has no method of its own for comes last."""
+    return [*METHODS, one.id].index(one.id), one.path
 
 
 def _shown(path: str, method: str, one: Schema, told: Schema, subject: Subject) -> Shown:
@@ -161,7 +160,7 @@ def _shown(path: str, method: str, one: Schema, told: Schema, subject: Subject) 
         scope=scope,
         parameters=_parameters(one["parameters"]),
         body=_members(_resolved(body, told)) if body else [],
-        answers=[Answer(status, "", _answer_type(answers[status])) for status in answers if status < "300"],
+        answers=[Answer(status, _answer_type(answers[status])) for status in answers if status < "300"],
         problems=[(status, told["components"]["responses"][f"Problem{status}"]["description"])
                   for status in answers if status >= "400"],
         examples=examples_of(one["operationId"], method, path, subject, needs_key),
@@ -226,13 +225,14 @@ def _field(name: str, schema: Schema, is_required: bool, description: str) -> Fi
 
 
 def limits_of(schema: Schema) -> str:
-    """Return the bounds and the default of a value as a sentence; "" for none."""
+    """Return the bounds and the default of a value as a sentence, what is typed in backticks; "" for none."""
     kinds = [schema, *(one for one in schema.get("anyOf", []) if one.get("type") != "null")]
     said = [text.format(_number(one[word])) for word, text in BOUNDS.items() for one in kinds if word in one]
     default = schema.get("default")
     if default not in (None, "", [], {}):
-        said.append(f"{_number(default)} when left out")
-    return f"{'; '.join(dict.fromkeys(said)).capitalize()}." if said else ""
+        said.append(f"`{_number(default)}` when left out")
+    sentence = "; ".join(dict.fromkeys(said))
+    return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
 
 
 def _number(value: Any) -> str:

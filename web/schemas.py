@@ -25,10 +25,11 @@ from search.request import (
 from search.suggest import MAX_PREFIX_CHARACTERS, MAX_SUGGESTIONS
 from web.urls import PageRequest, page_request_of
 from web.validation import (
+    AS_NUMBER,
+    AS_WHOLE,
     Flag,
     InvalidBody,
     InvalidParameters,
-    Number,
     Parameters,
     Whole,
     escaped,
@@ -47,6 +48,9 @@ MAX_PRICE = 1e12
 NONE = "none"  # in `facets`: none at all
 _DOT = re.compile(r"[0-9]{1,9}")
 COMMAS: JsonDict = {"explode": False}  # in an address the values are one text, separated by commas
+Price = Annotated[float, Field(ge=0, le=MAX_PRICE, allow_inf_nan=False), AS_NUMBER]
+Rating = Annotated[float, Field(ge=0, le=5, allow_inf_nan=False), AS_NUMBER]
+Id = Annotated[int, Field(ge=0, le=MAX_ID), AS_WHOLE]
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
 
 
@@ -65,11 +69,9 @@ class SearchParameters(Parameters):
     sort: Literal["relevance", "price:asc", "price:desc", "rating:desc", "newest"] = Field(
         "relevance", description="Order within the relevant products."
     )
-    price_min: Number | None = Field(
-        None, ge=0, le=MAX_PRICE, description="Least price, in the catalog's currency; not above price_max."
-    )
-    price_max: Number | None = Field(None, ge=0, le=MAX_PRICE, description="Highest price, in the catalog's currency.")
-    rating_min: Number | None = Field(None, ge=0, le=5, description="Least rating; what has none is left out.")
+    price_min: Price | None = Field(None, description="Least price, in the catalog's currency; not above price_max.")
+    price_max: Price | None = Field(None, description="Highest price, in the catalog's currency.")
+    rating_min: Rating | None = Field(None, description="Least rating; what has none is left out.")
     in_stock: Flag = Field(False, description="1: leave out what is out of stock.")
     facets: list[str] | None = Field(
         None,
@@ -77,7 +79,7 @@ class SearchParameters(Parameters):
         json_schema_extra=COMMAS,
         description='Facets to count, or "none"; those worth showing when left out.',
     )
-    cluster: Whole | None = Field(None, ge=0, le=MAX_ID, description="Only products of this cluster.")
+    cluster: Id | None = Field(None, description="Only products of this cluster.")
     explain: Flag = Field(False, description="1: each hit tells its scores and ranks.")
     fold: Flag = Field(False, description="1: one hit for each product; its variants are folded and counted once.")
     interpret: Flag = Field(True, description="0: take the words literally, read no constraints in them.")
@@ -189,7 +191,7 @@ def search_request(values: MultiDict[str, str], engine: Engine, *, lenient: bool
         elif name == "literal":
             single[name] = texts
         else:
-            single[name] = [one.strip() for one in texts[0].split(",")] if name == "facets" else texts[0]
+            single[name] = _names(texts[0]) if name == "facets" else texts[0]
             if len(texts) > 1:
                 repeated.append((name, said_twice(name, texts)))
     if repeated:
@@ -260,6 +262,11 @@ def search_requests_of_json(body: Any, engine: Engine) -> list[SearchRequest]:
     return asked
 
 
+def _names(text: str) -> list[str]:
+    """Return the names in "brand,price"; none in ""."""
+    return [one.strip() for one in text.split(",")] if text else []
+
+
 def _known_alone(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values whose names no catalog decides."""
     return {name: value for name, value in values.items() if not name.startswith((FILTER, FIND))}
@@ -277,6 +284,9 @@ def _request(
     for prefix, names in ((FILTER, filters), (FIND, find)):
         for name in names:
             facets.facet(name, f"{prefix}{name}")
+    if sum(map(len, filters.values())) > MAX_FILTER_VALUES:
+        most = max(filters, key=lambda name: len(filters[name]))
+        raise QueryError(f"{FILTER}{most}", f"more than {MAX_FILTER_VALUES} filter values; drop some")
     for name, texts in filters.items():
         if any(len(text) > MAX_TEXT_CHARACTERS for text in texts):
             raise QueryError(f"{FILTER}{name}", f"a value has more than {MAX_TEXT_CHARACTERS} characters")

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, request
 
+from web.bodies import expect_utf8
+
 logger = logging.getLogger("aisle.requests")
 MAX_BODY_BYTES = 64 * 1024
 MAX_ADDRESS_CHARACTERS = 8 * 1024
@@ -76,6 +78,8 @@ def _begin() -> None:
         abort(414, description=f"the address is longer than {MAX_ADDRESS_CHARACTERS} characters; POST the search")
     if (request.content_length or 0) > MAX_BODY_BYTES:
         abort(413, description=f"the body is larger than {MAX_BODY_BYTES} bytes")
+    if request.path.startswith("/api/"):
+        expect_utf8(request.query_string)
 
 
 def _finish(response: Response) -> Response:

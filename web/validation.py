@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar, get_args
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 from werkzeug.datastructures import MultiDict
 
 from search.errors import QueryError
@@ -43,8 +43,8 @@ def _number(value: Any) -> Any:
 
 
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"enum": [0, 1, False, True]})]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+AS_WHOLE, AS_NUMBER = BeforeValidator(_whole), BeforeValidator(_number)  # last in Annotated: bounds are checked after
+Whole = Annotated[int, AS_WHOLE]
 Model = TypeVar("Model", bound="Parameters")
 
 

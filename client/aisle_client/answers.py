@@ -6,7 +6,7 @@ Dictionaries with known keys, not classes: an answer prints, dumps and goes into
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 Mode = Literal["hybrid", "dense", "lexical"]
 Availability = Literal["in_stock", "out_of_stock", "preorder", ""]
@@ -233,6 +233,14 @@ class SearchAnswer(TypedDict):
     links: Links
 
 
+class Batch(TypedDict):
+    """The answers to several searches, all of one release."""
+
+    release: str
+    results: list[SearchAnswer]
+    took_ms: float
+
+
 class SuggestedQuery(TypedDict):
     """A search to suggest."""
 
@@ -365,7 +373,7 @@ class Cluster(TypedDict):
     parent: int | None
     products: int
     terms: list[str]
-    attributes: dict[str, Any]
+    attributes: dict[str, str]
     neighbors: list[int]
     links: ClusterLinks
 
