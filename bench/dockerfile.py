@@ -223,6 +223,7 @@ def main() -> int:
     parser.add_argument("base", type=Path, help="a Debian root folder with python3 and python3-venv")
     parser.add_argument("--target", default="serve", help="the last stage to carry out (%(default)s)")
     parser.add_argument("--home", type=Path, help="a home with a live release, to be served")
+    parser.add_argument("--run", help="arguments to run the last stage's program with, as its user")
     parser.add_argument("--work", type=Path, help="keep the stages here, and use those that are there")
     parser.add_argument("--mount", action="append", default=[], help="a folder or file to lend, read-only")
     asked = parser.parse_args()
@@ -240,6 +241,8 @@ def main() -> int:
         packages, program, whole = (megabytes(last.root / what) for what in ("opt/aisle", "srv/aisle", ""))
         print(f"        packages {packages} MB, program {program} MB, with this base {whole} MB")
         print(f"        shared libraries that nothing brings: {libraries_missing(last) or 'none'}")
+        if asked.run is not None:
+            in_root(last, [*last.entrypoint, *shlex.split(asked.run)], [])
         if asked.home:
             try_server(last, asked.home)
     return 0
