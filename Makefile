@@ -15,9 +15,9 @@ test: setup check  ## linters, types and all tests
 
 setup: .venv/installed  ## create .venv with the pinned requirements
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.txt $(wildcard requirements/*.txt)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(shell grep ^torch== requirements/serve.txt)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
