@@ -14,14 +14,15 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from flask import Flask
 
 from search.home import Home
-from web import assets, compression, discovery, formats, language, problems, security, theme
+from web import admission, assets, compression, discovery, formats, language, logs, problems, security, stopping, theme
 from web.api import api
 from web.health import health
 from web.illustrations import illustrations
 from web.live import EngineProvider, LiveEngine
-from web.logs import start_logging
 from web.map import catalog_map
 from web.map_picture import map_picture
+from web.metrics import Metrics
+from web.metrics import install as install_metrics
 from web.pages import pages
 from web.report import report
 from web.settings import Settings
@@ -31,7 +32,8 @@ settings by environment:
   AISLE_HOME       the folder that holds the releases (instance)
   AISLE_HOST       where to listen (127.0.0.1)
   AISLE_PORT       and on which port (8000)
-  AISLE_THREADS    requests answered at once (4); when set, also the encoder's threads (else one per CPU)
+  AISLE_THREADS    requests at work at once (4); in a build, the encoder's threads (else one per CPU)
+  AISLE_DEADLINE_MS  how long a request may wait for its turn before it is refused (500)
   AISLE_LOG        text or json, one line per request on stderr (text)
   AISLE_SHOP_NAME  what the page calls itself (Aisle)
   AISLE_LANGUAGE   the page's language, such as de (what each browser asks for)
@@ -55,15 +57,18 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     app = Flask(__name__, static_folder=None)  # web/assets.py serves static/
     app.url_map.merge_slashes = False  # a product id may hold "//"
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["aisle.engine"] = engine or LiveEngine(Home(settings.home))
+    counted = Metrics(app)
+    app.extensions["aisle.engine"] = engine or LiveEngine(Home(settings.home), watch=counted)
     app.jinja_env.globals["shop_name"] = settings.shop_name
     app.jinja_env.filters.update(formats.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     language.install(app, settings.language, settings.translations)
     assets.install(app, look.files)
     theme.install(app, look)
-    for part in (security, compression, problems):
+    for part in (logs, security, compression, problems, stopping):
         part.install(app)
+    admission.install(app, admission.Admission(settings.threads, settings.deadline_ms))
+    install_metrics(app, counted)
     discovery.install(app, settings.url)
     for blueprint in (pages, api, catalog_map, map_picture, health, illustrations, report):
         app.register_blueprint(blueprint)
@@ -84,21 +89,22 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = Settings.from_environment()
         settings = replace(settings, host=asked.host or settings.host, port=asked.port or settings.port)
-        engine = LiveEngine(Home(settings.home))
-        app = create_app(settings, engine)
+        app = create_app(settings)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    start_logging(settings.log)
-    engine.start()
+    logs.start_logging(settings.log)
 
-    from waitress.server import create_server
+    from web.server import Server
 
     try:
-        server = create_server(app, host=settings.host, port=settings.port, threads=settings.threads, ident="aisle")
+        server = Server(app, settings.host, settings.port)
     except OSError as error:
         print(f"cannot listen on {settings.host}:{settings.port} ({error}); choose another port", file=sys.stderr)
         return 2
+    engine: LiveEngine = app.extensions["aisle.engine"]
+    stopping.at_stop(app, engine.close)
+    engine.start()
     print(f"{settings.shop_name} is at http://{settings.host}:{settings.port} (Ctrl-C stops it)", flush=True)
     server.run()
     return 0
