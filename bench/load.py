@@ -7,7 +7,7 @@ spared the requests it kept waiting. Then nothing, and probes until answers are 
 
 Searches are hybrid with facets and clusters, on people's query texts where the shared data is there, else on titles
 of the catalog. Some are asked again (page 2, or a filter's worth of counts), as shoppers do. /healthz, /metrics and
-suggestions are asked once a second beside them. Memory is the resident set of the server's process.
+suggestions are asked once a second beside them. Memory is what is the server's own, without the files it maps.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 QUERY_FILES = ("chorus_icecat/queries.csv", "queries_only/bestbuy_suggestions.csv", "queries_only/esci_us_queries.csv")
 AGAIN = 0.2  # share of searches that ask for one of the last fifty again
+IN_A_ROW = 5  # probes that are quick again make an end of the trouble
 GIVES_UP = 30.0  # seconds until a client stops waiting
 BESIDE = ("/healthz", "/metrics", "/api/v1/suggest?q=wire")
 
@@ -161,18 +162,21 @@ class Load:
         return list(await asyncio.gather(*tasks)), memory
 
     async def recovery(self, normal_ms: float, seconds: float = 10.0) -> tuple[float | None, list[Answer]]:
-        """Return how many seconds after the load's end answers are as before (None: not in time), and the probes."""
+        """Return how many seconds after the load's end answers are quick again (None: not in time), and the probes."""
         start, probes = time.perf_counter(), []
         while (now := time.perf_counter() - start) < seconds:
             probes.append(await self.ask(start, now, self.shoppers.address()))
-        slow = [probe.due + probe.ms / 1000 for probe in probes if probe.status != 200 or probe.ms > normal_ms]
-        return (None if slow and slow[-1] > seconds - 1 else slow[-1] if slow else 0.0), probes
+        is_normal = [probe.status == 200 and probe.ms <= normal_ms for probe in probes]
+        for place in range(len(probes) - IN_A_ROW + 1):
+            if all(is_normal[place : place + IN_A_ROW]):
+                return round(probes[place].due, 2), probes
+        return None, probes
 
 
 def resident_mb(pid: int) -> float:
-    """Return the resident set of a process in MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return round(pages * 4096 / 1e6, 1)
+    """Return the memory that is a process's own in MB: resident, without the files of the release it maps."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+    return round(int(fields["RssAnon"].split()[0]) * 1024 / 1e6, 1)
 
 
 def percentiles(answers: list[Answer]) -> dict[str, float] | None:

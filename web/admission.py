@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from flask import Flask, g, request
 from werkzeug.exceptions import ServiceUnavailable
 
-WAITING_PER_SLOT = 4  # about .3 s of waiting at 60 answers a second; DESIGN.md, "Under load"
-LIGHT_SLOTS, LIGHT_WAITING = 2, 16
+WAITING_PER_SLOT = 3  # about .3 s of waiting at 45 answers a second; DESIGN.md, "Under load"
+LIGHT_SLOTS, LIGHT_WAITING = 2, 6
 SPARE_THREADS = 6  # for those that are not let in, and those that always are
 RETRY_SECONDS = 1
 # Asked while someone types or leaves, and cheap: they do not queue behind searches.
