@@ -34,6 +34,7 @@ class Running:
     port: int
     home: Home
     gate: Path
+    log: Path
 
     def get(self, path: str) -> tuple[int, Any]:
         """Return status and JSON of an answer."""
@@ -48,8 +49,8 @@ class Running:
 
     def end(self) -> tuple[int, list[dict[str, Any]]]:
         """Return the exit code and what was logged."""
-        _, errors = self.process.communicate(timeout=20)
-        return self.process.returncode, [json.loads(line) for line in errors.splitlines()]
+        code = self.process.wait(timeout=20)
+        return code, [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 @pytest.fixture
@@ -63,11 +64,13 @@ def running(tmp_path: Path) -> Iterator[Running]:
         port = free.getsockname()[1]
     gate = tmp_path / "gate"
     command = [sys.executable, str(Path(__file__).with_name("server_process.py")), str(home.root), str(port), str(gate)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "log"  # a file: a pipe that nobody empties would stop the server when it is full
+    with log.open("w") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "listening\n"
-        yield Running(process, port, home, gate)
+        yield Running(process, port, home, gate, log)
     finally:
         process.kill()
         process.communicate()
