@@ -47,17 +47,22 @@ def _share_memory() -> None:
 class Server:
     """A waitress server of an app that stops on SIGTERM or SIGINT: first the door, then the queue, then the rest.
 
+    Args:
+        app: with its admission and its `web.stopping` installed.
+        host, port: where to listen.
+        adjustments: of waitress, beside ours.
+
     Raises:
         OSError: the address cannot be listened on.
     """
 
-    def __init__(self, app: Flask, host: str, port: int):
+    def __init__(self, app: Flask, host: str, port: int, **adjustments: Any):
         admission: Admission = app.extensions["aisle.admission"]
         self._stopping: Stopping = app.extensions["aisle.stopping"]
         self._sockets: dict[int, Any] = {}
         self._server = create_server(
             app, map=self._sockets, host=host, port=port, threads=admission.threads, ident="aisle",
-            connection_limit=CONNECTIONS, channel_timeout=SILENT_SECONDS, asyncore_use_poll=True,
+            connection_limit=CONNECTIONS, channel_timeout=SILENT_SECONDS, asyncore_use_poll=True, **adjustments,
         )  # fmt: skip
 
     def run(self) -> None:
