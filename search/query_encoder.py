@@ -1,7 +1,7 @@
 """The encoder on the query side: loaded in the background, one call at a time through it, vectors remembered.
 
-Texts that wait while the encoder is busy go through it together, in one call by whoever is next (group commit, as
-databases write their logs): nobody waits for others to come, and a lone text waits for nothing.
+Texts that come while the encoder is busy go through it together, in its next call (group commit, as databases write
+their logs): nobody waits for others to come, and a lone text waits for nothing.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 
@@ -25,19 +25,6 @@ from search.watch import NOBODY, Watch
 logger = logging.getLogger("aisle.encoder")
 CACHED_QUERIES = 4096  # vectors kept; 6 MB at 384 float32
 TOGETHER = 32  # most texts in one call; more would keep the first of them waiting
-
-
-@dataclass(eq=False)
-class _Waiting:
-    """A text on its way through the encoder: then it has a vector, or the error that stopped it."""
-
-    text: str
-    vector: Floats | None = None
-    error: BaseException | None = None
-
-    @property
-    def is_done(self) -> bool:
-        return self.vector is not None or self.error is not None
 
 
 class QueryEncoder:
@@ -64,10 +51,10 @@ class QueryEncoder:
         self._encoder: Encoder | None = None
         self._failure: AisleError | None = None
         self._loading = threading.Lock()
-        self._turn = threading.Condition()  # guards all below
-        self._is_busy = False
-        self._queue: list[_Waiting] = []
-        self._on_their_way: dict[str, _Waiting] = {}
+        # All calls go through one thread: tokenizers do not bear two, and torch keeps buffers for each it ran in.
+        self._thread = ThreadPoolExecutor(1, "encoder")
+        self._lock = threading.Lock()  # guards what follows
+        self._waiting: dict[str, Future[Floats]] = {}
         self._vectors: OrderedDict[str, Floats] = OrderedDict()
 
     @property
@@ -124,73 +111,51 @@ class QueryEncoder:
         """
         encoder = self._encoder or self._load()
         found: dict[str, Floats] = {}
-        missing: list[_Waiting] = []
-        with self._turn:
+        missing: dict[str, Future[Floats]] = {}
+        with self._lock:
             for text in dict.fromkeys(texts):
                 if text in self._vectors:
                     self._vectors.move_to_end(text)
                     found[text] = self._vectors[text]
-                else:
-                    missing.append(self._waiting_for(text))
+                else:  # one and the same for all who ask for it meanwhile
+                    missing[text] = self._waiting.setdefault(text, Future())
         self.watch.looked_up("query_vectors", len(found), len(missing))
-        for waiting in missing:
-            found[waiting.text] = self._encoded(waiting, encoder)
+        if missing:
+            self._thread.submit(self._encode_waiting, encoder)
+        found |= {text: vector.result() for text, vector in missing.items()}
         return np.stack([found[text] for text in texts])
 
-    def _waiting_for(self, text: str) -> _Waiting:
-        """Return what stands for a text in the queue: one and the same for all who ask for it meanwhile."""
-        if text not in self._on_their_way:
-            self._on_their_way[text] = _Waiting(text)
-            self._queue.append(self._on_their_way[text])
-        return self._on_their_way[text]
-
-    def _encoded(self, waiting: _Waiting, encoder: Encoder) -> Floats:
-        """Return a text's vector: another caller's turn makes it, or our own, with all that wait by then."""
-        while waiting.vector is None:
-            if waiting.error is not None:
-                raise waiting.error
-            with self._turn:
-                self._turn.wait_for(lambda: waiting.is_done or not self._is_busy)
-                if waiting.is_done:
-                    continue
-                self._is_busy = True
-                together, self._queue = self._queue[:TOGETHER], self._queue[TOGETHER:]
+    def _encode_waiting(self, encoder: Encoder) -> None:
+        """Encode all texts that wait by now; nothing is left to do where an earlier call took ours along."""
+        while together := self._first_waiting():
             self._encode(together, encoder)
-        return waiting.vector
 
-    def _encode(self, together: list[_Waiting], encoder: Encoder) -> None:
-        """Encode queued texts in one call and end the turn; an error is the error of each of them."""
+    def _first_waiting(self) -> dict[str, Future[Floats]]:
+        """Return those that have waited longest, at most TOGETHER."""
+        with self._lock:
+            return dict(islice(self._waiting.items(), TOGETHER))
+
+    def _encode(self, together: dict[str, Future[Floats]], encoder: Encoder) -> None:
+        """Encode texts in one call; an error is the error of each of them."""
         started = time.perf_counter()
-        vectors, failure = None, None
         try:
-            vectors = encoder.encode_queries([waiting.text for waiting in together])
+            vectors = encoder.encode_queries(list(together))
         except BaseException as error:
-            failure = error
-        with self._turn:
-            for place, waiting in enumerate(together):
-                del self._on_their_way[waiting.text]
-                waiting.error = failure
-                if vectors is not None:
-                    self._vectors[waiting.text] = waiting.vector = vectors[place].copy()  # a view would keep the batch
+            with self._lock:
+                for text in together:
+                    del self._waiting[text]
+            for waiting in together.values():
+                waiting.set_exception(error)
+            return
+        with self._lock:
+            for text, vector in zip(together, vectors, strict=True):
+                del self._waiting[text]
+                self._vectors[text] = vector.copy()  # a view would keep the whole batch
             while len(self._vectors) > CACHED_QUERIES:
                 self._vectors.popitem(last=False)
-            self._is_busy = False
-            self._turn.notify_all()
+        for waiting, vector in zip(together.values(), vectors, strict=True):
+            waiting.set_result(vector)
         self.watch.encoded(len(together), time.perf_counter() - started)
-
-    @contextmanager
-    def _alone(self) -> Iterator[Encoder]:
-        """Give the encoder for one call that is not of query texts."""
-        encoder = self._encoder or self._load()
-        with self._turn:
-            self._turn.wait_for(lambda: not self._is_busy)
-            self._is_busy = True
-        try:
-            yield encoder
-        finally:
-            with self._turn:
-                self._is_busy = False
-                self._turn.notify_all()
 
     @property
     def pools_by_mean(self) -> bool:
@@ -203,8 +168,8 @@ class QueryEncoder:
         Raises:
             EncoderError: it cannot be loaded, is not the release's, or does not pool by the mean.
         """
-        with self._alone() as encoder:
-            return encoder.encode_tokens([text])[0]
+        encoder = self._encoder or self._load()
+        return self._thread.submit(encoder.encode_tokens, [text]).result()[0]
 
     def passages(self, texts: Sequence[str]) -> Floats:
         """Return (len(texts), d) float32 unit rows of passages, not remembered.
@@ -212,8 +177,8 @@ class QueryEncoder:
         Raises:
             EncoderError: it cannot be loaded, or is not the release's.
         """
-        with self._alone() as encoder:
-            return encoder.encode_passages(texts)
+        encoder = self._encoder or self._load()
+        return self._thread.submit(encoder.encode_passages, texts).result()
 
     def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return for each passage the (start, end) of its segments: where the vectors of the release stand for text.
@@ -221,5 +186,5 @@ class QueryEncoder:
         Raises:
             EncoderError: it cannot be loaded, or is not the release's.
         """
-        with self._alone() as encoder:
-            return encoder.segments_read(passages)
+        encoder = self._encoder or self._load()
+        return self._thread.submit(encoder.segments_read, passages).result()
