@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from dataclasses import replace
-from typing import Any
 
 # Before anything heavy is imported: one thread a search, and tokenizers that stay in theirs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,6 +18,7 @@ from search.home import Home
 from search.state.keys import KeyFile, KeyRing
 from web import (
     access,
+    admission,
     assets,
     compression,
     cors,
@@ -27,8 +27,10 @@ from web import (
     formats,
     language,
     limits,
+    logs,
     problems,
     security,
+    stopping,
     theme,
 )
 from web.admin import admin
@@ -40,9 +42,10 @@ from web.health import health
 from web.illustrations import illustrations
 from web.insights import insights
 from web.live import EngineProvider, LiveEngine
-from web.logs import start_logging
 from web.map import catalog_map
 from web.map_picture import map_picture
+from web.metrics import Metrics
+from web.metrics import install as install_metrics
 from web.pages import pages
 from web.report import report
 from web.settings import Settings
@@ -52,7 +55,8 @@ settings by environment:
   AISLE_HOME       the folder that holds the releases (instance)
   AISLE_HOST       where to listen (127.0.0.1)
   AISLE_PORT       and on which port (8000)
-  AISLE_THREADS    requests answered at once (4); when set, also the encoder's threads (else one per CPU)
+  AISLE_THREADS    requests at work at once (4); in a build, the encoder's threads (else one per CPU)
+  AISLE_DEADLINE_MS  how long a request may wait for its turn before it is refused (500)
   AISLE_LOG        text or json, one line per request on stderr (text)
   AISLE_SHOP_NAME  what the page calls itself (Aisle)
   AISLE_LANGUAGE   the page's language, such as de (what each browser asks for)
@@ -83,21 +87,23 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     app = Flask(__name__, static_folder=None)  # web/assets.py serves static/
     app.url_map.merge_slashes = False  # a product id may hold "//"
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    home = Home(settings.home)
+    home, counted = Home(settings.home), Metrics(app)
     app.extensions["aisle.home"] = home
-    app.extensions["aisle.engine"] = engine or LiveEngine(home)
+    app.extensions["aisle.engine"] = engine or LiveEngine(home, watch=counted)
     app.jinja_env.globals["shop_name"] = settings.shop_name
     app.jinja_env.filters.update(formats.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     language.install(app, settings.language, settings.translations)
     assets.install(app, look.files)
     theme.install(app, look)
-    for part in (security, compression, problems):
+    for part in (logs, security, compression, problems, stopping):
         part.install(app)
     access.install(app, KeyRing(KeyFile(home.keys)), settings.open_scopes)
     limits.install(app, settings.rate_limit)
     access.guard(app)
     cors.install(app, settings.cors_origins)
+    admission.install(app, admission.Admission(settings.threads, settings.deadline_ms))
+    install_metrics(app, counted)
     discovery.install(app, settings.url)
     event_log.install(app, settings)
     for blueprint in (
@@ -124,29 +130,22 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = Settings.from_environment()
         settings = replace(settings, host=asked.host or settings.host, port=asked.port or settings.port)
-        engine = LiveEngine(Home(settings.home))
-        app = create_app(settings, engine)
+        app = create_app(settings)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    start_logging(settings.log)
-    engine.start()
+    logs.start_logging(settings.log)
 
-    from waitress.server import create_server
+    from web.server import Server
 
-    from web.punctual import make_punctual
-
-    sockets: dict[int, Any] = {}
     try:
-        server = create_server(
-            app, host=settings.host, port=settings.port, threads=settings.threads, ident="aisle",
-            clear_untrusted_proxy_headers=not settings.proxies, map=sockets,
-            max_request_body_size=2 * security.MAX_BODY_BYTES,  # at most so much is taken in before the app refuses it
-        )  # fmt: skip
-        make_punctual(sockets.values())
+        server = Server(app, settings.host, settings.port, is_behind_proxy=settings.proxies > 0)
     except OSError as error:
         print(f"cannot listen on {settings.host}:{settings.port} ({error}); choose another port", file=sys.stderr)
         return 2
+    engine: LiveEngine = app.extensions["aisle.engine"]
+    stopping.at_stop(app, engine.close)
+    engine.start()
     print(f"{settings.shop_name} is at http://{settings.host}:{settings.port} (Ctrl-C stops it)", flush=True)
     server.run()
     return 0

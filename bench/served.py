@@ -20,16 +20,23 @@ READY_SECONDS = 120
 @contextmanager
 def served(home: Path) -> Iterator[str]:
     """Serve a home on a free port; gives its address once it answers by meaning."""
+    with serving(home) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(home: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Serve a home on a free port with settings of the environment; gives its address and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "AISLE_HOME": str(home.resolve())}
+    environment = {**os.environ, "AISLE_HOME": str(home.resolve()), **settings}
     command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         address = f"http://127.0.0.1:{port}"
         _wait(server, f"{address}/readyz")
-        yield address
+        yield address, server
     finally:
         server.terminate()
         server.wait()

@@ -45,6 +45,7 @@ from search.sentences import Sentences
 from search.suggest import Suggestions, suggestions
 from search.understanding import Understood
 from search.variants import variants_of
+from search.watch import NOBODY, Watch
 
 SHOWN_CLUSTERS = 12
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
@@ -68,13 +69,21 @@ class Engine:
         encoder: returns the encoder it was built with (checked by fingerprint at first use); or another engine's, of
             the same release, whose vectors are remembered.
         waits: whether a query waits for an encoder that is still loading; a server answers lexically instead.
+        watch: is told of encoded texts and of the caches.
     """
 
-    def __init__(self, release: Release, encoder: Callable[[], Encoder] | QueryEncoder, *, waits: bool = True):
-        self.release = release
+    def __init__(
+        self,
+        release: Release,
+        encoder: Callable[[], Encoder] | QueryEncoder,
+        *,
+        waits: bool = True,
+        watch: Watch = NOBODY,
+    ):
+        self.release, self.watch = release, watch
         if not isinstance(encoder, QueryEncoder):
             fingerprint = release.manifest["encoder"]["fingerprint"]
-            encoder = QueryEncoder(encoder, fingerprint, release.dense.dim, release.reduction)
+            encoder = QueryEncoder(encoder, fingerprint, release.dense.dim, release.reduction, watch)
         self.encoder = encoder
         self.waits = waits
         self.matcher = Matcher(release, self.encoder)
@@ -202,9 +211,12 @@ class Engine:
         """Return a query scored against the whole catalog, remembered for the next page or filter."""
         key = (read, mode)
         with self._lock:
-            if key in self._scored:
+            found = self._scored.get(key)
+            if found is not None:
                 self._scored.move_to_end(key)
-                return self._scored[key]
+        self.watch.looked_up("scored_queries", int(found is not None), int(found is None))
+        if found is not None:
+            return found
         text = read.search_text
         vector = None if mode == "lexical" else self.encoder.vectors([text])[0]
         codes = NO_MATCH if mode == "dense" else codes_in(text, self.release.products)

@@ -1,10 +1,18 @@
-"""The encoder on the query side: loaded in the background, one caller at a time through it, vectors remembered."""
+"""The encoder on the query side: loaded in the background, one call at a time through it, vectors remembered.
+
+Texts that come while the encoder is busy go through it together, in its next call (group commit, as databases write
+their logs): nobody waits for others to come, and a lone text waits for nothing.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 
@@ -12,8 +20,11 @@ from search.arrays import Floats
 from search.encoder import Encoder, Tokens
 from search.errors import AisleError, EncoderError, EncoderMismatch
 from search.reduction import Reduction, reduced
+from search.watch import NOBODY, Watch
 
+logger = logging.getLogger("aisle.encoder")
 CACHED_QUERIES = 4096  # vectors kept; 6 MB at 384 float32
+TOGETHER = 32  # most texts in one call; more would keep the first of them waiting
 
 
 class QueryEncoder:
@@ -24,15 +35,26 @@ class QueryEncoder:
         fingerprint: of the release's encoder; another is refused.
         dim: length of the release's vectors; an encoder that gives another is refused.
         reduction: the release's, which every vector goes through; None for none.
+        watch: is told of encoded texts and of the cache.
     """
 
-    def __init__(self, open_encoder: Callable[[], Encoder], fingerprint: str, dim: int, reduction: Reduction | None):
-        self.fingerprint, self.dim, self.reduction = fingerprint, dim, reduction
+    def __init__(
+        self,
+        open_encoder: Callable[[], Encoder],
+        fingerprint: str,
+        dim: int,
+        reduction: Reduction | None,
+        watch: Watch = NOBODY,
+    ):
+        self.fingerprint, self.dim, self.reduction, self.watch = fingerprint, dim, reduction, watch
         self._open = open_encoder
         self._encoder: Encoder | None = None
         self._failure: AisleError | None = None
         self._loading = threading.Lock()
-        self._encoding = threading.Lock()
+        # All calls go through one thread: tokenizers do not bear two, and torch keeps buffers for each it ran in.
+        self._thread = ThreadPoolExecutor(1, "encoder")
+        self._lock = threading.Lock()  # guards what follows
+        self._waiting: dict[str, Future[Floats]] = {}
         self._vectors: OrderedDict[str, Floats] = OrderedDict()
 
     @property
@@ -50,12 +72,17 @@ class QueryEncoder:
         threading.Thread(target=self._load_quietly, name="encoder-loading", daemon=True).start()
 
     def _load_quietly(self) -> None:
+        started = time.perf_counter()
         try:
-            self._load()
+            encoder = self._load()
         except AisleError as error:
             self._failure = error
+            logger.error("searches are answered by their words alone: %s", error)
         except Exception as error:  # whatever a model library throws must not leave the page waiting for ever
             self._failure = EncoderError(f"the encoder cannot be loaded: {error}")
+            logger.exception("searches are answered by their words alone: the encoder cannot be loaded")
+        else:
+            logger.info('encoder "%s" was ready after %.1f s', encoder.name, time.perf_counter() - started)
 
     def _load(self) -> Encoder:
         with self._loading:
@@ -83,16 +110,52 @@ class QueryEncoder:
             EncoderError: it cannot be loaded, or is not the release's.
         """
         encoder = self._encoder or self._load()
-        with self._encoding:
-            missing = [text for text in dict.fromkeys(texts) if text not in self._vectors]
-            fresh = dict(zip(missing, encoder.encode_queries(missing), strict=True)) if missing else {}
-            rows = [fresh[text] if text in fresh else self._vectors[text] for text in texts]
-            for text, row in zip(texts, rows, strict=True):
-                self._vectors[text] = row
-                self._vectors.move_to_end(text)
+        found: dict[str, Floats] = {}
+        missing: dict[str, Future[Floats]] = {}
+        with self._lock:
+            for text in dict.fromkeys(texts):
+                if text in self._vectors:
+                    self._vectors.move_to_end(text)
+                    found[text] = self._vectors[text]
+                else:  # one and the same for all who ask for it meanwhile
+                    missing[text] = self._waiting.setdefault(text, Future())
+        self.watch.looked_up("query_vectors", len(found), len(missing))
+        if missing:
+            self._thread.submit(self._encode_waiting, encoder)
+        found |= {text: vector.result() for text, vector in missing.items()}
+        return np.stack([found[text] for text in texts])
+
+    def _encode_waiting(self, encoder: Encoder) -> None:
+        """Encode all texts that wait by now; nothing is left to do where an earlier call took ours along."""
+        while together := self._first_waiting():
+            self._encode(together, encoder)
+
+    def _first_waiting(self) -> dict[str, Future[Floats]]:
+        """Return those that have waited longest, at most TOGETHER."""
+        with self._lock:
+            return dict(islice(self._waiting.items(), TOGETHER))
+
+    def _encode(self, together: dict[str, Future[Floats]], encoder: Encoder) -> None:
+        """Encode texts in one call; an error is the error of each of them."""
+        started = time.perf_counter()
+        try:
+            vectors = encoder.encode_queries(list(together))
+        except BaseException as error:
+            with self._lock:
+                for text in together:
+                    del self._waiting[text]
+            for waiting in together.values():
+                waiting.set_exception(error)
+            return
+        with self._lock:
+            for text, vector in zip(together, vectors, strict=True):
+                del self._waiting[text]
+                self._vectors[text] = vector.copy()  # a view would keep the whole batch
             while len(self._vectors) > CACHED_QUERIES:
                 self._vectors.popitem(last=False)
-        return np.stack(rows)
+        for waiting, vector in zip(together.values(), vectors, strict=True):
+            waiting.set_result(vector)
+        self.watch.encoded(len(together), time.perf_counter() - started)
 
     @property
     def pools_by_mean(self) -> bool:
@@ -106,8 +169,7 @@ class QueryEncoder:
             EncoderError: it cannot be loaded, is not the release's, or does not pool by the mean.
         """
         encoder = self._encoder or self._load()
-        with self._encoding:
-            return encoder.encode_tokens([text])[0]
+        return self._thread.submit(encoder.encode_tokens, [text]).result()[0]
 
     def passages(self, texts: Sequence[str]) -> Floats:
         """Return (len(texts), d) float32 unit rows of passages, not remembered.
@@ -116,8 +178,7 @@ class QueryEncoder:
             EncoderError: it cannot be loaded, or is not the release's.
         """
         encoder = self._encoder or self._load()
-        with self._encoding:
-            return encoder.encode_passages(texts)
+        return self._thread.submit(encoder.encode_passages, texts).result()
 
     def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return for each passage the (start, end) of its segments: where the vectors of the release stand for text.
@@ -126,5 +187,4 @@ class QueryEncoder:
             EncoderError: it cannot be loaded, or is not the release's.
         """
         encoder = self._encoder or self._load()
-        with self._encoding:
-            return encoder.segments_read(passages)
+        return self._thread.submit(encoder.segments_read, passages).result()

@@ -260,11 +260,6 @@ def test_a_large_body_is_refused_whatever_its_length_says(client: FlaskClient) -
     body = b'{"q": "' + b"a" * 70_000 + b'"}'
     kinds = {"/api/v1/search": 413, "/api/v1/recommend": 413, "/api/v1/nothing": 413, "/search": 405}
     for path, status in kinds.items():
-        ("/api/v1/search", 413),
-        ("/api/v1/recommend", 413),
-        ("/api/v1/nothing", 413),
-        ("/search", 405),
-    ):
         assert client.post(path, data=body, content_type="application/json").status_code == status
     streamed = client.post(
         "/api/v1/search", content_type="application/json",

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from conftest import SHOP, FakeEncoder, write_release
 
-from search.errors import EncoderError, ReleaseMissing
+from search.errors import EncoderError, ReleaseDamaged, ReleaseMissing
 from search.home import Home
+from search.release import open_release
 from web.live import LiveEngine
 
 
@@ -123,3 +124,28 @@ def test_the_first_release_is_served_as_soon_as_it_is_published(home: Home, live
         live.get()
     publish(home, "one")
     assert live.get().release.name == "one"
+
+
+def test_a_damaged_first_release_is_not_opened_anew_at_every_request_and_is_served_once_it_is_whole(
+    home: Home, live: LiveEngine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(home, "one")
+    whole = home.release("one").embeddings.read_bytes()
+    home.release("one").embeddings.write_bytes(b"cut")
+    opened: list[str] = []
+    monkeypatch.setattr("web.live.open_release", lambda layout: (opened.append(layout.name), open_release(layout))[1])
+    with caplog.at_level(logging.ERROR, logger="aisle.live"):
+        for _ in range(20):
+            with pytest.raises(ReleaseDamaged):
+                live.get()
+    assert len(opened) < 5
+    assert caplog.text.count("nothing is served") == 1
+    home.release("one").embeddings.write_bytes(whole)
+    assert eventually(lambda: answers(live))
+
+
+def answers(live: LiveEngine) -> bool:
+    try:
+        return live.get().release.name == "one"
+    except ReleaseDamaged:
+        return False

@@ -23,14 +23,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_settings_come_from_the_environment() -> None:
     environment = {"AISLE_HOME": "/srv/shop", "AISLE_PORT": "80", "AISLE_THREADS": "8", "AISLE_LOG": "json"}
+    environment["AISLE_DEADLINE_MS"] = "250"
     settings = Settings.from_environment(environment)
-    assert settings == Settings(home=Path("/srv/shop"), port=80, threads=8, log="json")
+    assert settings == Settings(home=Path("/srv/shop"), port=80, threads=8, deadline_ms=250, log="json")
     assert Settings.from_environment({}) == Settings()
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("AISLE_PORT", "0"), ("AISLE_PORT", "http"), ("AISLE_THREADS", "99"), ("AISLE_LOG", "xml"),
+     ("AISLE_DEADLINE_MS", "0.5"),
      ("AISLE_PROXIES", "-1"), ("AISLE_PROXIES", "9"), ("AISLE_OPEN", "admin"), ("AISLE_OPEN", "none,search"),
      ("AISLE_RATE_LIMIT", "often"), ("AISLE_RATE_LIMIT", "0/minute")],
 )  # fmt: skip

@@ -17,6 +17,7 @@ from search.state.events import EventLog
 from search.state.visitors import Visitors
 from web.asking import Surface, searched
 from web.settings import Settings
+from web.stopping import at_stop
 
 
 def refuses_tracking(asked: Request) -> bool:
@@ -72,11 +73,12 @@ def narrowed_by(asked: SearchRequest) -> tuple[str, ...]:
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Let an app keep searches and events, as its settings say."""
-    home = Home(settings.home)
+    """Let an app keep searches and events, as its settings say; what waits is written before the server ends."""
+    home: Home = app.extensions["aisle.home"]
     log = EventLog(home.events, settings.events_days, settings.events_mb) if settings.events else None
-    app.extensions["aisle.home"] = home
     app.extensions["aisle.events"] = log
+    if log is not None:
+        at_stop(app, log.close)
     app.extensions["aisle.visitors"] = Visitors()
     app.jinja_env.globals["keeps_events"] = keeps_events
 

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify
 from search.errors import AisleError, ReleaseError
 from web.live import current_engine
 from web.problems import RETRY_SECONDS, Problem, problem_of, problem_response
+from web.stopping import is_stopping
 
 health = Blueprint("health", __name__)
 
@@ -19,7 +20,9 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 def readyz() -> Response:
-    """Say whether a release is open and its encoder answers; else 503 with what is missing."""
+    """Say whether a release is open, its encoder answers and the server goes on; else 503 with what is missing."""
+    if is_stopping():
+        return _not_ready("stopping", "the server is stopping; it answers what was asked and takes nothing new")
     try:
         engine = current_engine()
     except ReleaseError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from search.engine import Engine
 from search.errors import AisleError, ReleaseMissing
 from search.home import Home
 from search.release import open_release
+from search.watch import NOBODY, Watch
 
 logger = logging.getLogger("aisle.live")
 CHECK_SECONDS = 0.5  # how often `current` is read; a switch is seen within a second
@@ -51,15 +53,28 @@ class LiveEngine:
     Args:
         home: whose live release is served.
         open_encoder: manifest record and home to encoder; another one in tests.
+        watch: is told of switches, of releases that cannot be opened, and what every engine tells.
     """
 
-    def __init__(self, home: Home, open_encoder: Callable[[dict[str, Any], Home], Encoder] = find_encoder):
-        self.home = home
+    def __init__(
+        self,
+        home: Home,
+        open_encoder: Callable[[dict[str, Any], Home], Encoder] = find_encoder,
+        watch: Watch = NOBODY,
+    ):
+        self.home, self.watch = home, watch
         self._encoders = EncoderShelf(home, open_encoder)
         self._engine: Engine | None = None
         self._seen: tuple[str, int] | None = None  # the pointer last acted upon
         self._opening = threading.Lock()
         self._closed = threading.Event()
+        self._failure: AisleError | None = None
+        self._failed_at = 0.0
+
+    @property
+    def engine(self) -> Engine | None:
+        """The current engine; None while none is open."""
+        return self._engine
 
     def get(self) -> Engine:
         """Return the current engine; the first call opens it and begins to follow the home.
@@ -71,11 +86,28 @@ class LiveEngine:
         if self._engine is None:
             with self._opening:
                 if self._engine is None:
-                    self._seen = self._pointer()
-                    self._engine = self._open()
+                    self._engine = self._first()
                     self._engine.encoder.start()  # meanwhile queries are answered by their words
                     threading.Thread(target=self._follow, name="release-follower", daemon=True).start()
         return self._engine
+
+    def _first(self) -> Engine:
+        """Return the first engine; a damaged release is tried again twice a second, not at every request."""
+        if self._failure is not None and time.monotonic() < self._failed_at + CHECK_SECONDS:
+            raise type(self._failure)(str(self._failure))
+        self._seen = self._pointer()
+        try:
+            engine = self._open()
+        except ReleaseMissing:
+            raise
+        except AisleError as error:
+            self.watch.not_opened()
+            if str(error) != str(self._failure):
+                logger.error("nothing is served: %s", error)
+            self._failure, self._failed_at = error, time.monotonic()
+            raise
+        logger.info("release %s answers, %d products", engine.release.name, engine.release.rows)
+        return engine
 
     def start(self) -> None:
         """Begin to open the live release in the background, so that the first visitor finds it open."""
@@ -84,8 +116,12 @@ class LiveEngine:
     def _open_early(self) -> None:
         try:
             self.get()
-        except AisleError as error:
+        except ReleaseMissing as error:
             logger.warning("nothing is served yet: %s", error)
+        except AisleError:
+            pass  # was logged where it happened
+        except Exception:
+            logger.exception("nothing is served: the live release cannot be opened")
 
     def close(self) -> None:
         """Stop following the home."""
@@ -101,7 +137,7 @@ class LiveEngine:
     def _open(self) -> Engine:
         release = open_release(self.home.live())
         record = release.manifest["encoder"]
-        return Engine(release, partial(self._encoders.encoder_of, record), waits=False)
+        return Engine(release, partial(self._encoders.encoder_of, record), waits=False, watch=self.watch)
 
     def _follow(self) -> None:
         while not self._closed.wait(CHECK_SECONDS):
@@ -119,13 +155,17 @@ class LiveEngine:
             engine = self._open()
             engine.encoder.vectors(["warm-up"])  # the encoder answers before the first visitor asks
         except ReleaseMissing as error:
+            self.watch.not_opened()
             logger.error("release %s is gone, the one before keeps answering: %s", name, error)
         except AisleError as error:
+            self.watch.not_opened()
             logger.error("release %s is not served, the one before keeps answering: %s", name, error)
         except Exception:
+            self.watch.not_opened()
             logger.exception("release %s is not served, the one before keeps answering", name)
         else:
             self._engine = engine
+            self.watch.switched()
             self._encoders.keep_only(engine.release.manifest["encoder"]["fingerprint"])
             logger.info("release %s answers from now on", name)
 

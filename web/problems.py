@@ -107,10 +107,9 @@ def _problem_of_http(error: HTTPException) -> Problem:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
     if status in (429, 503):
-        headers["Retry-After"] = str(RETRY_SECONDS)
-    return Problem(
-        status, _HTTP_CODES.get(status, f"http_{status}"), error.name, error.description or error.name, [], headers
-    )
+        headers["Retry-After"] = str(getattr(error, "retry_after", None) or RETRY_SECONDS)
+    code = getattr(error, "problem_code", None) or _HTTP_CODES.get(status, f"http_{status}")
+    return Problem(status, code, error.name, error.description or error.name, [], headers)
 
 
 def _places(error: AisleError) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 import time
@@ -14,7 +13,6 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from web.bodies import expect_utf8
 
-logger = logging.getLogger("aisle.requests")
 MAX_BODY_BYTES = 64 * 1024
 MAX_ADDRESS_CHARACTERS = 8 * 1024
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
@@ -22,7 +20,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def install(app: Flask) -> None:
-    """Give an app its request ids, limits, security headers and request log."""
+    """Give an app its request ids, limits and security headers."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.before_request(_begin)
     app.after_request(_finish)
@@ -96,17 +94,7 @@ def _finish(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers.setdefault("Cache-Control", "no-cache")
-    took_ms = (time.perf_counter() - g.started) * 1000
     if request.path.startswith("/api/"):
+        took_ms = (time.perf_counter() - g.started) * 1000
         response.headers.setdefault("Server-Timing", f"total;dur={took_ms:.1f}")
-    key = {"key": g.key.id} if g.get("key") else {}
-    # The path alone: what people search for is not for the log.
-    logger.info(
-        "%s %s %d %.1f ms %s", request.method, request.path, response.status_code, took_ms, g.request_id,
-        extra={"fields": {
-            "method": request.method, "path": request.path, "status": response.status_code,
-            "took_ms": round(took_ms, 1), "request_id": g.request_id,
-            **key,
-        }},
-    )  # fmt: skip
     return response

@@ -24,7 +24,8 @@ class Settings:
     Attributes:
         home: the folder that holds the releases.
         host, port: where to listen; port 1..65535.
-        threads: how many requests are answered at once, 1..64.
+        threads: how many requests are at work at once, 1..64.
+        deadline_ms: how long a request may wait for its turn before it is refused, 1..60000.
         log: "text" or "json", one line per request on stderr.
         shop_name: what the page calls itself.
         language: a language tag every visitor gets, such as "de"; "" for what each browser asks for.
@@ -45,6 +46,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     threads: int = 4
+    deadline_ms: int = 500
     log: str = "text"
     shop_name: str = "Aisle"
     language: str = ""
@@ -81,6 +83,7 @@ class Settings:
             host=values.get("AISLE_HOST") or cls.host,
             port=_whole(values, "AISLE_PORT", cls.port, 65535),
             threads=_whole(values, "AISLE_THREADS", cls.threads, MAX_THREADS),
+            deadline_ms=_whole(values, "AISLE_DEADLINE_MS", cls.deadline_ms, 60_000),
             log=log,
             shop_name=values.get("AISLE_SHOP_NAME") or cls.shop_name,
             language=values.get("AISLE_LANGUAGE") or cls.language,
