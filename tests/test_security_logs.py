@@ -31,14 +31,14 @@ STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 @pytest.fixture(params=["text", "json"])
 def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     """What the server writes, with its own handler and formatter."""
-    logger = logging.getLogger("aisle")
-    before = logger.handlers, logger.level, logger.propagate
+    root = logging.getLogger()
+    before = root.handlers, root.level
     start_logging(request.param)
     stream = io.StringIO()
-    logger.handlers[0].setStream(stream)  # type: ignore[attr-defined]
+    root.handlers[0].setStream(stream)  # type: ignore[attr-defined]
     stream.form = request.param  # type: ignore[attr-defined]
     yield stream
-    logger.handlers, logger.level, logger.propagate = before
+    root.handlers, root.level = before
 
 
 def records(written: io.StringIO) -> list[str]:
