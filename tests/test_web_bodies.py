@@ -125,6 +125,7 @@ def test_a_query_string_that_is_not_utf_8_is_refused(client: FlaskClient) -> Non
         ("search", {"f.color": ["red", 1]}, "#/f.color", "list of texts"),
         ("search", {"f.color": ["red"] * 51}, "#/f.color", "50"),
         ("search", {"f.color": "r" * 513}, "#/f.color", "512"),
+        ("search", {"find.color": " " + "r" * 64}, "#/find.color", "65 characters"),
         ("search", {"f.colr": "red"}, "#/f.colr", '"color"'),
         ("search", {"f.a/b~c d": "red"}, "#/f.a~1b~0c%20d", "no filter"),
         ("search", {"cluster": 99}, "#/cluster", "no cluster 99"),

@@ -17,6 +17,7 @@ from search.likeness import MOST
 from search.recommend import MAX_RECOMMENDED_FROM
 from search.request import (
     MAX_FILTER_VALUES,
+    MAX_FIND_CHARACTERS,
     MAX_LITERAL,
     MAX_PER_PAGE,
     MAX_QUERY_CHARACTERS,
@@ -286,6 +287,9 @@ def _request(
     for name, texts in filters.items():
         if any(len(text) > MAX_TEXT_CHARACTERS for text in texts):
             raise QueryError(f"{FILTER}{name}", f"a value has more than {MAX_TEXT_CHARACTERS} characters")
+    for name, text in find.items():
+        if len(text) > MAX_FIND_CHARACTERS:  # as it came, blanks around it too: the document says so
+            raise QueryError(f"{FIND}{name}", f"it has {len(text)} characters; at most {MAX_FIND_CHARACTERS} are read")
     told = parameters.model_dump()
     if parameters.facets is not None:
         told["facets"] = [name for name in dict.fromkeys(parameters.facets) if name != NONE]
