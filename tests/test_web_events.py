@@ -16,10 +16,12 @@ from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
+from search.home import Home
 from search.state import events as events_module
 from search.state.database import open_for_reading
 from search.state.events import EventLog
 from search.state.insights import Insights
+from search.state.keys import KeyFile
 from web.events import MOST_EVENTS, EventsAnswer
 from web.insights import InsightsAnswer
 from web.settings import Settings
@@ -40,6 +42,12 @@ def app(shop: Engine, tmp_path: Path) -> Iterator[Flask]:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> dict[str, str]:
+    """What a request needs to ask for insights."""
+    return {"X-API-Key": KeyFile(Home(tmp_path).keys).create("desk", ["admin"])[1]}
 
 
 def kept(app: Flask, sql: str) -> list[tuple[Any, ...]]:
@@ -147,10 +155,9 @@ def test_a_body_of_another_type_is_415(client: FlaskClient) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_503_and_search_goes_on(
-    app: Flask, client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, admin: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events_module, "RETRY_SECONDS", 0.0)
-    (tmp_path / "state").mkdir()
     (tmp_path / "state" / "events.sqlite").write_bytes(b"no database" * 1000)
     assert client.get("/api/v1/search?q=mug").status_code == 200
     answer = client.post("/api/v1/events", json=CLICK)
@@ -158,7 +165,7 @@ def test_a_file_that_cannot_be_written_is_503_and_search_goes_on(
     assert answer.headers["Retry-After"] == "5"
     assert "damaged" in answer.get_json()["detail"]
     assert client.get("/search?q=mug").status_code == 200
-    assert client.get("/api/v1/admin/insights").status_code == 503
+    assert client.get("/api/v1/admin/insights", headers=admin).status_code == 503
 
 
 # -- privacy --
@@ -256,21 +263,21 @@ def test_a_search_does_not_wait_for_its_log(app: Flask, client: FlaskClient, mon
 # -- insights --
 
 
-def test_before_anything_was_asked_insights_are_of_nothing(client: FlaskClient) -> None:
-    answer = client.get("/api/v1/admin/insights")
+def test_before_anything_was_asked_insights_are_of_nothing(client: FlaskClient, admin: dict[str, str]) -> None:
+    answer = client.get("/api/v1/admin/insights", headers=admin)
     assert (answer.status_code, answer.get_json()["searches"], answer.get_json()["click_through"]) == (200, 0, None)
 
 
-def test_insights_are_what_was_asked_and_clicked(app: Flask, client: FlaskClient) -> None:
+def test_insights_are_what_was_asked_and_clicked(app: Flask, client: FlaskClient, admin: dict[str, str]) -> None:
     query_id = client.get("/search?q=red").text.split('data-query-id="')[1].split('"')[0]
     client.post("/api/v1/events", json={**CLICK, "query_id": query_id, "position": 2})
     app.extensions["aisle.events"].close()
-    answer = client.get("/api/v1/admin/insights?days=1")
+    answer = client.get("/api/v1/admin/insights?days=1", headers=admin)
     told = answer.get_json()
     InsightsAnswer.model_validate_json(answer.data, strict=True)
     assert told.keys() == Insights.__dataclass_fields__.keys()
     assert answer.headers["Cache-Control"] == "no-store"
     assert (told["searches"], told["clicked"], told["mean_position"]) == (1, 1, 2.0)
     assert told["top"][0]["text"] == "red"
-    assert client.get("/api/v1/admin/insights?dais=1").status_code == 422
-    assert client.get("/api/v1/admin/insights?days=0").status_code == 422
+    assert client.get("/api/v1/admin/insights?dais=1", headers=admin).status_code == 422
+    assert client.get("/api/v1/admin/insights?days=0", headers=admin).status_code == 422

@@ -41,7 +41,7 @@ def lines(request: pytest.FixtureRequest) -> Iterator[Lines]:
 
 def test_a_request_is_one_line_with_its_id_and_without_its_words(shop: Engine, lines: Lines) -> None:
     client = create_app(engine=Fixed(shop)).test_client()
-    headers = {"X-Request-ID": "abc-1", "Authorization": "Bearer topsecret", "X-API-Key": "topsecret"}
+    headers = {"X-Request-ID": "abc-1", "Cookie": "topsecret", "User-Agent": "topsecret"}
     assert client.get("/api/v1/search?q=privatewish&page=1", headers=headers).status_code == 200
     (line,) = lines.lines
     assert "abc-1" in line and "/api/v1/search" in line
