@@ -21,9 +21,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from api_fuzzing import WORDS, fuzzed
 from conftest import SHOP, open_engine, write_release
+from release_homes import ONE, THREE, TWO, home_of_three
 
 from app import create_app
 from search.engine import Engine
+from search.state.keys import SCOPES, KeyFile
+from web.settings import Settings
 
 
 @dataclass
@@ -47,11 +50,13 @@ def main() -> int:
         engine = Engine.open(asked.home) if asked.home else open_engine(write_release(Path(folder) / "shop", SHOP))
         engine.encoder.vectors(["ready"])
         first = engine.release.products.products([0])[0]
-        words = (*WORDS, first.id, first.title[:100], engine.release.name)
-        app = create_app(engine=_Fixed(engine))
+        words = (*WORDS, first.id, first.title[:100], engine.release.name, ONE, TWO, THREE)
+        home = home_of_three(Path(folder) / "home")  # whose releases the admin routes switch; events are kept there
+        key = KeyFile(home.keys).create("fuzz", list(SCOPES))[1]
+        app = create_app(Settings(home=home.root, rate_limit=None), _Fixed(engine))
         for seed in range(1, asked.seeds + 1):
             started = time.perf_counter()
-            run = fuzzed(app, asked.examples, seed, words)
+            run = fuzzed(app, asked.examples, seed, words, key=key)
             took = time.perf_counter() - started
             statuses = ", ".join(f"{status}: {count}" for status, count in sorted(run.statuses.items()))
             print(f"seed {seed}: {sum(run.cases.values())} requests, {sum(run.checks.values())} checks, {took:.0f} s")

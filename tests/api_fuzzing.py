@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import schemathesis
+import werkzeug
 from flask import Flask
 from schemathesis.checks import CheckContext, load_all_checks
 from schemathesis.engine import from_schema
@@ -34,6 +36,13 @@ def valid_data_is_refused_only_for_what_a_schema_cannot_say(
         assert not wrong, f"valid data is refused: {wrong}"
 
 
+class _Client(werkzeug.Client):
+    """What asks the app: schemathesis 4.32.5 hands it, in probes without a key, settings of a network session."""
+
+    def open(self, *asked: Any, max_redirects: Any = None, verify: Any = None, cert: Any = None, **more: Any) -> Any:
+        return super().open(*asked, **more)
+
+
 @dataclass
 class Run:
     """What a run found.
@@ -52,32 +61,34 @@ class Run:
     failures: list[str] = field(default_factory=list)
 
 
-def fuzzed(app: Flask, examples: int, seed: int, words: Sequence[str] = WORDS, only: str = "") -> Run:
+def fuzzed(app: Flask, examples: int, seed: int, words: Sequence[str] = WORDS, *, key: str = "", only: str = "") -> Run:
     """Return what schemathesis finds in an app.
 
     Args:
         app: asked in this process.
         examples: of each operation in the fuzzing phase, valid and invalid ones each.
         seed: the same cases for the same seed.
-        only: operationId of the only operation asked; "" for all.
         words: texts that mean something here, which take the place of every third invented one.
+        key: sent with every request, but for those that try what happens without one or with a wrong one.
+        only: operationId of the only operation asked; "" for all.
     """
     load_all_checks()
-    config = schemathesis.Config.from_dict(_settings(examples, seed, words))
+    config = schemathesis.Config.from_dict(_settings(examples, seed, words, key))
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app, config=config)
     schema = schema.include(operation_id=only) if only else schema
     found = Run()
-    for event in from_schema(schema).execute():
-        if isinstance(event, ScenarioFinished):
-            _count(event, found)
-        elif isinstance(event, (NonFatalError, FatalError)):
-            found.failures.append(
-                str(event.info.format()) if isinstance(event, NonFatalError) else repr(event.exception)
-            )
+    with patch("schemathesis.python.wsgi.get_client", _Client):
+        for event in from_schema(schema).execute():
+            if isinstance(event, ScenarioFinished):
+                _count(event, found)
+            elif isinstance(event, NonFatalError):
+                found.failures.append(str(event.info.format()))
+            elif isinstance(event, FatalError):
+                found.failures.append(repr(event.exception))
     return found
 
 
-def _settings(examples: int, seed: int, words: Sequence[str]) -> dict[str, Any]:
+def _settings(examples: int, seed: int, words: Sequence[str], key: str) -> dict[str, Any]:
     too_long = ["413", "414"]  # whole requests have bounds too, which the document can state in words only
     return {
         "seed": seed,
@@ -97,6 +108,7 @@ def _settings(examples: int, seed: int, words: Sequence[str]) -> dict[str, Any]:
                 ]
             },
         },
+        **({"auth": {"openapi": {"key": {"api_key": key}}}} if key else {}),
         "headers": {"Accept-Encoding": "identity"},  # it says that it reads brotli, but not in this process
         "continue-on-failure": True,
     }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
@@ -10,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import SHOP, FakeEncoder, write_release
+from conftest import FakeEncoder
 from flask.testing import FlaskClient
-from test_web_live import eventually, point
+from release_homes import ONE, THREE, TWO, home_of_three
+from test_web_live import eventually
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -23,26 +23,12 @@ from search.state.keys import KeyFile
 from web.live import LiveEngine
 from web.settings import Settings
 
-ONE, TWO, THREE = "20260101T000000Z-aaaaaaaa", "20260102T000000Z-bbbbbbbb", "20260103T000000Z-cccccccc"
 ADMIN = "/api/v1/admin/releases"
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with three releases of 8, 4 and 2 products, the last one live, checksums in their manifests."""
-    home = Home(tmp_path_factory.mktemp("template"))
-    for name, count in ((ONE, 8), (TWO, 4), (THREE, 2)):
-        layout = write_release(home.releases / name, SHOP[:count])
-        manifest = json.loads(layout.manifest.read_text())
-        manifest["files"] = {
-            path.relative_to(layout.folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in layout.folder.rglob("*")
-            if path.is_file() and path != layout.manifest
-        }
-        manifest["metrics"] = {"metrics": {"nDCG@10": {"mean": 0.7, "low": 0.6, "high": 0.8}}}
-        layout.manifest.write_text(json.dumps(manifest))
-    point(home, THREE)
-    return home.root
+    return home_of_three(tmp_path_factory.mktemp("template")).root
 
 
 @pytest.fixture

@@ -159,6 +159,7 @@ def _operation(rule: str, one: Operation, schemas: dict[str, Schema], fields: Ca
     problems |= {404} if "<" in rule else set()
     problems |= {415} if one.body else set()
     problems |= {401, 403} if one.scope else set()
+    problems |= {404} if one.scope == "admin" else set()  # nothing is there until a key is good for it
     responses = {str(one.status): _answer(one)}
     if one.revalidated:
         responses["304"] = {"description": "The answer at hand is still right.", "headers": _headers("X-Request-ID")}
