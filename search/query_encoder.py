@@ -24,7 +24,7 @@ from search.watch import NOBODY, Watch
 
 logger = logging.getLogger("aisle.encoder")
 CACHED_QUERIES = 4096  # vectors kept; 6 MB at 384 float32
-TOGETHER = 32  # most texts in one call; more would keep the first of them waiting
+TOGETHER = 64  # most texts in one call: a whole batch and what waits beside it
 
 
 class QueryEncoder:

@@ -190,3 +190,10 @@ def test_a_proxy_is_not_believed_about_the_host(shop: Engine, tmp_path: Path) ->
     page = asked(behind, "/search?q=lamp&mode=lexical", X_Forwarded_Host="evil.example", X_Forwarded_Proto="javascript")
     assert "evil.example" not in page.text
     assert "javascript:" not in page.text
+
+
+def test_a_batch_counts_as_the_searches_in_it(shop: Engine, tmp_path: Path) -> None:
+    client = client_of(shop, tmp_path)  # three a minute
+    two, path = {"queries": [{"q": "mug"}, {"q": "lamp"}]}, "/api/v1/search:batch"
+    assert client.post(path, json=two).headers["RateLimit"] == '"address";r=1;t=20'
+    assert client.post(path, json=two).status_code == 429

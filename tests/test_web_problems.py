@@ -96,6 +96,7 @@ def test_before_the_first_build_the_page_says_which_command_to_run(tmp_path: Pat
     assert page.status_code == 503
     assert "python -m indexer build" in page.text
     assert client.get("/api/v1/search").get_json()["code"] == "no_release"
+    assert str(tmp_path) not in client.get("/api/v1/search").text + client.get("/").text
     assert client.get("/healthz").get_json() == {"status": "alive"}
     assert client.get("/readyz").status_code == 503
     assert client.get("/api/v1/version").get_json()["release"] is None

@@ -29,6 +29,7 @@ from web.asking import ask, ask_many
 from web.bodies import json_body
 from web.formats import price_text
 from web.language import localized
+from web.limits import count_as
 from web.live import current_engine
 from web.openapi import operation
 from web.openapi_document import CatalogFields, document, document_of
@@ -75,11 +76,13 @@ def search_by_body() -> Response:
 def search_batch() -> Response:
     """Answer up to 50 searches in their order, all of one release, their texts encoded together.
 
-    All of them are refused when one is not understood.
+    All of them are refused when one is not understood. Limits count each of them.
     """
     query_of(NoParameters, request.args)
     started, engine = time.perf_counter(), current_engine()
-    answers = ask_many(engine, search_requests_of_json(json_body(), engine))
+    asked = search_requests_of_json(json_body(), engine)
+    count_as(len(asked))
+    answers = ask_many(engine, asked)
     took_ms = round((time.perf_counter() - started) * 1000, 2)
     results = [search_json(one) for one in answers]
     return uncached(jsonify(release=engine.release.name, results=results, took_ms=took_ms))

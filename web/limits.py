@@ -57,15 +57,15 @@ class Meter:
         self._turn = clock() + rate.seconds
         self._lock = threading.Lock()
 
-    def hit(self, asker: str) -> Standing:
-        """Count a request, unless it is one too many; return where the asker stands."""
+    def hit(self, asker: str, requests: int = 1) -> Standing:
+        """Count a request, or one that is worth so many, unless it is too many; return where the asker stands."""
         now = self._clock()
         with self._lock:
             if now >= self._turn:
                 # Nothing is paid off later than one window after it was asked, so `_before` owes nothing by now.
                 self._before, self._now, self._turn = self._now, {}, now + self.rate.seconds
             known = self._now.get(asker) or self._before.get(asker, 0.0)
-            paid = max(known, now) + self._each
+            paid = max(known, now) + requests * self._each
             owed = paid - now
             wait = owed - self.rate.seconds
             if wait > self._each * 1e-6:  # more than rounding
@@ -74,6 +74,39 @@ class Meter:
                 self._now.popitem()
             self._now[asker] = paid
         return Standing(int((self.rate.seconds - owed) / self._each + 1e-6), 0.0)
+
+
+@dataclass
+class _Account:
+    """Who asks, by what policy, and where they stand."""
+
+    policy: str
+    meter: Meter
+    asker: str
+    standing: Standing = Standing(0, 0.0)
+
+    def charge(self, requests: int) -> None:
+        """Count so many requests.
+
+        Raises:
+            Refused: they are too many.
+        """
+        self.standing = self.meter.hit(self.asker, requests)
+        if self.standing.wait:
+            seconds = math.ceil(self.standing.wait)
+            detail = f"more than {self.meter.rate} from this {self.policy}; ask again in {seconds} s"
+            headers = {"Retry-After": str(seconds)}
+            raise Refused(Problem(429, "too_many_requests", "Too many requests", detail, headers=headers))
+
+
+def count_as(requests: int) -> None:
+    """Count the request at hand, which was counted once already, as so many: what it costs is what is limited.
+
+    Raises:
+        Refused: they are too many.
+    """
+    if "account" in g and requests > 1:
+        g.account.charge(requests - 1)
 
 
 @lru_cache(8192)
@@ -112,14 +145,12 @@ def install(app: Flask, rate: Rate | None) -> None:
             policy, meter, asker = "address", by_address, asker_of(request.remote_addr or "")
         if meter is None:
             return
-        standing = meter.hit(asker)
-        g.limit = (policy, meter.rate, standing)
-        if standing.wait:
-            raise _too_many(policy, meter.rate, standing)
+        g.account = _Account(policy, meter, asker)
+        g.account.charge(1)
 
     def tell(response: Response) -> Response:
-        if "limit" in g:
-            policy, own, standing = g.limit
+        if "account" in g:
+            policy, own, standing = g.account.policy, g.account.meter.rate, g.account.standing
             # Who spreads r requests over t seconds is never turned away, and r/t is never above the policy's q/w.
             seconds = max(1, math.ceil(standing.wait or standing.remaining * own.seconds / own.amount))
             response.headers["RateLimit-Policy"] = f'"{policy}";q={own.amount};w={own.seconds}'
@@ -128,10 +159,3 @@ def install(app: Flask, rate: Rate | None) -> None:
 
     app.before_request(count)
     app.after_request(tell)
-
-
-def _too_many(policy: str, rate: Rate, standing: Standing) -> Refused:
-    seconds = math.ceil(standing.wait)
-    detail = f"more than {rate} from this {policy}; ask again in {seconds} s"
-    headers = {"Retry-After": str(seconds)}
-    return Refused(Problem(429, "too_many_requests", "Too many requests", detail, headers=headers))

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask, Response, g, jsonify, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from search.errors import (
@@ -21,6 +21,7 @@ from search.errors import (
     ReleaseMissing,
     ReleaseRefused,
 )
+from search.home import Home
 from web.lost import Perhaps, perhaps
 from web.validation import InvalidBody, InvalidParameters, escaped
 
@@ -95,7 +96,7 @@ def problem_of(error: Exception) -> Problem:
     for kind, status, code, title in _MEANING:
         if isinstance(error, kind) and status != 500:
             headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
-            return Problem(status, code, title, str(error), _places(error), headers)
+            return Problem(status, code, title, _told(error), _places(error), headers)
     return Problem(
         500, "internal_error", "Something went wrong", "The request could not be answered; the server's log says why."
     )
@@ -110,6 +111,12 @@ def _problem_of_http(error: HTTPException) -> Problem:
         headers["Retry-After"] = str(getattr(error, "retry_after", None) or RETRY_SECONDS)
     code = getattr(error, "problem_code", None) or _HTTP_CODES.get(status, f"http_{status}")
     return Problem(status, code, error.name, error.description or error.name, [], headers)
+
+
+def _told(error: AisleError) -> str:
+    """Return what an error says, but not where on this machine the home is."""
+    home: Home = current_app.extensions["aisle.home"]
+    return str(error).replace(str(home.root), "AISLE_HOME") if home.root.is_absolute() else str(error)
 
 
 def _places(error: AisleError) -> list[dict[str, str]]:
