@@ -16,59 +16,55 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from search.home import Home
 from search.state.keys import KeyFile, KeyRing
-from web import (
+from web import formats, language
+from web.api.admin import admin
+from web.api.docs import docs
+from web.api.events import events
+from web.api.exports import exports
+from web.api.insights import insights
+from web.api.routes import api
+from web.live import EngineProvider, LiveEngine
+from web.pages import assets, discovery, theme
+from web.pages.illustrations import illustrations
+from web.pages.map import catalog_map
+from web.pages.map_picture import map_picture
+from web.pages.report import report
+from web.pages.routes import pages
+from web.serving import (
     access,
     admission,
-    assets,
     compression,
     cors,
-    discovery,
     event_log,
-    formats,
-    language,
     limits,
     logs,
+    metrics,
     problems,
     security,
     stopping,
-    theme,
 )
-from web.admin import admin
-from web.api import api
-from web.docs import docs
-from web.events import events
-from web.exports import exports
-from web.health import health
-from web.illustrations import illustrations
-from web.insights import insights
-from web.live import EngineProvider, LiveEngine
-from web.map import catalog_map
-from web.map_picture import map_picture
-from web.metrics import Metrics
-from web.metrics import install as install_metrics
-from web.pages import pages
-from web.report import report
+from web.serving.health import health
 from web.settings import Settings
 
 ENVIRONMENT = """\
 settings by environment:
-  AISLE_HOME       the folder that holds the releases (instance)
-  AISLE_HOST       where to listen (127.0.0.1)
-  AISLE_PORT       and on which port (8000)
-  AISLE_THREADS    requests at work at once (4); in a build, the encoder's threads (else one per CPU)
+  AISLE_HOME         the folder that holds the releases (instance)
+  AISLE_HOST         where to listen (127.0.0.1)
+  AISLE_PORT         and on which port (8000)
+  AISLE_THREADS      requests at work at once (4); in a build, the encoder's threads (else one per CPU)
   AISLE_DEADLINE_MS  how long a request may wait for its turn before it is refused (500)
-  AISLE_LOG        text or json, one line per request on stderr (text)
-  AISLE_SHOP_NAME  what the page calls itself (Aisle)
-  AISLE_LANGUAGE   the page's language, such as de (what each browser asks for)
-  AISLE_THEME      a folder with the shop's own theme.css, mark.svg and templates/ (docs/theming.md)
-  AISLE_URL        where the shop is to be found, such as https://shop.example (as each request came)
+  AISLE_LOG          text or json, one line per request on stderr (text)
+  AISLE_SHOP_NAME    what the page calls itself (Aisle)
+  AISLE_LANGUAGE     the page's language, such as de (what each browser asks for)
+  AISLE_THEME        a folder with the shop's own theme.css, mark.svg and templates/ (docs/theming.md)
+  AISLE_URL          where the shop is to be found, such as https://shop.example (as each request came)
   AISLE_EVENTS       on or off: whether searches and clicks are kept, without names, in the home (on)
   AISLE_EVENTS_DAYS  for how many days (90)
   AISLE_EVENTS_MB    and in how many megabytes at most; the oldest go first (500)
-  AISLE_CORS_ORIGINS  whose scripts may read the API: https://a.example,https://b.example or * (nobody else's)
-  AISLE_OPEN       what needs no key: search,events or one of them or none; closing search closes the pages (both)
-  AISLE_RATE_LIMIT of each address, and of each key without its own, such as 600/minute, or off (1200/minute)
-  AISLE_PROXIES    how many proxies stand in front and write X-Forwarded-For (0)
+  AISLE_CORS_ORIGINS whose scripts may read the API: https://a.example,https://b.example or * (nobody else's)
+  AISLE_OPEN         what needs no key: search,events or one of them or none; closing search closes the pages (both)
+  AISLE_RATE_LIMIT   of each address, and of each key without its own, such as 600/minute, or off (1200/minute)
+  AISLE_PROXIES      how many proxies stand in front and write X-Forwarded-For (0)
 """
 
 
@@ -84,10 +80,10 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     """
     settings = settings or Settings.from_environment()
     look = theme.open_theme(settings.theme) if settings.theme else theme.Theme()
-    app = Flask(__name__, static_folder=None)  # web/assets.py serves static/
+    app = Flask(__name__, static_folder=None)  # web/pages/assets.py serves static/
     app.url_map.merge_slashes = False  # a product id may hold "//"
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    home, counted = Home(settings.home), Metrics(app)
+    home, counted = Home(settings.home), metrics.Metrics(app)
     app.extensions["aisle.home"] = home
     app.extensions["aisle.engine"] = engine or LiveEngine(home, watch=counted)
     app.jinja_env.globals["shop_name"] = settings.shop_name
@@ -103,7 +99,7 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     access.guard(app)
     cors.install(app, settings.cors_origins)
     admission.install(app, admission.Admission(settings.threads, settings.deadline_ms))
-    install_metrics(app, counted)
+    metrics.install(app, counted)
     discovery.install(app, settings.url)
     event_log.install(app, settings)
     for blueprint in (
@@ -136,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     logs.start_logging(settings.log)
 
-    from web.server import Server
+    from web.serving.server import Server
 
     try:
         server = Server(app, settings.host, settings.port, is_behind_proxy=settings.proxies > 0)

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from app import create_app
 from search.state.keys import KeyFile, KeyRing
 from search.state.rates import Rate
-from web.limits import MAX_ASKERS, Meter, asker_of
-from web.openapi import operation
+from web.api.openapi import operation
+from web.serving.limits import MAX_ASKERS, Meter, asker_of
 from web.settings import Settings
 
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from app import create_app
 from indexer.evaluation.judgments import read_queries
 from search.engine import Engine
-from web.schemas import MAX_BATCH
+from web.api.schemas import MAX_BATCH
 
 QUERIES = Path(__file__).parent.parent / "catalog" / "queries.csv"
 ROUNDS = 5

@@ -1,8 +1,8 @@
 """Lighthouse on every kind of page of a running home: python bench/lighthouse.py --index instance
 
 Accessibility, best practices and SEO must be 100. Lighthouse comes from npm by npx; without it this says so and ends
-with code 0. Pages of a search are kept out of search engines on purpose (web/discovery.py), so that the one audit of
-SEO which asks whether a page may be indexed is left out there; the same template is audited whole as a category.
+with code 0. Pages of a search are kept out of search engines on purpose (web/pages/discovery.py), so that the one audit
+of SEO which asks whether a page may be indexed is left out there; the same template is audited whole as a category.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@
     └── NotFound                no such product, cluster, key or kept release
 
 Each message says what is wrong, where, and what to do next. The web layer maps the classes to HTTP codes
-in one place (web/problems.py); the command line maps them to exit code 1 (BuildRefused, TooManyRejected) or 2.
+in one place (web/serving/problems.py); the command line maps them to exit code 1 (BuildRefused, TooManyRejected) or 2.
 """
 
 from __future__ import annotations

@@ -19,11 +19,11 @@ from conftest import FakeEncoder
 from app import create_app
 from search.arrays import Floats
 from search.home import Home
-from web import logs
 from web.live import LiveEngine
-from web.server import Server
+from web.serving import logs
+from web.serving.server import Server
+from web.serving.stopping import at_stop
 from web.settings import Settings
-from web.stopping import at_stop
 
 
 class GatedEncoder(FakeEncoder):

@@ -15,7 +15,7 @@ from test_web_api import Fixed
 
 from app import create_app
 from search.state.keys import SCOPES, KeyFile
-from web.openapi import operation, operations
+from web.api.openapi import operation, operations
 from web.settings import Settings
 
 EXAMPLES = 100  # of each operation, valid and invalid ones each; bench/fuzz.py makes more
@@ -59,7 +59,7 @@ def test_all_operations_get_thousands_of_requests_good_and_bad(run: Run, tmp_pat
 
 def test_an_answer_that_differs_from_the_document_is_found(tmp_path: Path) -> None:
     """The proof that the run above can fail: a route that states one answer and gives another, and fails at times."""
-    from web.answers import VersionAnswer
+    from web.api.answers import VersionAnswer
 
     app, _ = app_of(tmp_path)
 

@@ -1,10 +1,7 @@
-"""Administration by the client, and by the docs' examples as they stand: a home with two releases, and a key."""
+"""Administration by the client, and by the docs' examples as they stand: a home with three releases, and a key."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -15,42 +12,28 @@ from pathlib import Path
 import pytest
 from aisle_client import Aisle, AisleProblem, answers
 from client_fixtures import misfits
-from conftest import SHOP, FakeEncoder, write_release
+from conftest import FakeEncoder
+from release_homes import ONE, THREE, TWO, home_of_three
 from test_web_docs import CLIENT, Code, expect_there
-from test_web_live import eventually, point
+from test_web_live import eventually
 from werkzeug.serving import make_server
 
 from app import create_app
 from search.home import Home
-from web.examples import LANGUAGES
+from search.state.keys import KeyFile
+from web.api.examples import LANGUAGES
 from web.live import LiveEngine
 from web.settings import Settings
-
-keys = pytest.importorskip("search.state.keys", reason="administration needs keys")
-KEEPS_EVENTS = importlib.util.find_spec("web.event_log") is not None
-ONE, TWO = "20260101T000000Z-aaaaaaaa", "20260102T000000Z-bbbbbbbb"
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    found = Home(tmp_path / "home")
-    for name, count in ((ONE, 8), (TWO, 4)):
-        layout = write_release(found.releases / name, SHOP[:count])
-        manifest = json.loads(layout.manifest.read_text())
-        manifest["files"] = {
-            path.relative_to(layout.folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in layout.folder.rglob("*")
-            if path.is_file() and path != layout.manifest
-        }
-        layout.manifest.write_text(json.dumps(manifest))
-    point(found, TWO)
-    return found
+    return home_of_three(tmp_path / "home")
 
 
 @pytest.fixture
 def key(home: Home) -> str:
-    made: str = keys.KeyFile(home.keys).create("deploy", ["admin"])[1]
-    return made
+    return KeyFile(home.keys).create("deploy", ["admin"])[1]
 
 
 @pytest.fixture
@@ -62,10 +45,8 @@ def url(home: Home, key: str) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     Aisle(address, key="").search("mug")
-    if KEEPS_EVENTS:  # insights are of searches: there is one
-        assert eventually(
-            lambda: home.events.exists() and Aisle(address, key=key).insights(surface="api")["searches"] == 1
-        )
+    asked = Aisle(address, key=key)  # insights are of searches: there is one
+    assert eventually(lambda: home.events.exists() and asked.insights(surface="api")["searches"] == 1)
     yield address
     server.shutdown()
     engine.close()
@@ -75,17 +56,16 @@ def test_releases_are_listed_activated_and_rolled_back(url: str, key: str) -> No
     with Aisle(url, key=key) as aisle:
         told = aisle.releases()
         assert misfits(answers.Releases, told) == []
-        assert (told["live"], [one["release"] for one in told["releases"]]) == (TWO, [ONE, TWO])
+        assert (told["live"], [one["release"] for one in told["releases"]]) == (THREE, [ONE, TWO, THREE])
         back = aisle.rollback()
         assert misfits(answers.Switched, back) == []
-        assert back == {"live": ONE, "previous": TWO}
-        assert eventually(lambda: aisle.version()["release"] == ONE)
-        assert aisle.activate(TWO)["live"] == TWO
+        assert back == {"live": TWO, "previous": THREE}
+        assert eventually(lambda: aisle.version()["release"] == TWO)
+        assert aisle.activate(THREE)["live"] == THREE
         with pytest.raises(AisleProblem) as caught:
             aisle.activate("../../etc")
         assert caught.value.status == 404
-        if KEEPS_EVENTS:
-            assert aisle.insights(days=7)["searches"] == 0  # of the shop's pages
+        assert aisle.insights(days=7)["searches"] == 0  # of the shop's pages
 
 
 @pytest.mark.parametrize("wrong", ["", "no-such-key"])

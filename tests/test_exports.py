@@ -95,7 +95,7 @@ def test_a_file_is_compressed_on_its_way(client: FlaskClient, file_format: str) 
 
 def test_a_file_is_sent_while_it_is_read(client: FlaskClient, shop: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.export._AT_ONCE", 2)
-    monkeypatch.setattr("web.exports.LINES_AT_ONCE", 2)
+    monkeypatch.setattr("web.api.exports.LINES_AT_ONCE", 2)
     read: list[int] = []
     real = shop.release.products.products
     monkeypatch.setattr(shop.release.products, "products", lambda rows: read.extend(rows) or real(rows))

@@ -17,7 +17,7 @@ from test_web_api import Fixed
 from app import create_app
 from search.engine import Engine
 from search.product import Product
-from web.openapi import operations
+from web.api.openapi import operations
 from web.settings import Settings
 
 SCRIPT = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"

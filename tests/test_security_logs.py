@@ -18,7 +18,7 @@ from test_web_api import Fixed
 from app import create_app
 from search.engine import Engine
 from search.home import Home
-from web.logs import start_logging
+from web.serving.logs import start_logging
 from web.settings import Settings
 
 FORGED = [

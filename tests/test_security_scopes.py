@@ -15,7 +15,7 @@ from app import create_app
 from search.engine import Engine
 from search.home import Home
 from search.state.keys import KeyFile
-from web.openapi import Operation, operations
+from web.api.openapi import Operation, operations
 from web.settings import Settings
 
 APP = create_app(Settings(rate_limit=None))
@@ -60,7 +60,7 @@ def path_of(rule: str, engine: Engine) -> str:
 
 
 def expected(stated: Operation, is_open: bool, kind: str) -> int | None:
-    """The refusal that a request meets, worked out from the words of web/access.py; None for none."""
+    """The refusal that a request meets, worked out from the words of web/serving/access.py; None for none."""
     if not stated.scope:
         return None
     if kind in BAD:

@@ -18,7 +18,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 1.5
 # The real front door, with less patience.
-PROGRAM = f"import app, web.punctual; web.punctual.PunctualChannel.seconds = {SECONDS}; app.main(['--port', '0'])"
+PROGRAM = f"""
+import app, web.serving.punctual
+web.serving.punctual.PunctualChannel.seconds = {SECONDS}
+app.main(['--port', '0'])
+"""
 HEAD = b"POST /api/v1/search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 

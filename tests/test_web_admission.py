@@ -12,7 +12,7 @@ from test_web_live import eventually
 
 from app import create_app
 from search.engine import Engine
-from web.admission import Admission, Lane, Overloaded
+from web.serving.admission import Admission, Lane, Overloaded
 from web.settings import Settings
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from web import assets
-from web.assets import Assets
+from web.pages import assets
+from web.pages.assets import Assets
 
 KEPT = "public, max-age=31536000, immutable"
 

@@ -14,7 +14,7 @@ from werkzeug.exceptions import BadRequest
 
 from app import create_app
 from search.engine import Engine
-from web.bodies import MAX_DEPTH, parsed_json
+from web.api.bodies import MAX_DEPTH, parsed_json
 
 JSON = "application/json"
 

@@ -13,7 +13,7 @@ from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
-from web import compression
+from web.serving import compression
 
 
 @pytest.fixture

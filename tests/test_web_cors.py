@@ -8,7 +8,7 @@ from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
-from web.cors import origins_of
+from web.serving.cors import origins_of
 from web.settings import Settings
 
 ALLOWED, OTHER = "https://widgets.example", "https://evil.example"

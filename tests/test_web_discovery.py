@@ -19,7 +19,7 @@ from test_web_pages import Document
 from app import create_app
 from search.engine import Engine
 from search.product import Product
-from web import discovery
+from web.pages import discovery
 from web.settings import Settings
 
 SPACE = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9"}

@@ -26,8 +26,8 @@ from flask.testing import FlaskClient
 from app import create_app
 from search.engine import Engine
 from search.product import Product
-from web.docs import limits_of, type_of
-from web.examples import _COLUMNS, LANGUAGES, METHODS, Example
+from web.api.docs import limits_of, type_of
+from web.api.examples import _COLUMNS, LANGUAGES, METHODS, Example
 
 CLIENT = Path(aisle_client.__file__).parent.parent
 
@@ -210,12 +210,12 @@ def test_every_operation_has_its_place_its_example_and_a_method_of_the_client(pa
         name = one["operationId"]
         assert name in code.ids
         assert f"<code>{path}</code>" in page.replace("<wbr>", "")
-        assert name in METHODS or name in _COLUMNS, f"{name}: no method of the client is named in web/examples.py"
+        assert name in METHODS or name in _COLUMNS, f"{name}: no method of the client is named in web/api/examples.py"
         if name in METHODS:
             assert hasattr(Aisle, METHODS[name][0])
         article = page[page.index(f'id="{name}"') :].split("</article>")[0]
         for language in LANGUAGES:
-            assert f'data-language="{language}"' in article, f"{name} has no example: web/example_requests.py"
+            assert f'data-language="{language}"' in article, f"{name} has no example: web/api/example_requests.py"
 
 
 def test_every_link_of_the_page_leads_somewhere(page: str, client: FlaskClient) -> None:

@@ -22,8 +22,8 @@ from search.state.database import open_for_reading
 from search.state.events import EventLog
 from search.state.insights import Insights
 from search.state.keys import KeyFile
-from web.events import MOST_EVENTS, EventsAnswer
-from web.insights import InsightsAnswer
+from web.api.events import MOST_EVENTS, EventsAnswer
+from web.api.insights import InsightsAnswer
 from web.settings import Settings
 
 QUERY = "0123456789abcdef" * 2

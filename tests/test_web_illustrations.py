@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
-from web.illustrations import ICONS, PALETTE, illustration
+from web.pages.illustrations import ICONS, PALETTE, illustration
 
 COLORS = (
     "black white grey silver brown tan beige cream red burgundy pink orange yellow green olive sage teal blue navy "

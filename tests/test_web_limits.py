@@ -15,7 +15,7 @@ from search.engine import Engine
 from search.home import Home
 from search.state.keys import KeyFile
 from search.state.rates import Rate
-from web.limits import Meter, asker_of
+from web.serving.limits import Meter, asker_of
 from web.settings import Settings
 
 

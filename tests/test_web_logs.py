@@ -11,7 +11,7 @@ from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
-from web import logs
+from web.serving import logs
 
 HOSTILE = "/nothing%0A12:00:00 INFO forged%1b[31m\u2028%c2%85end"
 

@@ -18,7 +18,7 @@ from search.engine import Engine
 from search.home import Home
 from search.release import open_release
 from web.live import LiveEngine
-from web.metrics import Metrics
+from web.serving.metrics import Metrics
 from web.settings import Settings
 
 Numbers = dict[str, float]

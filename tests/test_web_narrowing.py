@@ -13,7 +13,7 @@ from app import create_app
 from search.engine import Engine
 from search.product import Product
 from search.request import SearchRequest
-from web.readings import rating_text, span_text
+from web.pages.readings import rating_text, span_text
 from web.urls import address
 
 

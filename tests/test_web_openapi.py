@@ -16,8 +16,8 @@ from pydantic import BaseModel, ValidationError
 from test_web_api import Fixed
 
 from app import create_app
-from web.answers import ProblemAnswer
-from web.openapi import JSON, Operation, operation_of, operations
+from web.api.answers import ProblemAnswer
+from web.api.openapi import JSON, Operation, operation_of, operations
 from web.settings import Settings
 
 SNAPSHOT = Path(__file__).parent / "openapi.json"

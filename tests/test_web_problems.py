@@ -11,7 +11,7 @@ from test_web_api import Fixed
 from app import create_app
 from search.engine import Engine
 from search.errors import EncoderMismatch, ReleaseDamaged
-from web.security import content_security_policy
+from web.serving.security import content_security_policy
 from web.settings import Settings
 
 

@@ -16,7 +16,7 @@ from test_web_pages import Document
 
 from app import create_app
 from search.product import Product
-from web.cards import cut_highlight, shared_title
+from web.pages.cards import cut_highlight, shared_title
 
 SHIRTS = tuple(
     Product(f"s{number}", f"Dress, {color}, {size}", "Warm in autumn. Made of wool; a coat for a red light.",

@@ -12,7 +12,7 @@ from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
-from web.openapi import operations
+from web.api.openapi import operations
 
 KEPT = [
     "search?q=gown&f.color=red", "suggest?q=mu", "products/0001", "products/0001/similar?limit=3",

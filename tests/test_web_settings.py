@@ -15,7 +15,7 @@ import pytest
 from app import ENVIRONMENT
 from search.state.rates import Rate
 from web import __version__
-from web.logs import JsonFormatter
+from web.serving.logs import JsonFormatter
 from web.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -17,8 +17,8 @@ from test_web_pages import Document
 from app import create_app
 from search.engine import Engine
 from search.product import Product
-from web import map_picture
-from web.start import start_of
+from web.pages import map_picture
+from web.pages.start import start_of
 
 NAMES = ("Fern", "Moss", "Pine", "Oak", "Elm", "Ash", "Fir", "Yew", "Bay")
 

@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from search.engine import Engine
+from web.pages.theme import MAX_FILES, open_theme
 from web.settings import Settings
-from web.theme import MAX_FILES, open_theme
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "theming.md").read_text("utf-8")

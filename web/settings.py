@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.state.rates import Rate, rate_of
-from web.cors import origins_of
+from web.serving.cors import origins_of
 
 MAX_THREADS = 64
 MAX_PROXIES = 8
@@ -29,14 +29,14 @@ class Settings:
         log: "text" or "json", one line per request on stderr.
         shop_name: what the page calls itself.
         language: a language tag every visitor gets, such as "de"; "" for what each browser asks for.
-        theme: a folder with the shop's own look, see web/theme.py; None for ours.
+        theme: a folder with the shop's own look, see web/pages/theme.py; None for ours.
         translations: the folder of compiled gettext catalogs.
         url: where the shop is to be found, such as "https://shop.example"; "" for where each request came to.
         events: whether searches and what comes of them are kept, without names, in the home.
         events_days: for how long, 1..3650.
         events_mb: and how much of them, 10..100,000 megabytes.
-        cors_origins: whose scripts may read the API, see web/cors.py; () for nobody else's.
-        open_scopes: of search and events, what needs no key; see web/access.py.
+        cors_origins: whose scripts may read the API, see web/serving/cors.py; () for nobody else's.
+        open_scopes: of search and events, what needs no key; see web/serving/access.py.
         rate_limit: of each address, and of each key without its own; None for none.
         proxies: how many proxies stand in front, 0..8; the caller's address is that many from the end of
             X-Forwarded-For.

@@ -142,5 +142,5 @@ def short(text: str, length: int = SHORT) -> str:
 
 
 def product_page(product_id: str) -> str:
-    """Return the path of a product's page in the shop; web/report.py makes links of these."""
+    """Return the path of a product's page in the shop; web/pages/report.py makes links of these."""
     return f"/products/{quote(product_id, safe='')}"

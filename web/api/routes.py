@@ -1,0 +1,283 @@
+"""The JSON API, version 1. A view reads the request, asks the engine once, and hands its answer on."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from flask import Blueprint, Response, current_app, jsonify, request
+
+from search.clusters import Cluster, cluster_json
+from search.engine import Engine
+from search.errors import ReleaseError
+from search.product import Product
+from search.request import SearchRequest, SearchResults
+from web import __version__
+from web.api.answers import (
+    BatchAnswer,
+    MatchAnswer,
+    ProductAnswer,
+    RecommendAnswer,
+    SearchResult,
+    SimilarAnswer,
+    SuggestAnswer,
+    VersionAnswer,
+)
+from web.api.answers_of_clusters import ClusterAnswer, ClustersAnswer
+from web.api.bodies import json_body
+from web.api.openapi import operation
+from web.api.openapi_document import CatalogFields, document, document_of
+from web.api.revalidation import revalidated
+from web.api.schemas import (
+    BatchParameters,
+    MatchParameters,
+    RecommendParameters,
+    SearchParameters,
+    SimilarParameters,
+    SuggestParameters,
+    search_request,
+    search_request_of_json,
+    search_requests_of_json,
+)
+from web.api.validation import NoParameters, parsed_body, query_of
+from web.asking import ask, ask_many
+from web.formats import price_text
+from web.language import localized
+from web.live import current_engine
+from web.serving.limits import count_as
+from web.urls import address, product_path, reachable_pages
+
+api = Blueprint("api", __name__, url_prefix="/api/v1")
+SEARCH = "/api/v1/search"
+TOP_PRODUCTS = 12  # shown of a cluster
+
+
+@api.get("/search")
+@operation("search", "Search the catalog", "search", parameters=SearchParameters, answer=SearchResult)
+@revalidated
+def search() -> Response:
+    """Answer a search; revalidated by ETag, so that an unchanged answer costs nothing."""
+    engine = current_engine()
+    return search_response(ask(engine, search_request(request.args, engine), "api"))
+
+
+@api.post("/search")
+@operation("searchByBody", "Search, the parameters in a body", "search", body=SearchParameters, answer=SearchResult)
+def search_by_body() -> Response:
+    """Answer the same search with its parameters as a JSON object."""
+    query_of(NoParameters, request.args)
+    engine = current_engine()
+    return uncached(search_response(ask(engine, search_request_of_json(json_body(), engine), "api")))
+
+
+@api.post("/search:batch")
+@operation("searchBatch", "Several searches at once", "search", body=BatchParameters, answer=BatchAnswer)
+def search_batch() -> Response:
+    """Answer up to 50 searches in their order, all of one release, their texts encoded together.
+
+    All of them are refused when one is not understood. Limits count each of them.
+    """
+    query_of(NoParameters, request.args)
+    started, engine = time.perf_counter(), current_engine()
+    asked = search_requests_of_json(json_body(), engine)
+    count_as(len(asked))
+    answers = ask_many(engine, asked)
+    took_ms = round((time.perf_counter() - started) * 1000, 2)
+    results = [search_json(one) for one in answers]
+    return uncached(jsonify(release=engine.release.name, results=results, took_ms=took_ms))
+
+
+def search_response(results: SearchResults) -> Response:
+    """Return the contract's JSON and the time each stage took; an answer that makes do is not to be kept."""
+    response = jsonify(search_json(results))
+    response.headers["Server-Timing"] = server_timing(results)
+    return uncached(response) if results.degraded else response
+
+
+def search_json(results: SearchResults) -> dict[str, Any]:
+    """Return the contract's JSON, with links."""
+    return {**results.as_json(), "links": links(results)}
+
+
+def uncached(response: Response) -> Response:
+    """Let an answer not be kept."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def server_timing(results: SearchResults) -> str:
+    """Return the Server-Timing header's value."""
+    return ", ".join(f"{stage};dur={took}" for stage, took in results.timings_ms.items())
+
+
+def links(results: SearchResults) -> dict[str, str | None]:
+    """Return the addresses of this page and its neighbors, null where there is none."""
+    asked, last = results.request, reachable_pages(results.pages, results.request.per_page)
+    page = asked.page
+    return {
+        "self": address(SEARCH, asked),
+        "next": address(SEARCH, asked, page=page + 1) if page < last else None,
+        "prev": address(SEARCH, asked, page=min(page - 1, last)) if page > 1 and last else None,
+    }
+
+
+@api.get("/suggest")
+@operation("suggest", "Suggest while someone types", "search", parameters=SuggestParameters, answer=SuggestAnswer)
+@revalidated
+def suggest() -> Response:
+    """Suggest searches, categories and products for what was typed so far, or departments; never runs the encoder."""
+    asked = query_of(SuggestParameters, request.args)
+    found = current_engine().suggest(asked.q, asked.limit)
+    answer = jsonify(
+        q=asked.q,
+        corrected=found["corrected"],
+        queries=[{**entry, "url": f"/search?{urlencode({'q': entry['text']})}"} for entry in found["queries"]],
+        categories=[
+            {**entry, "url": f"/search?{urlencode({'f.category': entry['category']})}"} for entry in found["categories"]
+        ],
+        products=[
+            {**entry, "price_text": price_text(entry["price"], entry["currency"]), "url": product_path(entry["id"])}
+            for entry in found["products"]
+        ],
+    )
+    return localized(answer)  # price_text is written as the language asked for writes it
+
+
+@api.get("/products/<path:product_id>")
+@operation("product", "One product", "products", answer=ProductAnswer)
+@revalidated
+def product(product_id: str) -> Response:
+    """Give one product, its variants and its cluster."""
+    query_of(NoParameters, request.args)
+    engine = current_engine()
+    found = engine.product(product_id)
+    row = engine.release.products.row_of(product_id)
+    return jsonify(
+        id=found.id,
+        release=engine.release.name,
+        product=found.as_json(),
+        variants=[variant.id for variant in engine.variants(found) if variant.id != found.id],
+        cluster=int(engine.release.clusters.cluster_of[row]),
+        links=product_links(found),
+    )
+
+
+@api.get("/products/<path:product_id>/similar")
+@operation(
+    "similarProducts", "Products nearest in meaning", "products", parameters=SimilarParameters, answer=SimilarAnswer
+)
+@revalidated
+def similar(product_id: str) -> Response:
+    """Give the products nearest in meaning, one of each group."""
+    asked = query_of(SimilarParameters, request.args)
+    engine = current_engine()
+    hits = [
+        {"id": found.id, "rank": place, "score": score, "product": found.as_json()}
+        for place, (found, score) in enumerate(engine.similar(product_id, asked.limit), start=1)
+    ]
+    return jsonify(id=product_id, release=engine.release.name, hits=hits)
+
+
+@api.get("/products/<path:product_id>/match")
+@operation("match", "Why a product matches a search", "products", parameters=MatchParameters, answer=MatchAnswer)
+@revalidated
+def match(product_id: str) -> Response:
+    """Say which words of a search and of a product make them close; by words alone while the encoder loads."""
+    asked = query_of(MatchParameters, request.args)
+    engine = current_engine()
+    found = engine.match(product_id, asked.q)
+    response = jsonify(id=product_id, release=engine.release.name, q=SearchRequest(q=asked.q).q, **found.as_json())
+    return response if found.degraded in (None, "no_token_vectors") else uncached(response)
+
+
+@api.post("/recommend")
+@operation(
+    "recommend", "Products like some and unlike others", "products", body=RecommendParameters, answer=RecommendAnswer,
+    problems=(404,),
+)  # fmt: skip
+def recommend() -> Response:
+    """Give products like those liked and unlike those disliked."""
+    query_of(NoParameters, request.args)
+    asked = parsed_body(RecommendParameters, json_body())
+    engine = current_engine()
+    found = engine.recommend(asked.liked, asked.disliked, asked.filters, asked.limit)
+    hits = [
+        {"id": one.id, "rank": place, "score": score, "product": one.as_json()}
+        for place, (one, score) in enumerate(found, start=1)
+    ]
+    return uncached(jsonify(release=engine.release.name, hits=hits))
+
+
+def product_links(found: Product) -> dict[str, str]:
+    """Return the addresses that belong to a product."""
+    own = f"/api/v1/products/{quote(found.id, safe='')}"
+    return {"self": own, "similar": f"{own}/similar", "match": f"{own}/match", "page": product_path(found.id)}
+
+
+@api.get("/clusters")
+@operation("clusters", "Every cluster", "clusters", answer=ClustersAnswer)
+@revalidated
+def clusters() -> Response:
+    """Give every cluster, parents before their children."""
+    query_of(NoParameters, request.args)
+    engine = current_engine()
+    return jsonify(release=engine.release.name, clusters=[_cluster(one, engine) for one in engine.clusters()])
+
+
+@api.get("/clusters/<int:cluster_id>")
+@operation("cluster", "One cluster", "clusters", answer=ClusterAnswer)
+@revalidated
+def cluster(cluster_id: int) -> Response:
+    """Give one cluster, those below it, and the products nearest its middle."""
+    query_of(NoParameters, request.args)
+    engine = current_engine()
+    found = engine.release.clusters.cluster(cluster_id)
+    top = engine.release.products.products(found.top_rows[:TOP_PRODUCTS])
+    return jsonify(
+        release=engine.release.name,
+        cluster=_cluster(found, engine),
+        children=[_cluster(child, engine) for child in engine.release.clusters.children(cluster_id)],
+        top=[{"id": one.id, "product": one.as_json()} for one in top],
+    )
+
+
+def _cluster(found: Cluster, engine: Engine) -> dict[str, Any]:
+    page = f"/clusters/{found.id}"
+    told = {
+        "products": engine.release.products_in.get(found.id, 0), "terms": list(found.terms),
+        "attributes": found.attributes, "neighbors": list(found.neighbors),
+    }  # fmt: skip
+    links = {"self": f"/api/v1{page}", "products": f"{SEARCH}?cluster={found.id}", "page": page}
+    return {**cluster_json(found), **told, "links": links}
+
+
+@api.get("/openapi.json")
+@operation("openapi", "This document", "service", scope="", revalidated=True)
+def openapi() -> Response:
+    """Give the OpenAPI 3.1 document of this server, with the filters of the catalog that is live."""
+    query_of(NoParameters, request.args)
+    try:
+        response = jsonify(document_of(current_app, current_engine()))
+    except ReleaseError:
+        response = jsonify(document(current_app, CatalogFields()))
+    response.add_etag()
+    response.headers["Cache-Control"] = "no-cache"
+    response.make_conditional(request)
+    return response
+
+
+@api.get("/version")
+@operation("version", "What answers", "service", answer=VersionAnswer, scope="")
+def version() -> Response:
+    """Say which program, release and encoder answer; release and encoder are null while nothing is live."""
+    query_of(NoParameters, request.args)
+    try:
+        engine = current_engine()
+    except ReleaseError:
+        return jsonify(name="aisle", version=__version__, api="v1", release=None, products=None, encoder=None)
+    encoder = {name: engine.release.manifest["encoder"][name] for name in ("name", "fingerprint")}
+    return jsonify(
+        name="aisle", version=__version__, api="v1", release=engine.release.name, products=engine.release.rows,
+        encoder=encoder,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What people see: the pages, and all that lays them out."""

@@ -1,0 +1,47 @@
+"""Whether the server lives, and whether it can answer in full."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from search.errors import AisleError, ReleaseError
+from web.live import current_engine
+from web.serving.problems import RETRY_SECONDS, Problem, problem_of, problem_response
+from web.serving.stopping import is_stopping
+
+health = Blueprint("health", __name__)
+
+
+@health.get("/healthz")
+def healthz() -> Response:
+    """Say that the process answers; asks nothing of the catalog."""
+    return _uncached(jsonify(status="alive"))
+
+
+@health.get("/readyz")
+def readyz() -> Response:
+    """Say whether a release is open, its encoder answers and the server goes on; else 503 with what is missing."""
+    if is_stopping():
+        return _not_ready("stopping", "the server is stopping; it answers what was asked and takes nothing new")
+    try:
+        engine = current_engine()
+    except ReleaseError as error:
+        told = problem_of(error)
+        return _not_ready(told.code, told.detail)
+    if engine.encoder.is_ready:
+        return _uncached(jsonify(status="ready", release=engine.release.name, products=engine.release.rows))
+    failure: AisleError | None = engine.problem
+    if failure is not None:
+        return _not_ready("encoder_unavailable", problem_of(failure).detail)
+    return _not_ready("encoder_loading", "the encoder is loading; searches are answered by their words until then")
+
+
+def _not_ready(code: str, detail: str) -> Response:
+    response = problem_response(Problem(503, code, "Not ready", detail))
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return _uncached(response)
+
+
+def _uncached(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response

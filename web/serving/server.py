@@ -1,0 +1,128 @@
+"""The WSGI server around the app: waitress, told how many may connect, and stopped without dropping a request.
+
+Chosen by measurement (DESIGN.md, "Under load"): its one loop reads every request whole before a thread has it, so
+slow clients cost no thread, and refused ones are refused at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+from flask import Flask
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer, create_server
+from waitress.wasyncore import loop
+
+from web.serving.admission import Admission
+from web.serving.punctual import make_punctual
+from web.serving.security import MAX_BODY_BYTES
+from web.serving.stopping import Stopping
+
+logger = logging.getLogger("aisle.server")
+# Threads wait for the interpreter's lock at most this long. The encoder lets go of it in every one of its small
+# steps, and at Python's 5 ms lost its turn each time: DESIGN.md, "Under load".
+SWITCH_SECONDS = 0.0005
+CONNECTIONS = 1000  # open at once; the next wait in the kernel's queue
+SILENT_SECONDS = 30  # after which a connection that asks nothing is closed
+LAST_ANSWERS_SECONDS = 8.0  # for what was asked before the end; service managers wait 10 s or more
+ARRIVING_SECONDS = 0.3  # for what was on its way when the end began
+
+
+ARENAS = 2  # glibc would give every thread its own, and each keeps what it once needed: DESIGN.md, "Under load"
+_M_ARENA_MAX = -8  # mallopt(3)
+
+
+def _share_memory() -> None:
+    """Let threads allocate from the same few arenas, where the C library is glibc."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, ARENAS)
+
+
+class Server:
+    """A waitress server of an app that stops on SIGTERM or SIGINT: first the door, then the queue, then the rest.
+
+    Args:
+        app: with its admission and its `web.serving.stopping` installed.
+        host, port: where to listen.
+        is_behind_proxy: whether X-Forwarded-For is let through to the app, which knows how far to believe it.
+        adjustments: of waitress, beside ours.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+
+    def __init__(self, app: Flask, host: str, port: int, *, is_behind_proxy: bool = False, **adjustments: Any):
+        admission: Admission = app.extensions["aisle.admission"]
+        self._stopping: Stopping = app.extensions["aisle.stopping"]
+        self._sockets: dict[int, Any] = {}
+        self._server = create_server(
+            app, map=self._sockets, host=host, port=port, threads=admission.threads, ident="aisle",
+            connection_limit=CONNECTIONS, channel_timeout=SILENT_SECONDS, asyncore_use_poll=True,
+            max_request_body_size=2 * MAX_BODY_BYTES,  # at most so much is taken in before the app refuses it
+            clear_untrusted_proxy_headers=not is_behind_proxy, **adjustments,
+        )  # fmt: skip
+        make_punctual(self._sockets.values())
+
+    def run(self) -> None:
+        """Serve until a signal; return when the last request was answered and everything was put away."""
+        sys.setswitchinterval(SWITCH_SECONDS)
+        _share_memory()
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            while not self._stopping.begun:
+                self._pass(1.0)
+            self._close_door()
+            self._answer_the_rest()
+            self._server.task_dispatcher.shutdown(timeout=1)
+            self._stopping.finish()
+            logger.info("stopped")
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._stopping.begun:  # asked twice: at once
+            os._exit(128 + number)
+        self._stopping.begun = True
+        for one in list(self._sockets.values()):
+            if isinstance(one, BaseWSGIServer):
+                one.pull_trigger()  # wakes the loop
+
+    def _pass(self, seconds: float) -> None:
+        """Let the loop read and write what there is, waiting for it at most so long."""
+        loop(timeout=seconds, use_poll=True, map=self._sockets, count=1)
+
+    def _close_door(self) -> None:
+        """Take in whoever stands before the door already, and close it."""
+        logger.info("stopping: no new connections, %d are open", len(self._channels()))
+        for one in [one for one in self._sockets.values() if isinstance(one, BaseWSGIServer)]:
+            for _ in range(one.adj.backlog):
+                known = len(self._sockets)
+                one.handle_accept()
+                if len(self._sockets) == known:
+                    break
+            one.del_channel(self._sockets)
+            one.socket.close()
+
+    def _answer_the_rest(self) -> None:
+        """Answer everything that was asked; then close connections as they fall silent."""
+        began = time.monotonic()
+        while self._channels() and (spent := time.monotonic() - began) < LAST_ANSWERS_SECONDS:
+            if spent > ARRIVING_SECONDS:
+                for channel in self._channels():
+                    channel.will_close |= not channel.requests and not channel.total_outbufs_len
+            self._pass(0.05)
+        unanswered = sum(len(channel.requests) for channel in self._channels())
+        if unanswered:
+            logger.warning("stopping: %d requests were not answered in %g s", unanswered, LAST_ANSWERS_SECONDS)
+
+    def _channels(self) -> list[HTTPChannel]:
+        return [one for one in self._sockets.values() if isinstance(one, HTTPChannel)]
