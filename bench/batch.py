@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,10 @@ from app import create_app
 from indexer.evaluation.judgments import read_queries
 from search.engine import Engine
 from web.api.schemas import MAX_BATCH
+from web.live import FixedEngine
 
 QUERIES = Path(__file__).parent.parent / "catalog" / "queries.csv"
 ROUNDS = 5
-
-
-@dataclass
-class _Fixed:
-    engine: Engine
-
-    def get(self) -> Engine:
-        """Return the one engine there is."""
-        return self.engine
 
 
 class _Counted:
@@ -58,7 +49,7 @@ def main() -> None:
     encoder = engine.encoder._encoder = _Counted(engine.encoder._encoder)
     texts = list(dict.fromkeys(read_queries(rest[0] if rest else QUERIES).values()))[:MAX_BATCH]
     bodies = [{"q": text} for text in texts]
-    client = create_app(engine=_Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     client.post("/api/v1/search:batch", json={"queries": bodies})  # the sentences of what is shown are known from here
     spent: dict[str, list[float]] = {"single": [], "batch": []}
     worked: dict[str, list[float]] = {"single": [], "batch": []}

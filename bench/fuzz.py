@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -26,16 +25,8 @@ from release_homes import ONE, THREE, TWO, home_of_three
 from app import create_app
 from search.engine import Engine
 from search.state.keys import SCOPES, KeyFile
+from web.live import FixedEngine
 from web.settings import Settings
-
-
-@dataclass
-class _Fixed:
-    engine: Engine
-
-    def get(self) -> Engine:
-        """Return the one engine there is."""
-        return self.engine
 
 
 def main() -> int:
@@ -53,7 +44,7 @@ def main() -> int:
         words = (*WORDS, first.id, first.title[:100], engine.release.name, ONE, TWO, THREE)
         home = home_of_three(Path(folder) / "home")  # whose releases the admin routes switch; events are kept there
         key = KeyFile(home.keys).create("fuzz", list(SCOPES))[1]
-        app = create_app(Settings(home=home.root, rate_limit=None), _Fixed(engine))
+        app = create_app(Settings(home=home.root, rate_limit=None), FixedEngine(engine))
         for seed in range(1, asked.seeds + 1):
             started = time.perf_counter()
             run = fuzzed(app, asked.examples, seed, words, key=key)

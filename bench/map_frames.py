@@ -18,7 +18,6 @@ import statistics
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,9 @@ from conftest import open_engine, write_release
 
 from app import create_app
 from search.clusters import Cluster
-from search.engine import Engine
 from search.home import Layout
 from search.product import Product
+from web.live import FixedEngine
 
 PAN_SECONDS = 5
 PARENTS, LEAVES = 20, 12  # groups, and groups in each
@@ -62,16 +61,6 @@ PAN = """([x, y, milliseconds]) => new Promise((done) => {
   };
   requestAnimationFrame(step);
 })"""
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """Gives views one and the same engine."""
-
-    engine: Engine
-
-    def get(self) -> Engine:
-        return self.engine
 
 
 def synthetic_release(folder: Path, count: int) -> Layout:
@@ -141,7 +130,7 @@ def main() -> None:
         layout = Layout(folder) if folder.is_dir() else synthetic_release(folder, asked.points)
         engine = open_engine(layout)
         engine.encoder.vectors(["ready"])
-        server = make_server("127.0.0.1", 0, create_app(engine=Fixed(engine)), threaded=True)
+        server = make_server("127.0.0.1", 0, create_app(engine=FixedEngine(engine)), threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with sync_playwright() as playwright:
             path = shutil.which("chromium") or playwright.chromium.executable_path

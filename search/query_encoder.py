@@ -55,6 +55,7 @@ class QueryEncoder:
         self._thread = ThreadPoolExecutor(1, "encoder")
         self._lock = threading.Lock()  # guards what follows
         self._waiting: dict[str, Future[Floats]] = {}
+        self._has_turn = False  # whether a call of the thread will take what waits
         self._vectors: OrderedDict[str, Floats] = OrderedDict()
 
     @property
@@ -94,7 +95,7 @@ class QueryEncoder:
                         f"{encoder.fingerprint}; build the release again, or put the right encoder back"
                     )
                 encoder = reduced(encoder, self.reduction)
-                given = encoder.encode_queries(["warm-up"]).shape[1]
+                given = self._thread.submit(encoder.encode_queries, ["warm-up"]).result().shape[1]
                 if given != self.dim:
                     raise EncoderMismatch(
                         f'this release has vectors of {self.dim} dimensions, but encoder "{encoder.name}" gives '
@@ -119,16 +120,21 @@ class QueryEncoder:
                     found[text] = self._vectors[text]
                 else:  # one and the same for all who ask for it meanwhile
                     missing[text] = self._waiting.setdefault(text, Future())
+            begins = bool(missing) and not self._has_turn
+            self._has_turn |= begins
         self.watch.looked_up("query_vectors", len(found), len(missing))
-        if missing:
+        if begins:
             self._thread.submit(self._encode_waiting, encoder)
         found |= {text: vector.result() for text, vector in missing.items()}
         return np.stack([found[text] for text in texts])
 
     def _encode_waiting(self, encoder: Encoder) -> None:
-        """Encode all texts that wait by now; nothing is left to do where an earlier call took ours along."""
-        while together := self._first_waiting():
-            self._encode(together, encoder)
+        """Encode what waits by now; what came meanwhile has a turn of its own, after what else waits for the thread."""
+        self._encode(self._first_waiting(), encoder)
+        with self._lock:
+            self._has_turn = goes_on = bool(self._waiting)
+        if goes_on:
+            self._thread.submit(self._encode_waiting, encoder)
 
     def _first_waiting(self) -> dict[str, Future[Floats]]:
         """Return those that have waited longest, at most TOGETHER."""

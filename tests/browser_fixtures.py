@@ -6,7 +6,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from werkzeug.serving import make_server
 from app import create_app
 from search.engine import Engine
 from search.product import Product
+from web.live import FixedEngine
 from web.settings import Settings
 
 ARGUMENTS = [
@@ -35,21 +35,13 @@ POTS = tuple(
 )  # fmt: skip
 
 
-@dataclass
-class Fixed:
-    """An engine that is never switched."""
-
-    engine: Engine
-
-    def get(self) -> Engine:
-        return self.engine
-
-
 @contextmanager
 def served(engine: Engine, settings: Settings | None = None) -> Iterator[str]:
     """Serve an engine whose encoder is ready; gives the address."""
     engine.encoder.vectors(["ready"])
-    server = make_server("127.0.0.1", 0, create_app(settings or Settings(events=False), Fixed(engine)), threaded=True)
+    server = make_server(
+        "127.0.0.1", 0, create_app(settings or Settings(events=False), FixedEngine(engine)), threaded=True
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -44,7 +44,7 @@ def main(home: Path, port: int, gate: Path) -> None:
         return GatedEncoder()
 
     engine = LiveEngine(Home(home), open_encoder)
-    app = create_app(Settings(home=home, threads=2), engine)
+    app = create_app(Settings(home=home, threads=2, rate_limit=None), engine)
     at_stop(app, lambda: gate.with_suffix(".closed").touch())
     logs.start_logging("json")
     server = Server(app, "127.0.0.1", port)

@@ -11,11 +11,11 @@ from api_fuzzing import WORDS, Run, fuzzed
 from conftest import SHOP, open_engine, write_release
 from flask import Flask, Response, jsonify
 from release_homes import ONE, THREE, TWO, home_of_three
-from test_web_api import Fixed
 
 from app import create_app
 from search.state.keys import SCOPES, KeyFile
 from web.api.openapi import operation, operations
+from web.live import FixedEngine
 from web.settings import Settings
 
 EXAMPLES = 100  # of each operation, valid and invalid ones each; bench/fuzz.py makes more
@@ -29,7 +29,7 @@ def app_of(folder: Path) -> tuple[Flask, str]:
     key = KeyFile(home.keys).create("fuzz", list(SCOPES))[1]
     engine = open_engine(write_release(folder / "shop", SHOP))
     engine.encoder.vectors(["ready"])
-    return create_app(Settings(home=home.root, rate_limit=None), Fixed(engine)), key
+    return create_app(Settings(home=home.root, rate_limit=None), FixedEngine(engine)), key
 
 
 @pytest.fixture(scope="module")

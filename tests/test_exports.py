@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 
 import pytest
-from browser_fixtures import Fixed
 from click.testing import CliRunner
 from conftest import SHOP, open_engine, write_release
 from flask.testing import FlaskClient
@@ -22,6 +21,7 @@ from indexer.catalog import CatalogSettings, open_catalog
 from search.engine import Engine
 from search.export import COLUMNS, guarded, unguarded
 from search.product import Product
+from web.live import FixedEngine
 
 HOSTILE = (
     Product("-1a", "=cmd|' /C calc'!A0", "+SUM(1) ;=HYPERLINK(1) ünï", ("A", "B"), "@brand", 1299.0, "USD"),
@@ -34,7 +34,7 @@ HOSTILE = (
 @pytest.fixture
 def client(shop: Engine) -> FlaskClient:
     shop.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_no_cell_begins_a_formula_and_numbers_stay(cell: str, written: str) -> N
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
 def test_a_file_of_results_is_the_same_catalog_again(hostile: Engine, file_format: str, tmp_path: Path) -> None:
-    client = create_app(engine=Fixed(hostile)).test_client()
+    client = create_app(engine=FixedEngine(hostile)).test_client()
     file = tmp_path / f"again.{file_format}"
     file.write_bytes(client.get(f"/api/v1/search:export?format={file_format}").data)
     catalog = open_catalog(file, CatalogSettings())
@@ -161,7 +161,7 @@ def test_a_file_that_did_not_change_is_not_sent_again(client: FlaskClient) -> No
 
 def test_a_file_that_makes_do_with_words_is_not_kept(tmp_path: Path) -> None:
     early = open_engine(write_release(tmp_path / "early", SHOP), waits=False)
-    response = create_app(engine=Fixed(early)).test_client().get("/api/v1/search:export?q=gown")
+    response = create_app(engine=FixedEngine(early)).test_client().get("/api/v1/search:export?q=gown")
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store" and "ETag" not in response.headers
 
@@ -171,6 +171,6 @@ def test_the_command_line_writes_the_same_files(tmp_path: Path, monkeypatch: pyt
     table, lines = tmp_path / "a.csv", tmp_path / "a.jsonl"
     done = CliRunner().invoke(main, ["search", "mug", "--csv", str(table), "--jsonl", str(lines)])
     assert done.exit_code == 0, done.output
-    client = create_app(engine=Fixed(shop)).test_client()
+    client = create_app(engine=FixedEngine(shop)).test_client()
     assert table.read_bytes() == client.get("/api/v1/search:export?q=mug").data
     assert lines.read_bytes() == client.get("/api/v1/search:export?q=mug&format=jsonl").data

@@ -76,9 +76,18 @@ def test_click_through_counts_first_pages_that_showed_something(log: Log) -> Non
     assert log.insights(surface="api").searches == 1
 
 
-def test_a_click_on_a_later_page_is_not_one_on_the_first(log: Log) -> None:
+def test_a_click_on_a_later_page_is_one_on_the_search_it_belongs_to(log: Log) -> None:
     log.search("mug")
+    log.search("lamp")
     log.click(log.search("mug", page=2), 30)
+    found = log.insights()
+    assert (found.clickable, found.clicked, found.mean_position) == (2, 1, 30.0)
+    assert {one.text: one.clicked for one in found.top} == {"mug": 1, "lamp": 0}
+
+
+def test_a_click_on_a_later_page_of_another_visitor_is_on_nothing(log: Log) -> None:
+    log.search("mug", visitor=1)
+    log.click(log.search("mug", page=2, visitor=2), 30)
     assert (log.insights().clickable, log.insights().clicked) == (1, 0)
 
 

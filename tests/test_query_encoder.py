@@ -143,3 +143,27 @@ def test_encoded_together_a_query_means_what_it_means_alone() -> None:
     np.testing.assert_allclose(together, alone, atol=2e-6)
     passages = encoder.encode_passages([f"{text} {other}" for text in texts for other in texts])
     np.testing.assert_array_equal(np.argsort(-(together @ passages.T)), np.argsort(-(alone @ passages.T)))
+
+
+def test_what_is_not_a_query_has_its_turn_while_queries_keep_coming() -> None:
+    class Busy(FakeEncoder):
+        def encode_queries(self, texts: Sequence[str]) -> Floats:
+            time.sleep(0.01)
+            return self._encode(texts)
+
+    encoder, done = of(Busy()), threading.Event()
+
+    def keep_asking(name: int) -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            encoder.vectors([f"mug {name} {number}"])
+
+    with ThreadPoolExecutor(5) as callers:
+        for name in range(4):
+            callers.submit(keep_asking, name)
+        time.sleep(0.05)
+        try:
+            assert len(callers.submit(encoder.tokens, "red mug").result(2).vectors) == 3
+        finally:
+            done.set()

@@ -12,12 +12,12 @@ import pytest
 from conftest import SHOP, open_engine, write_release
 from flask.testing import FlaskClient
 from test_security_scopes import STATED, WITHOUT, path_of
-from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
 from search.product import Product
 from web.api.openapi import operations
+from web.live import FixedEngine
 from web.settings import Settings
 
 SCRIPT = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
@@ -32,12 +32,12 @@ TRAVERSALS = [
 
 @pytest.fixture(scope="module")
 def client(shop: Engine) -> FlaskClient:
-    return create_app(Settings(rate_limit=None), engine=Fixed(shop)).test_client()
+    return create_app(Settings(rate_limit=None, events=False), engine=FixedEngine(shop)).test_client()
 
 
 def parameterized() -> list[str]:
     """Each rule with one of its path parameters marked, the others filled in."""
-    app = create_app(Settings(rate_limit=None))
+    app = create_app(Settings(rate_limit=None, events=False))
     marked = []
     for rule in app.url_map.iter_rules():
         for name in re.findall(r"<[^>]+>", rule.rule):
@@ -62,7 +62,7 @@ def parameters() -> list[tuple[str, str, str]]:
     """(rule, method, parameter) of every query parameter of every operation."""
     return [
         (rule, method, name)
-        for rule, method, stated in operations(create_app(Settings(rate_limit=None)))
+        for rule, method, stated in operations(create_app(Settings(rate_limit=None, events=False)))
         if stated.parameters is not None
         for name in [*stated.parameters.model_fields, "f.brand", "find.brand", SCRIPT]
     ]
@@ -144,7 +144,7 @@ def test_a_script_in_any_field_of_the_catalog_is_shown_as_text(tmp_path_factory:
         url=f"https://x.example/{SCRIPT}", availability="in_stock", group_id=SCRIPT, attributes={SCRIPT: (SCRIPT,)},
     )  # fmt: skip
     layout = write_release(tmp_path_factory.mktemp("hostile") / "shop", [hostile, *SHOP])
-    client = create_app(Settings(rate_limit=None), engine=Fixed(open_engine(layout))).test_client()
+    client = create_app(Settings(rate_limit=None, events=False), engine=FixedEngine(open_engine(layout))).test_client()
     own = quote(SCRIPT, safe="")
     for path in ("/", "/search?mode=lexical", "/search?mode=lexical&q=alert", f"/products/{own}",
                  f"/products/{own}?q=alert",
@@ -201,7 +201,9 @@ def test_a_host_that_is_no_host_is_refused(client: FlaskClient, host: str) -> No
 
 
 def test_absolute_links_lead_to_the_shops_own_address_whatever_the_host_says(shop: Engine) -> None:
-    client = create_app(Settings(url="https://shop.example", rate_limit=None), engine=Fixed(shop)).test_client()
+    client = create_app(
+        Settings(url="https://shop.example", rate_limit=None, events=False), engine=FixedEngine(shop)
+    ).test_client()
     for path in ("/", "/search?mode=lexical&q=lamp", "/products/0001", "/sitemap.xml", "/sitemaps/1.xml", "/robots.txt",
                  "/favicon.ico", "/none"):  # fmt: skip
         answer = client.get(path, headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example",

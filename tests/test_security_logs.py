@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -13,11 +14,11 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 from key_fixtures import keys_in
-from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
 from search.home import Home
+from web.live import FixedEngine
 from web.serving.logs import start_logging
 from web.settings import Settings
 
@@ -36,6 +37,8 @@ def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     start_logging(request.param)
     stream = io.StringIO()
     root.handlers[0].setStream(stream)  # type: ignore[attr-defined]
+    here = threading.get_ident()  # other tests' writers may still have something to say
+    root.handlers[0].addFilter(lambda record: record.thread == here)
     stream.form = request.param  # type: ignore[attr-defined]
     yield stream
     root.handlers, root.level = before
@@ -57,7 +60,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def client_of(shop: Engine, home: Home) -> FlaskClient:
-    return create_app(Settings(home=home.root, rate_limit=None), engine=Fixed(shop)).test_client()
+    return create_app(Settings(home=home.root, rate_limit=None), engine=FixedEngine(shop)).test_client()
 
 
 @pytest.mark.parametrize("forged", FORGED)

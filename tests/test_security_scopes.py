@@ -8,7 +8,6 @@ import pytest
 from conftest import SHOP
 from flask.testing import FlaskClient
 from key_fixtures import keys_in, unknown_key
-from test_web_api import Fixed
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -16,9 +15,10 @@ from search.engine import Engine
 from search.home import Home
 from search.state.keys import KeyFile
 from web.api.openapi import Operation, operations
+from web.live import FixedEngine
 from web.settings import Settings
 
-APP = create_app(Settings(rate_limit=None))
+APP = create_app(Settings(rate_limit=None, events=False))
 STATED = [(rule, method, stated) for rule, method, stated in operations(APP)]
 WITHOUT = [
     rule.rule for rule in APP.url_map.iter_rules()
@@ -43,7 +43,7 @@ def clients(home: Home, keys: dict[str, str], shop: Engine) -> dict[str, FlaskCl
     """By what is open without a key."""
     return {
         text: create_app(
-            Settings(home=home.root, open_scopes=scopes, rate_limit=None), engine=Fixed(shop)
+            Settings(home=home.root, open_scopes=scopes, rate_limit=None), engine=FixedEngine(shop)
         ).test_client()
         for text, scopes in {
             "search,events": ("search", "events"), "search": ("search",), "events": ("events",), "none": (),
@@ -149,7 +149,7 @@ def test_without_a_good_admin_key_admin_routes_are_not_there_whatever_is_asked(
     tmp_path: Path, shop: Engine, method: str
 ) -> None:
     file = KeyFile(Home(tmp_path).keys)
-    client = create_app(Settings(home=tmp_path, rate_limit=None), engine=Fixed(shop)).test_client()
+    client = create_app(Settings(home=tmp_path, rate_limit=None), engine=FixedEngine(shop)).test_client()
     paths = {path_of(rule, shop) for rule, _, stated in STATED if stated.scope == "admin"} | {"/api/v1/admin/none"}
     for made in (lambda: "", lambda: file.create("reader", ["search", "events"])[1], unknown_key):
         key = made()
@@ -189,7 +189,7 @@ def test_a_key_in_the_address_opens_nothing(clients: dict[str, FlaskClient], key
 def test_a_damaged_keys_file_opens_nothing_and_says_what_to_do(tmp_path: Path, shop: Engine, content: str) -> None:
     keys = keys_in(Home(tmp_path))
     Home(tmp_path).keys.write_text(content)
-    client = create_app(Settings(home=tmp_path, open_scopes=("search",)), engine=Fixed(shop)).test_client()
+    client = create_app(Settings(home=tmp_path, open_scopes=("search",)), engine=FixedEngine(shop)).test_client()
     for rule, method, stated in STATED:
         for kind in ("", "all"):
             answer = ask(client, method, path_of(rule, shop), keys[kind] if kind else None)

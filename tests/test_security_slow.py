@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import re
 import socket
@@ -14,6 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Response
+from test_web_live import eventually
+
+from app import create_app
+from search.engine import Engine
+from web.live import FixedEngine
+from web.serving.punctual import PunctualChannel
+from web.serving.server import Server
+from web.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 1.5
@@ -130,3 +141,63 @@ def test_a_request_made_to_confuse_servers_is_refused_or_answered_once(port: int
             pass
     assert b"smuggled" not in answer
     assert re.match(rb"HTTP/1\.[01] (400|413|431|503) ", answer) or answer == b""
+
+
+def test_who_reads_no_answer_is_cut_off_and_keeps_no_thread(shop: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(Settings(rate_limit=None, events=False), FixedEngine(shop))
+    left = threading.Event()
+
+    @app.get("/large")
+    def large() -> Response:
+        """Answer with more than waitress holds back for a slow reader."""
+
+        def pieces() -> Iterator[bytes]:
+            try:
+                yield from (b"x" * 1_000_000 for _ in range(40))
+            finally:
+                left.set()
+
+        return Response(pieces())
+
+    monkeypatch.setattr(PunctualChannel, "seconds", SECONDS)
+    server = Server(app, "127.0.0.1", 0)
+    stopped = threading.Event()
+
+    def serve() -> None:
+        while not stopped.is_set():
+            server._pass(0.1)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        with socket.create_connection(("127.0.0.1", server._server.effective_port)) as idle:
+            idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            idle.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert not left.wait(SECONDS - 0.5)  # the thread waits for the reader
+            assert left.wait(10)
+        assert eventually(lambda: app.extensions["aisle.admission"].searches.at_work == 0)
+    finally:
+        stopped.set()
+        thread.join(5)
+        server._server.task_dispatcher.shutdown()
+        server._server.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (HEAD + b"Content-Length: 200000\r\n\r\n", 413),
+        (b"GET /api/v1/version HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 300_000 + b"\r\n\r\n", 431),
+        (HEAD + b"Content-Length: many\r\n\r\n", 400),
+    ],
+)
+def test_what_is_no_request_is_answered_as_a_problem_too(port: int, sent: bytes, status: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(sent)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        told = json.loads(answer.read())
+    assert (answer.status, told["status"], told["code"]) == (status, status, f"http_{status}")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["X-Request-ID"] == told["request_id"]

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from test_web_api import Fixed
 from test_web_live import eventually
 
 from app import create_app
 from search.engine import Engine
+from web.live import FixedEngine
 from web.serving.admission import Admission, Lane, Overloaded
 from web.settings import Settings
 
@@ -96,7 +96,7 @@ def test_slots_are_neither_lost_nor_made_when_many_come_go_and_give_up() -> None
 
 
 def test_a_full_server_says_so_in_the_form_the_asker_reads_and_still_tells_how_it_is(shop: Engine) -> None:
-    app = create_app(Settings(threads=1, deadline_ms=20), Fixed(shop))
+    app = create_app(Settings(threads=1, deadline_ms=20, events=False), FixedEngine(shop))
     client = app.test_client()
     shop.encoder.vectors(["ready"])
     admission: Admission = app.extensions["aisle.admission"]
@@ -115,7 +115,7 @@ def test_a_full_server_says_so_in_the_form_the_asker_reads_and_still_tells_how_i
 
 @pytest.mark.parametrize("path", ["/api/v1/search?q=cup", "/api/v1/search?page=0", "/nothing", "/search?q=cup", "/"])
 def test_every_answer_and_every_error_gives_its_slot_back(shop: Engine, path: str) -> None:
-    app = create_app(Settings(threads=1, deadline_ms=20), Fixed(shop))
+    app = create_app(Settings(threads=1, deadline_ms=20, events=False), FixedEngine(shop))
     for _ in range(5):
         assert app.test_client().get(path).status_code != 503
     assert app.extensions["aisle.admission"].searches.at_work == 0
@@ -123,10 +123,12 @@ def test_every_answer_and_every_error_gives_its_slot_back(shop: Engine, path: st
 
 def test_even_an_answer_that_fails_gives_its_slot_back() -> None:
     class Failing:
+        engine, is_opening = None, False
+
         def get(self) -> Engine:
             raise RuntimeError
 
-    app = create_app(Settings(threads=1, deadline_ms=20), Failing())
+    app = create_app(Settings(threads=1, deadline_ms=20, events=False), Failing())
     for _ in range(3):
         assert app.test_client().get("/api/v1/search").status_code == 500
     assert app.extensions["aisle.admission"].searches.at_work == 0
@@ -135,3 +137,22 @@ def test_even_an_answer_that_fails_gives_its_slot_back() -> None:
 def test_a_server_has_threads_enough_for_all_that_may_wait() -> None:
     admission = Admission(4, 500)
     assert admission.threads > sum(lane.slots + lane.waiting for lane in admission.lanes)
+
+
+def test_an_answer_that_is_streamed_keeps_its_slot_until_it_was_sent(shop: Engine) -> None:
+    app = create_app(Settings(threads=1, deadline_ms=20, events=False), FixedEngine(shop))
+    searches = app.extensions["aisle.admission"].searches
+    answer = app.test_client().get("/api/v1/search:export?mode=lexical", buffered=False)
+    assert (answer.status_code, searches.at_work) == (200, 1)
+    assert answer.data
+    answer.close()
+    assert searches.at_work == 0
+
+
+def test_events_that_wait_for_the_disk_keep_no_suggestion_waiting() -> None:
+    admission = Admission(4, 20)
+    for _ in range(admission.events.slots):
+        admission.events.enter()
+    assert admission.lane_of("/api/v1/events") is admission.events
+    lane = admission.lane_of("/api/v1/suggest")
+    assert lane is not None and lane.enter() == 0.0

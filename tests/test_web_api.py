@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,22 +14,13 @@ from werkzeug.test import TestResponse
 from app import create_app
 from search.engine import Engine
 from search.product import Product
-
-
-@dataclass
-class Fixed:
-    """Gives views one and the same engine."""
-
-    engine: Engine
-
-    def get(self) -> Engine:
-        return self.engine
+from web.live import FixedEngine
 
 
 @pytest.fixture
 def client(shop: Engine) -> FlaskClient:
     shop.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 def ids(response: TestResponse) -> list[str]:
@@ -178,7 +168,7 @@ def test_folded_answers_have_their_own_links_and_tags(client: FlaskClient) -> No
 
 def test_an_answer_by_words_only_says_so_and_is_never_kept(tmp_path: Any) -> None:
     engine = open_engine(write_release(tmp_path / "shop", SHOP), waits=False)
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     hasty = client.get("/api/v1/search?q=gown")
     assert hasty.get_json()["degraded"] == "encoder_loading"
     assert hasty.headers["Cache-Control"] == "no-store"
@@ -195,7 +185,7 @@ def test_the_time_of_each_stage_is_told(client: FlaskClient) -> None:
 def test_suggestions_lead_somewhere_and_never_encode(tmp_path: Any) -> None:
     encoder = FakeEncoder()
     engine = open_engine(write_release(tmp_path / "shop", SHOP), encoder)
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     found = client.get("/api/v1/suggest?q=dre").get_json()
     assert {"text": "Dresses", "category": "Clothing > Dresses", "url": found["categories"][0]["url"]} in found[
         "categories"
@@ -222,7 +212,7 @@ def test_a_product_comes_with_its_variants_and_neighbors(client: FlaskClient) ->
 @pytest.mark.parametrize("product_id", ["a/b", "a//b", "50% off?", "ünï #1", "..", "<b>"])
 def test_an_id_may_hold_any_sign(tmp_path: Any, product_id: str) -> None:
     products = (Product(product_id, "Odd One"), *SHOP)
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", products)))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "shop", products)))).test_client()
     hit = client.get("/api/v1/search?q=odd&mode=lexical").get_json()["hits"][0]
     assert hit["id"] == product_id
     links = client.get("/api/v1/suggest?q=odd").get_json()["products"][0]
@@ -259,7 +249,9 @@ def test_the_version_names_release_and_encoder(client: FlaskClient) -> None:
 
 def test_highlights_hold_no_markup_of_the_catalogs(tmp_path: Any) -> None:
     product = Product("x", "<script>alert(1)</script> dress", "<img src=x onerror=alert(1)> dress")
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", (product, *SHOP))))).test_client()
+    client = create_app(
+        engine=FixedEngine(open_engine(write_release(tmp_path / "shop", (product, *SHOP))))
+    ).test_client()
     hits = client.get("/api/v1/search?q=dress&mode=lexical").get_json()["hits"]
     shown = next(hit for hit in hits if hit["id"] == "x")["highlights"]
     assert "<script" not in json.dumps(shown)

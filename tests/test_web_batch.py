@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from conftest import SHOP, FakeEncoder, open_engine, write_release
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
 from search.request import SearchRequest
 from web.asking import searched
+from web.live import FixedEngine
 
 QUERIES = [
     {"q": "red mug", "per_page": 3},
@@ -50,7 +50,7 @@ def fresh(folder: Path) -> tuple[Engine, Counting]:
 @pytest.fixture
 def client(shop: Engine) -> FlaskClient:
     shop.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 def without_clock(answer: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_a_batch_answers_what_single_searches_do_in_the_same_order(client: Flask
 
 def test_all_texts_of_a_batch_are_encoded_in_one_call(tmp_path: Path) -> None:
     engine, encoder = fresh(tmp_path)
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     assert client.post("/api/v1/search:batch", json={"queries": QUERIES}).status_code == 200
     assert len(encoder.calls) == 1
     assert {"red mug", "gown", "tumbler"} <= set(encoder.calls[0])
@@ -76,7 +76,7 @@ def test_all_texts_of_a_batch_are_encoded_in_one_call(tmp_path: Path) -> None:
     assert len(encoder.calls[0]) == len(set(encoder.calls[0]))
     alone, one_by_one = fresh(tmp_path / "alone")
     for one in QUERIES:
-        create_app(engine=Fixed(alone)).test_client().post("/api/v1/search", json=one)
+        create_app(engine=FixedEngine(alone)).test_client().post("/api/v1/search", json=one)
     assert len(one_by_one.calls) >= 5
 
 
@@ -118,7 +118,7 @@ def test_those_who_listen_hear_of_every_search_of_a_batch(client: FlaskClient) -
 
 def test_while_the_encoder_loads_a_batch_is_answered_by_words_and_says_so(tmp_path: Path) -> None:
     engine = open_engine(write_release(tmp_path / "early", SHOP), waits=False)
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     answer = client.post("/api/v1/search:batch", json={"queries": [{"q": "gown"}, {"q": "", "per_page": 1}]})
     assert [one["degraded"] for one in answer.get_json()["results"]] == ["encoder_loading", None]
     assert answer.headers["Cache-Control"] == "no-store"

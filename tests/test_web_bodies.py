@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 from werkzeug.exceptions import BadRequest
 
 from app import create_app
 from search.engine import Engine
 from web.api.bodies import MAX_DEPTH, parsed_json
+from web.live import FixedEngine
 
 JSON = "application/json"
 
@@ -22,7 +22,7 @@ JSON = "application/json"
 @pytest.fixture
 def client(shop: Engine) -> FlaskClient:
     shop.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_parameter_given_twice_is_named(client: FlaskClient) -> None:
     ],
 )
 def test_malformed_headers_break_nothing(client: FlaskClient, headers: dict[str, str]) -> None:
-    assert client.get("/api/v1/search?q=mug", headers=headers).status_code in (200, 401)
+    assert client.get("/api/v1/search?q=mug", headers=headers).status_code in (200, 400, 401)
 
 
 def test_head_and_options_behave(client: FlaskClient) -> None:

@@ -9,17 +9,17 @@ import brotli
 import pytest
 from flask import request
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
+from web.live import FixedEngine
 from web.serving import compression
 
 
 @pytest.fixture
 def client(shop: Engine) -> FlaskClient:
     shop.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 @pytest.mark.parametrize(

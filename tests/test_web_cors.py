@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
+from web.live import FixedEngine
 from web.serving.cors import origins_of
 from web.settings import Settings
 
@@ -17,7 +17,7 @@ SEARCH = "/api/v1/search?mode=lexical&q=lamp"
 
 def client_of(shop: Engine, origins: str) -> FlaskClient:
     settings = Settings.from_environment({"AISLE_CORS_ORIGINS": origins})
-    return create_app(settings, engine=Fixed(shop)).test_client()
+    return create_app(settings, engine=FixedEngine(shop)).test_client()
 
 
 def test_no_other_site_reads_the_api_unless_it_is_named(shop: Engine) -> None:

@@ -13,12 +13,12 @@ from urllib.robotparser import RobotFileParser
 import pytest
 from conftest import SHOP, open_engine, write_release
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 from test_web_pages import Document
 
 from app import create_app
 from search.engine import Engine
 from search.product import Product
+from web.live import FixedEngine
 from web.pages import discovery
 from web.settings import Settings
 
@@ -35,7 +35,7 @@ HOSTILE = (
 def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     engine = open_engine(write_release(tmp_path_factory.mktemp("shop") / "shop", (*SHOP, *HOSTILE)))
     engine.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(engine)).test_client()
+    return create_app(engine=FixedEngine(engine)).test_client()
 
 
 def head(client: FlaskClient, address: str) -> tuple[str, str, Document]:
@@ -75,7 +75,7 @@ def test_a_page_names_its_one_address_and_only_a_search_is_left_out(
 
 
 def test_the_public_address_stands_in_for_the_one_a_request_came_to(shop: Engine) -> None:
-    client = create_app(Settings(url="https://shop.example", events=False), Fixed(shop)).test_client()
+    client = create_app(Settings(url="https://shop.example", events=False), FixedEngine(shop)).test_client()
     assert head(client, "/products/0001")[0] == "https://shop.example/products/0001"
     assert "Sitemap: https://shop.example/sitemap.xml" in client.get("/robots.txt").text
     assert "<loc>https://shop.example/products/0001</loc>" in client.get("/sitemaps/1.xml").text

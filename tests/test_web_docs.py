@@ -18,7 +18,7 @@ from typing import Any
 import aisle_client
 import pytest
 from aisle_client import Aisle, answers
-from browser_fixtures import Fixed, served
+from browser_fixtures import served
 from client_fixtures import differences
 from conftest import SHOP, open_engine, write_release
 from flask.testing import FlaskClient
@@ -28,6 +28,7 @@ from search.engine import Engine
 from search.product import Product
 from web.api.docs import limits_of, type_of
 from web.api.examples import _COLUMNS, LANGUAGES, METHODS, Example
+from web.live import FixedEngine
 
 CLIENT = Path(aisle_client.__file__).parent.parent
 
@@ -82,7 +83,7 @@ def document(url: str) -> dict[str, Any]:
 
 @pytest.fixture
 def client(shop: Engine) -> FlaskClient:
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 def operations_of(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -195,7 +196,7 @@ def test_examples_of_odd_ids_and_words_are_spelled_so_that_they_run(tmp_path: Pa
 
 def test_the_page_quotes_what_the_catalog_says(tmp_path: Path) -> None:
     odd = Product("<script>1</script>", "x", brand="</code><script>alert(1)</script>")
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", (odd, *SHOP))))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "shop", (odd, *SHOP))))).test_client()
     page = client.get("/api/docs").text
     assert "<script>1" not in page and "<script>alert" not in page
     assert "&lt;script&gt;" in page

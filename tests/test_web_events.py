@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
@@ -24,6 +23,7 @@ from search.state.insights import Insights
 from search.state.keys import KeyFile
 from web.api.events import MOST_EVENTS, EventsAnswer
 from web.api.insights import InsightsAnswer
+from web.live import FixedEngine
 from web.settings import Settings
 
 QUERY = "0123456789abcdef" * 2
@@ -34,7 +34,7 @@ BROWSER = {"User-Agent": "A Browser of Jane", "X-Forwarded-For": "203.0.113.9"}
 @pytest.fixture
 def app(shop: Engine, tmp_path: Path) -> Iterator[Flask]:
     shop.encoder.vectors(["ready"])
-    found = create_app(Settings(home=tmp_path, events_days=3650), Fixed(shop))
+    found = create_app(Settings(home=tmp_path, events_days=3650), FixedEngine(shop))
     yield found
     found.extensions["aisle.events"].close()
 
@@ -205,7 +205,7 @@ def test_two_searches_of_one_browser_are_linked_and_those_of_two_are_not(app: Fl
 
 
 def test_events_can_be_switched_off(shop: Engine, tmp_path: Path) -> None:
-    client = create_app(Settings(home=tmp_path, events=False), Fixed(shop)).test_client()
+    client = create_app(Settings(home=tmp_path, events=False), FixedEngine(shop)).test_client()
     for address in ("/search?q=mug", "/products/0001?q=mug"):
         text = client.get(address).text
         assert "events.js" not in text and "data-query-id" not in text and "data-viewed" not in text
@@ -240,6 +240,17 @@ def test_cards_tell_where_they_stand_and_the_query_they_answer(app: Flask, clien
     query_id = text.split('data-query-id="')[1].split('"')[0]
     [(logged,)] = kept(app, "SELECT lower(hex(query_id)) FROM searches")
     assert query_id == logged
+
+
+def test_pages_shown_together_are_one_search_that_begins_on_the_first(app: Flask, client: FlaskClient) -> None:
+    client.get("/search?per_page=2&page=2&from=1")
+    client.get("/search?per_page=2&page=2")
+    assert kept(app, "SELECT page, first, length(shown) / 4 FROM searches ORDER BY id") == [(1, 1, 4), (2, 3, 2)]
+
+
+def test_the_map_is_no_page_of_results(app: Flask, client: FlaskClient) -> None:
+    client.get("/map?q=red")
+    assert kept(app, "SELECT surface FROM searches") == [("map",)]
 
 
 def test_a_search_does_not_wait_for_its_log(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -15,6 +14,7 @@ from search.engine import Engine
 from search.home import Home
 from search.state.keys import KeyFile
 from search.state.rates import Rate
+from web.live import FixedEngine
 from web.serving.limits import Meter, asker_of
 from web.settings import Settings
 
@@ -103,7 +103,7 @@ def test_whom_an_address_stands_for(address: str, asker: str) -> None:
 
 def client_of(shop: Engine, home: Path, **settings: object) -> FlaskClient:
     made = Settings(**{"home": home, "rate_limit": Rate(3, 60), **settings})  # type: ignore[arg-type]
-    return create_app(made, engine=Fixed(shop)).test_client()
+    return create_app(made, engine=FixedEngine(shop)).test_client()
 
 
 def asked(
@@ -197,3 +197,10 @@ def test_a_batch_counts_as_the_searches_in_it(shop: Engine, tmp_path: Path) -> N
     two, path = {"queries": [{"q": "mug"}, {"q": "lamp"}]}, "/api/v1/search:batch"
     assert client.post(path, json=two).headers["RateLimit"] == '"address";r=1;t=20'
     assert client.post(path, json=two).status_code == 429
+
+
+def test_a_batch_beyond_the_whole_amount_takes_all_of_it_and_is_answered(shop: Engine, tmp_path: Path) -> None:
+    client = client_of(shop, tmp_path)  # three a minute
+    answer = client.post("/api/v1/search:batch", json={"queries": [{"q": "mug"}] * 5})
+    assert (answer.status_code, answer.headers["RateLimit"]) == (200, '"address";r=0;t=1')
+    assert client.post("/api/v1/search:batch", json={"queries": [{"q": "mug"}]}).status_code == 429

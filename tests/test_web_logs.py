@@ -7,10 +7,10 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
+from web.live import FixedEngine
 from web.serving import logs
 
 HOSTILE = "/nothing%0A12:00:00 INFO forged%1b[31m\u2028%c2%85end"
@@ -40,7 +40,7 @@ def lines(request: pytest.FixtureRequest) -> Iterator[Lines]:
 
 
 def test_a_request_is_one_line_with_its_id_and_without_its_words(shop: Engine, lines: Lines) -> None:
-    client = create_app(engine=Fixed(shop)).test_client()
+    client = create_app(engine=FixedEngine(shop)).test_client()
     headers = {"X-Request-ID": "abc-1", "Cookie": "topsecret", "User-Agent": "topsecret"}
     assert client.get("/api/v1/search?q=privatewish&page=1", headers=headers).status_code == 200
     (line,) = lines.lines
@@ -49,7 +49,7 @@ def test_a_request_is_one_line_with_its_id_and_without_its_words(shop: Engine, l
 
 
 def test_nothing_asked_for_can_write_a_line_of_its_own(shop: Engine, lines: Lines) -> None:
-    create_app(engine=Fixed(shop)).test_client().get(HOSTILE)
+    create_app(engine=FixedEngine(shop)).test_client().get(HOSTILE)
     (line,) = lines.lines
     assert "forged" in line
     assert len(line.splitlines()) == 1
@@ -58,7 +58,7 @@ def test_nothing_asked_for_can_write_a_line_of_its_own(shop: Engine, lines: Line
 
 def test_an_error_is_told_once_with_its_stack_and_no_line_of_it_looks_like_a_record(lines: Lines) -> None:
     class Failing:
-        engine = None
+        engine, is_opening = None, False
 
         def get(self) -> Engine:
             raise RuntimeError("bad\n12:00:00 INFO forged")
@@ -73,7 +73,7 @@ def test_an_error_is_told_once_with_its_stack_and_no_line_of_it_looks_like_a_rec
 def test_json_tells_route_size_and_waiting_and_marks_what_was_slow(
     shop: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = create_app(engine=Fixed(shop)).test_client()
+    client = create_app(engine=FixedEngine(shop)).test_client()
     with caplog.at_level(logging.INFO, logger="aisle.requests"):
         size = len(client.get("/api/v1/products/0001").data)
         monkeypatch.setattr(logs, "SLOW_MS", 0)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from conftest import SHOP, FakeEncoder, open_engine, write_release
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 from test_web_pages import Document
 
 from app import create_app
 from search.engine import Engine
 from search.product import Product
+from web.live import FixedEngine
 
 POTS = [
     Product(f"p{number}", f"Coffee Pot {number}", "Pours.", ("Kitchen", "Pots"), f"Brand {number % 4}", 10.0 + number,
@@ -41,7 +41,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 @pytest.fixture
 def client(engine: Engine) -> FlaskClient:
-    return create_app(engine=Fixed(engine)).test_client()
+    return create_app(engine=FixedEngine(engine)).test_client()
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_an_unchanged_answer_is_not_sent_again(client: FlaskClient, address: str
 
 def test_while_the_encoder_loads_words_light_the_map_and_nothing_is_kept(tmp_path: Path) -> None:
     engine = open_engine(write_release(tmp_path / "early", SHOP), FakeEncoder(), waits=False)
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     response = client.get("/api/v1/map/lit?q=gown")
     answer = response.get_json()
     assert answer["degraded"] == "encoder_loading"
@@ -304,7 +304,7 @@ def test_lists_and_groups_lead_to_their_place_on_the_map(client: FlaskClient) ->
 @pytest.mark.parametrize("products", [SHOP[:1], SHOP[:3], [Product(str(row), f"Thing {row}") for row in range(4)]])
 def test_a_tiny_or_bare_catalog_has_a_page_and_columns(tmp_path: Path, products: list[Product]) -> None:
     engine = open_engine(write_release(tmp_path / "tiny", products))
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     assert client.get("/map").status_code == 200
     meta = client.get("/api/v1/map").get_json()
     assert len(column(client, meta["positions"])) == 2 * len(products)

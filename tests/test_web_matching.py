@@ -9,13 +9,13 @@ from urllib.parse import quote
 import pytest
 from conftest import SHOP, FakeEncoder, open_engine, write_release
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 from test_web_pages import Document, page
 
 from app import create_app
 from search.engine import Engine
 from search.errors import EncoderError
 from search.product import Product
+from web.live import FixedEngine
 
 HOSTILE = [
     "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>'", "🎁🎁", "\u202eكوب أحمر", "a" * 512,
@@ -26,7 +26,7 @@ HOSTILE = [
 @pytest.fixture
 def client(shop: Engine) -> FlaskClient:
     shop.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 def marked(document: str) -> dict[str, int]:
@@ -61,7 +61,7 @@ def test_the_heavier_a_word_the_stronger_its_mark(client: FlaskClient) -> None:
 
 def test_a_description_that_is_not_read_to_its_end_goes_on(tmp_path: Path) -> None:
     long = Product("long", "Mug", "Holds tea. " * 40)
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", (long, *SHOP))))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "shop", (long, *SHOP))))).test_client()
     assert "Holds tea …" in page(client, "/products/long?q=mug").words
     assert "…" not in page(client, "/products/0003?q=mug").words
 
@@ -88,7 +88,7 @@ def test_where_no_word_matters_none_is_marked_or_named(client: FlaskClient) -> N
 
 def test_a_product_page_without_a_search_has_no_such_section_and_asks_no_encoder(tmp_path: Path) -> None:
     encoder = FakeEncoder()
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", SHOP), encoder))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "shop", SHOP), encoder))).test_client()
     for address in ("/products/0001", "/products/0001?q=", "/products/0001?q=%20", "/products/0001?q=" + "a" * 600):
         assert 'id="why"' not in client.get(address).text
     assert encoder.encoded == []
@@ -119,14 +119,14 @@ def test_markup_in_a_product_is_only_text_there_too(tmp_path: Path) -> None:
     product = Product("e", evil, evil, (evil,), evil, attributes={evil: (evil,)})
     engine = open_engine(write_release(tmp_path / "shop", (product, *SHOP)))
     engine.encoder.vectors(["ready"])
-    text = create_app(engine=Fixed(engine)).test_client().get("/products/e?q=mug").text
+    text = create_app(engine=FixedEngine(engine)).test_client().get("/products/e?q=mug").text
     assert 'id="why"' in text
     assert not Document(text).all("img", src="x")
 
 
 def test_while_the_encoder_loads_the_page_works_says_so_and_is_not_kept(tmp_path: Path) -> None:
     engine = open_engine(write_release(tmp_path / "shop", SHOP), waits=False)
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     response = client.get("/products/0003?q=red+cup")
     assert response.status_code == 200
     assert "Meaning is still being loaded" in response.text
@@ -145,7 +145,7 @@ def test_an_encoder_that_cannot_be_loaded_costs_the_section_and_not_the_page(tmp
     layout = write_release(tmp_path / "shop", SHOP)
     engine = open_engine(layout)
     engine = Engine(engine.release, broken)
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     response = client.get("/products/0003?q=red+cup")
     assert response.status_code == 200
     assert "Meaning cannot be looked into right now" in response.text
@@ -221,7 +221,9 @@ def test_what_cannot_be_like_anything_is_an_answer_too(client: FlaskClient, quer
 
 def test_after_enough_was_pointed_at_no_more_can_be(tmp_path: Path) -> None:
     lamps = [Product(f"lamp-{n}", f"Lamp {n}", "Shines.", ("Home", "Lamps")) for n in range(20)]
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", [*SHOP, *lamps])))).test_client()
+    client = create_app(
+        engine=FixedEngine(open_engine(write_release(tmp_path / "shop", [*SHOP, *lamps])))
+    ).test_client()
     many = "&".join(f"liked=lamp-{n}" for n in range(12))
     document = page(client, f"/similar?{many}")
     assert "Less like this" in document.words

@@ -10,14 +10,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
-from test_web_api import Fixed
 from test_web_live import eventually, point
 
 from app import create_app
 from search.engine import Engine
 from search.home import Home
 from search.release import open_release
-from web.live import LiveEngine
+from web.live import FixedEngine, LiveEngine
 from web.serving.metrics import Metrics
 from web.settings import Settings
 
@@ -27,9 +26,9 @@ Numbers = dict[str, float]
 @pytest.fixture
 def app(shop: Engine) -> Flask:
     """The shop behind an engine of its own, whose counters begin at 0."""
-    app = create_app(Settings(threads=1, deadline_ms=20), Fixed(shop))
+    app = create_app(Settings(threads=1, deadline_ms=20, events=False), FixedEngine(shop))
     counted: Metrics = app.extensions["aisle.metrics"]
-    app.extensions["aisle.engine"] = Fixed(Engine(shop.release, FakeEncoder, watch=counted))
+    app.extensions["aisle.engine"] = FixedEngine(Engine(shop.release, FakeEncoder, watch=counted))
     return app
 
 
@@ -144,7 +143,7 @@ def test_the_live_release_its_switches_and_failures_are_told(tmp_path: Path) -> 
     for name, products in (("one", SHOP), ("two", SHOP[:4])):
         write_release(home.releases / name, products)
     point(home, "one")
-    app = create_app(Settings(home=tmp_path), Fixed(None))  # type: ignore[arg-type]
+    app = create_app(Settings(home=tmp_path), FixedEngine(None))  # type: ignore[arg-type]
     live = LiveEngine(home, lambda record, home: FakeEncoder(), app.extensions["aisle.metrics"])
     app.extensions["aisle.engine"] = live
     client = app.test_client()

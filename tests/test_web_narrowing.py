@@ -7,19 +7,20 @@ from pathlib import Path
 import pytest
 from conftest import open_engine, write_release
 from flask.testing import FlaskClient
-from test_web_pages import Document, Fixed, cards, page
+from test_web_pages import Document, cards, page
 
 from app import create_app
 from search.engine import Engine
 from search.product import Product
 from search.request import SearchRequest
+from web.live import FixedEngine
 from web.pages.readings import rating_text, span_text
 from web.urls import address
 
 
 @pytest.fixture(scope="module")
 def client(shop: Engine) -> FlaskClient:
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 def links_in(client: FlaskClient, asked: str, label: str) -> list[str]:
@@ -72,7 +73,7 @@ def test_what_one_product_each_has_is_no_facet(tmp_path: Path) -> None:
     mugs = [
         Product(f"m{n}", "Mug", brand=f"Maker {n}", attributes={"Color": (("red", "blue")[n % 2],)}) for n in range(4)
     ]
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "mugs", mugs)))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "mugs", mugs)))).test_client()
     document = page(client, "/search")
     assert document.all("input", name="f.color")
     assert not document.all("input", name="f.brand")
@@ -81,7 +82,7 @@ def test_what_one_product_each_has_is_no_facet(tmp_path: Path) -> None:
 
 def test_a_category_tree_of_a_few_products_among_many_is_left_out(tmp_path: Path) -> None:
     bare = [Product(str(n), "Mug", category=("Kitchen",) if n < 2 else ()) for n in range(12)]
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "bare", bare)))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "bare", bare)))).test_client()
     assert not page(client, "/search").all("a", href="/search?f.category=Kitchen")
     assert page(client, "/search?f.category=Kitchen").all("a", **{"aria-current": "true"})  # chosen, it stays
 
@@ -101,7 +102,7 @@ def test_every_attribute_on_a_card_can_be_filtered_by(client: FlaskClient) -> No
 
 def test_the_row_above_the_results_leads_to_what_it_says(tmp_path: Path) -> None:
     lamps = [Product(f"l{n}", "Lamp", attributes={"Color": (("red", "blue")[n % 3 > 0],)}) for n in range(12)]
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "lamps", lamps)))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "lamps", lamps)))).test_client()
     row = client.get("/search?q=lamp").text.split('aria-label="Quick filters"', 1)[1].split('<div class="split"', 1)[0]
     chips = Document(row).all("a")
     counts = [int(part.split("<")[0]) for part in row.split('<span class="count">')[1:]]
@@ -149,14 +150,14 @@ def test_related_categories_lead_to_their_products(client: FlaskClient) -> None:
 
 def test_categories_of_one_name_are_told_apart(tmp_path: Path) -> None:
     shop = [Product(f"{who}{n}", "Boot", category=(who, "Boots")) for who in ("Men", "Women") for n in range(3)]
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "boots", shop)))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "boots", shop)))).test_client()
     words = page(client, "/search?q=boot").words
     assert "Men › Boots" in words and "Women › Boots" in words
 
 
 def test_without_categories_groups_are_related(tmp_path: Path) -> None:
     bare = [Product(str(n), "Mug", price=float(n + 1)) for n in range(4)]
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "bare", bare)))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "bare", bare)))).test_client()
     assert "/clusters/1" in links_in(client, "/search?q=mug", "Related groups")
 
 

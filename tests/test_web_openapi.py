@@ -13,11 +13,11 @@ from conftest import SHOP, open_engine, write_release
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from pydantic import BaseModel, ValidationError
-from test_web_api import Fixed
 
 from app import create_app
 from web.api.answers import ProblemAnswer
 from web.api.openapi import JSON, Operation, operation_of, operations
+from web.live import FixedEngine
 from web.settings import Settings
 
 SNAPSHOT = Path(__file__).parent / "openapi.json"
@@ -28,7 +28,7 @@ RENEW = "AISLE_RENEW=1 python -m pytest tests/test_web_openapi.py -k committed"
 def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     engine = open_engine(write_release(tmp_path_factory.mktemp("described") / "shop", SHOP))
     engine.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(engine)).test_client()
+    return create_app(engine=FixedEngine(engine)).test_client()
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +261,7 @@ def test_every_json_answer_of_this_part_is_among_them(client: FlaskClient) -> No
 
 def test_an_answer_by_words_only_keeps_to_its_model(tmp_path: Path) -> None:
     engine = open_engine(write_release(tmp_path / "early", SHOP), waits=False)
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     for path in ("/api/v1/search?q=gown&explain=1", "/api/v1/map/lit?q=gown", "/api/v1/products/0003/match?q=red+cup"):
         model = operation_asked(client, "GET", path).answer
         assert model is not None

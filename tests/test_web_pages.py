@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from conftest import SHOP, open_engine, write_release
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
 from search.product import Product
+from web.live import FixedEngine
 
 
 class Document(HTMLParser):
@@ -51,7 +51,7 @@ def cards(document: Document) -> int:
 @pytest.fixture
 def client(shop: Engine) -> FlaskClient:
     shop.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 def test_every_page_links_only_to_pages_that_exist(client: FlaskClient) -> None:
@@ -147,7 +147,7 @@ def test_sizes_that_every_boot_comes_in_can_still_be_chosen(tmp_path: Path) -> N
         for name in ("Alp", "Fen")
         for size in ("8", "9")
     ]
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", boots)))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "shop", boots)))).test_client()
     assert [one["value"] for one in page(client, "/search").all("input", name="f.size")] == ["8", "9"]
     chosen = {one["href"] for one in page(client, "/search?f.size=9").all("a")}
     assert {"/products/Alp-9", "/products/Fen-9"} <= chosen
@@ -188,7 +188,7 @@ def test_nothing_found_keeps_the_query_and_says_what_each_filter_keeps_out(clien
 def test_a_long_list_of_brands_has_a_field_to_look_for_one(tmp_path: Path) -> None:
     many = [replace(SHOP[0], id=f"b{n}", group_id="", brand=f"Brand {n:02}") for n in range(20)]
     engine = open_engine(write_release(tmp_path / "shop", [*SHOP, *many]))
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     assert page(client, "/search").all("input", name="find.brand")
     found = page(client, "/search?find.brand=brand+1")
     assert [one["value"] for one in found.all("input", name="f.brand")] == [f"Brand {n}" for n in range(10, 20)]
@@ -199,7 +199,7 @@ def test_a_long_list_of_brands_has_a_field_to_look_for_one(tmp_path: Path) -> No
 def test_weak_answers_are_called_weak(tmp_path: Path) -> None:
     engine = open_engine(write_release(tmp_path / "shop", SHOP))
     engine.encoder.vectors(["ready"])
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     weak = client.get("/api/v1/search?q=insurance").get_json()
     assert weak["confidence"] == "weak"
     assert "Nothing fits well" in page(client, "/search?q=insurance").words
@@ -207,7 +207,7 @@ def test_weak_answers_are_called_weak(tmp_path: Path) -> None:
 
 def test_while_the_encoder_loads_the_page_says_so_and_is_not_kept(tmp_path: Path) -> None:
     engine = open_engine(write_release(tmp_path / "shop", SHOP), waits=False)
-    response = create_app(engine=Fixed(engine)).test_client().get("/search?q=gown")
+    response = create_app(engine=FixedEngine(engine)).test_client().get("/search?q=gown")
     assert "matched by their words alone" in response.text
     assert response.headers["Cache-Control"] == "no-store"
 
@@ -224,7 +224,7 @@ def test_a_product_page_tells_all_and_links_its_variants(client: FlaskClient) ->
 def test_product_data_cannot_end_its_own_script_and_carries_the_nonce(tmp_path: Path) -> None:
     evil = Product("e", "</script><script>alert(1)</script>", "a & b < c", price=3.5, currency="USD", rating=4.0,
                    rating_count=2, availability="in_stock", image_url="/p.png")  # fmt: skip
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", (evil, *SHOP))))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "shop", (evil, *SHOP))))).test_client()
     response = client.get("/products/e")
     script = re.search(r'<script type="application/ld\+json" nonce="([^"]+)">(.*?)</script>', response.text, re.DOTALL)
     assert script is not None
@@ -245,7 +245,9 @@ def test_markup_in_a_catalog_is_only_text(tmp_path: Path, address: str) -> None:
     evil = "\"><img src=x onerror=alert(1)>'"
     product = Product("e", f"x {evil}", evil, (evil,), evil, 3.0, "USD", "/p.png", rating=5.0, rating_count=9,
                       attributes={evil: (evil,), "Color": (evil, "red")})  # fmt: skip
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", (product, *SHOP))))).test_client()
+    client = create_app(
+        engine=FixedEngine(open_engine(write_release(tmp_path / "shop", (product, *SHOP))))
+    ).test_client()
     response = client.get(address)
     assert response.status_code == 200
     assert "<img src=x" not in response.text
@@ -282,7 +284,7 @@ def test_choosing_a_color_keeps_the_size(tmp_path: Path) -> None:
         for color in ("red", "blue")
         for size in ("S", "M")
     ]
-    client = create_app(engine=Fixed(open_engine(write_release(tmp_path / "shop", shirts)))).test_client()
+    client = create_app(engine=FixedEngine(open_engine(write_release(tmp_path / "shop", shirts)))).test_client()
     document = page(client, "/products/red-M")
     chips = [one["href"] for one in document.all("a") if "chip" in one.get("class", "") and "/products" in one["href"]]
     assert chips == ["/products/red-M", "/products/blue-M", "/products/red-S", "/products/red-M"]
@@ -294,7 +296,7 @@ def engine_of(products: Any, folder: Path) -> Engine:
 
 def test_a_catalog_of_titles_alone_still_makes_every_page(tmp_path: Path) -> None:
     bare = [Product("1", "Thing"), Product("2", "Other thing")]
-    client = create_app(engine=Fixed(engine_of(bare, tmp_path / "bare"))).test_client()
+    client = create_app(engine=FixedEngine(engine_of(bare, tmp_path / "bare"))).test_client()
     for address in (
         "/",
         "/search",

@@ -6,22 +6,24 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
 from search.errors import EncoderMismatch, ReleaseDamaged
+from web.live import FixedEngine
 from web.serving.security import content_security_policy
 from web.settings import Settings
 
 
 @pytest.fixture
 def client(shop: Engine) -> FlaskClient:
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 class Failing:
     """Raises where an engine is asked for."""
+
+    engine, is_opening = None, False
 
     def __init__(self, error: Exception):
         self.error = error
@@ -104,13 +106,13 @@ def test_before_the_first_build_the_page_says_which_command_to_run(tmp_path: Pat
 
 def test_ready_means_a_release_is_open_and_the_encoder_answers(shop: Engine) -> None:
     shop.encoder.vectors(["ready"])
-    ready = create_app(engine=Fixed(shop)).test_client().get("/readyz")
+    ready = create_app(engine=FixedEngine(shop)).test_client().get("/readyz")
     assert (ready.status_code, ready.get_json()["status"]) == (200, "ready")
 
 
 def test_not_ready_says_that_the_encoder_is_missing(shop: Engine) -> None:
     unready = Engine(shop.release, lambda: shop.encoder, waits=False)  # type: ignore[arg-type, return-value]
-    response = create_app(engine=Fixed(unready)).test_client().get("/readyz")
+    response = create_app(engine=FixedEngine(unready)).test_client().get("/readyz")
     assert (response.status_code, response.get_json()["code"]) == (503, "encoder_loading")
 
 

@@ -11,9 +11,9 @@ import pytest
 from conftest import SHOP, open_engine, write_release
 from flask.testing import FlaskClient
 from report_fixtures import add_report
-from test_web_api import Fixed
 
 from app import create_app
+from web.live import FixedEngine
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     add_report(layout, SHOP)
     engine = open_engine(layout)
     engine.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(engine)).test_client()
+    return create_app(engine=FixedEngine(engine)).test_client()
 
 
 def test_the_live_releases_report_is_linked_from_every_page_and_served(client: FlaskClient) -> None:
@@ -59,7 +59,7 @@ def test_its_links_lead_into_the_shop(client: FlaskClient) -> None:
 
 def test_a_release_without_a_report_says_so(tmp_path: Path) -> None:
     engine = open_engine(write_release(tmp_path / "bare", SHOP))
-    bare = create_app(engine=Fixed(engine)).test_client()
+    bare = create_app(engine=FixedEngine(engine)).test_client()
     for address in ("/report", "/report/queries.html"):
         response = bare.get(address)
         assert response.status_code == 404

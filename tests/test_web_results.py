@@ -11,11 +11,11 @@ from browser_fixtures import POTS
 from conftest import SHOP, open_engine, write_release
 from flask.testing import FlaskClient
 from markupsafe import Markup
-from test_web_api import Fixed
 from test_web_pages import Document
 
 from app import create_app
 from search.product import Product
+from web.live import FixedEngine
 from web.pages.cards import cut_highlight, shared_title
 
 SHIRTS = tuple(
@@ -31,7 +31,7 @@ SHIRTS = tuple(
 def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     engine = open_engine(write_release(tmp_path_factory.mktemp("results") / "shop", (*SHOP, *POTS, *SHIRTS)))
     engine.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(engine)).test_client()
+    return create_app(engine=FixedEngine(engine)).test_client()
 
 
 def shown(client: FlaskClient, address: str) -> list[str]:
@@ -195,7 +195,7 @@ def test_hostile_products_stay_text_in_both_views(tmp_path: Path, text: str, req
     product = Product("h", text, f"{text}. Stands on a table.", (text,), text, attributes={"Color": (text[:50],)})
     engine = open_engine(write_release(tmp_path / "shop", (product, *SHOP)))
     engine.encoder.vectors(["ready"])
-    hostile = create_app(engine=Fixed(engine)).test_client()
+    hostile = create_app(engine=FixedEngine(engine)).test_client()
     for view in ("grid", "list"):
         page = hostile.get(f"/search?q=table&view={view}")
         assert page.status_code == 200

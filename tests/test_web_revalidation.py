@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from conftest import SHOP, open_engine, write_release
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 
 from app import create_app
 from search.engine import Engine
 from web.api.openapi import operations
+from web.live import FixedEngine
 
 KEPT = [
     "search?q=gown&f.color=red", "suggest?q=mu", "products/0001", "products/0001/similar?limit=3",
@@ -25,7 +25,7 @@ KEPT = [
 @pytest.fixture
 def client(shop: Engine) -> FlaskClient:
     shop.encoder.vectors(["ready"])
-    return create_app(engine=Fixed(shop)).test_client()
+    return create_app(engine=FixedEngine(shop)).test_client()
 
 
 @pytest.mark.parametrize("path", KEPT)
@@ -100,7 +100,7 @@ def test_what_is_written_in_a_language_has_a_tag_for_each(client: FlaskClient) -
 
 def test_an_answer_that_makes_do_has_no_tag_and_is_not_kept(tmp_path: Path) -> None:
     engine = open_engine(write_release(tmp_path / "early", SHOP), waits=False)
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     for path in ("search?q=gown", "map/lit?q=gown", "products/0003/match?q=red+cup"):
         answer = client.get(f"/api/v1/{path}", headers={"If-None-Match": "*"})
         assert answer.status_code == 200

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from conftest import SHOP, open_engine, write_release
 from flask.testing import FlaskClient
-from test_web_api import Fixed
 from test_web_pages import Document
 
 from app import create_app
 from search.engine import Engine
 from search.product import Product
+from web.live import FixedEngine
 from web.pages import map_picture
 from web.pages.start import start_of
 
@@ -24,14 +24,14 @@ NAMES = ("Fern", "Moss", "Pine", "Oak", "Elm", "Ash", "Fir", "Yew", "Bay")
 
 
 def client_of(folder: Path, products: list[Product]) -> FlaskClient:
-    return create_app(engine=Fixed(open_engine(write_release(folder / "shop", products)))).test_client()
+    return create_app(engine=FixedEngine(open_engine(write_release(folder / "shop", products)))).test_client()
 
 
 def test_every_search_it_offers_finds_something(tmp_path: Path) -> None:
     lamps = [replace(SHOP[5], id=f"l{n}", title=f"{name} Reading Lamp", price=10.0 + n) for n, name in enumerate(NAMES)]
     engine = open_engine(write_release(tmp_path / "shop", [*SHOP, *lamps]))
     engine.encoder.vectors(["ready"])
-    client = create_app(engine=Fixed(engine)).test_client()
+    client = create_app(engine=FixedEngine(engine)).test_client()
     document = Document(client.get("/").text)
     offered = [one["href"] for one in document.all("a") if one.get("href", "").startswith("/search?q=")]
     assert "/search?q=reading+lamp" in offered
@@ -41,7 +41,7 @@ def test_every_search_it_offers_finds_something(tmp_path: Path) -> None:
 
 
 def test_what_is_new_comes_by_its_date_and_only_where_there_are_dates(tmp_path: Path, shop: Engine) -> None:
-    client = create_app(engine=Fixed(shop)).test_client()
+    client = create_app(engine=FixedEngine(shop)).test_client()
     text = client.get("/").text
     shelf = text[text.index('id="new-title"') :]
     assert re.findall(r'class="card-title"><a href="([^"]+)"', shelf)[:2] == ["/products/0005", "/products/0004"]
@@ -52,7 +52,7 @@ def test_what_is_new_comes_by_its_date_and_only_where_there_are_dates(tmp_path: 
 
 
 def test_nothing_is_called_loved_where_nothing_is_rated(tmp_path: Path, shop: Engine) -> None:
-    assert 'id="favorites-title"' in create_app(engine=Fixed(shop)).test_client().get("/").text
+    assert 'id="favorites-title"' in create_app(engine=FixedEngine(shop)).test_client().get("/").text
     unrated = client_of(tmp_path, [replace(one, rating=None, rating_count=None) for one in SHOP])
     assert 'id="favorites-title"' not in unrated.get("/").text
 
@@ -67,7 +67,7 @@ def test_where_few_products_have_a_category_the_aisles_are_groups(tmp_path: Path
 
 
 def test_it_is_laid_out_once(shop: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = create_app(engine=Fixed(shop)).test_client()
+    client = create_app(engine=FixedEngine(shop)).test_client()
     client.get("/")
     monkeypatch.setattr(shop, "search", lambda *_: pytest.fail("asked again"))
     assert client.get("/").status_code == 200
@@ -80,7 +80,7 @@ def test_it_is_laid_out_once(shop: Engine, monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_picture_is_drawn_once_a_release_and_kept_under_its_name(
     shop: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = create_app(engine=Fixed(shop)).test_client()
+    client = create_app(engine=FixedEngine(shop)).test_client()
     first = client.get(f"/map/light.svg?v={shop.release.name}")
     assert "immutable" in first.headers["Cache-Control"]
     assert client.get("/map/light.svg").headers["Cache-Control"] == "no-cache"
@@ -94,7 +94,7 @@ def test_each_product_is_a_dot_within_the_picture_and_names_are_only_text(tmp_pa
     clusters = engine.release.clusters
     object.__setattr__(clusters, "positions", np.linspace(-1, 1, 16, dtype=np.float32).reshape(8, 2))
     clusters.clusters[0] = replace(clusters.clusters[0], label='<script>"&')
-    root = ET.fromstring(create_app(engine=Fixed(engine)).test_client().get("/map/dark.svg").text)  # noqa: S314
+    root = ET.fromstring(create_app(engine=FixedEngine(engine)).test_client().get("/map/dark.svg").text)  # noqa: S314
     space = "{http://www.w3.org/2000/svg}"
     steps = "".join(path.get("d") or "" for path in root.iter(f"{space}path"))
     dots = [(int(x), int(y)) for x, y in re.findall(r"M(\d+) (\d+)h0", steps)]

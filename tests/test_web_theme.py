@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from search.engine import Engine
+from web.live import FixedEngine
 from web.pages.theme import MAX_FILES, open_theme
 from web.settings import Settings
 
@@ -20,16 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "theming.md").read_text("utf-8")
 
 
-class Fixed:
-    def __init__(self, engine: Engine):
-        self.engine = engine
-
-    def get(self) -> Engine:
-        return self.engine
-
-
 def visit(shop: Engine, folder: Path) -> FlaskClient:
-    return create_app(Settings(theme=folder, events=False), Fixed(shop)).test_client()
+    return create_app(Settings(theme=folder, events=False), FixedEngine(shop)).test_client()
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -58,7 +51,7 @@ def test_the_guides_example_makes_the_shop_its_own(shop: Engine, tmp_path: Path)
     assert client.get(mark[1]).text == guide_files()["mark.svg"]
     policies = {client.get("/").headers["Content-Security-Policy"]}
     policies.add(
-        create_app(Settings(events=False), Fixed(shop)).test_client().get("/").headers["Content-Security-Policy"]
+        create_app(Settings(events=False), FixedEngine(shop)).test_client().get("/").headers["Content-Security-Policy"]
     )
     assert len(policies) == 1
 

@@ -1,4 +1,4 @@
-"""The one place where a search that a person or a program asked for meets the engine; others may listen."""
+"""The one place where a search that a person or a program asked for is told to those who listen."""
 
 from __future__ import annotations
 
@@ -9,21 +9,28 @@ from blinker import Namespace
 from flask import current_app
 
 from search.engine import Engine
-from search.request import SearchRequest, SearchResults
+from search.request import Hit, SearchRequest, SearchResults
 
-Surface = Literal["page", "api", "batch"]
-# Sent after every search with `results` and `surface`; the query log and the metrics listen.
+Surface = Literal["page", "map", "api", "batch", "export"]
+# Sent after every search with `results`, `surface` and `earlier`, the hits of pages that are shown before it; the query
+# log and the metrics listen.
 searched = Namespace().signal("searched")
 
 
-def ask(engine: Engine, asked: SearchRequest, surface: Surface) -> SearchResults:
+def ask(engine: Engine, asked: SearchRequest, surface: Surface, earlier: Sequence[Hit] = ()) -> SearchResults:
     """Answer a search and tell those who listen.
+
+    Args:
+        engine: what answers.
+        asked: the search.
+        surface: where the answer is shown.
+        earlier: hits of the pages before, which are shown with it.
 
     Raises:
         QueryError: a parameter that is not understood.
     """
     results = engine.search(asked)
-    _tell(results, surface)
+    _tell(results, surface, earlier)
     return results
 
 
@@ -39,5 +46,6 @@ def ask_many(engine: Engine, asked: Sequence[SearchRequest]) -> list[SearchResul
     return answers
 
 
-def _tell(results: SearchResults, surface: Surface) -> None:
-    searched.send(current_app._get_current_object(), results=results, surface=surface)  # type: ignore[attr-defined]
+def _tell(results: SearchResults, surface: Surface, earlier: Sequence[Hit] = ()) -> None:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    searched.send(app, results=results, surface=surface, earlier=earlier)

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -27,9 +28,31 @@ CHECK_SECONDS = 0.5  # how often `current` is read; a switch is seen within a se
 class EngineProvider(Protocol):
     """Where views get their engine from; the tests bring one that is always the same."""
 
+    @property
+    def engine(self) -> Engine | None:
+        """The engine, if it is open already."""
+        ...
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether the first release is just being opened: `get` would wait for it."""
+        ...
+
     def get(self) -> Engine:
         """Return the engine of the live release."""
         ...
+
+
+@dataclass(frozen=True)
+class FixedEngine:
+    """One engine that is never switched."""
+
+    engine: Engine
+    is_opening = False
+
+    def get(self) -> Engine:
+        """Return it."""
+        return self.engine
 
 
 def current_engine() -> Engine:
@@ -75,6 +98,11 @@ class LiveEngine:
     def engine(self) -> Engine | None:
         """The current engine; None while none is open."""
         return self._engine
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether the first release is just being opened: `get` would wait for it."""
+        return self._engine is None and self._opening.locked()
 
     def get(self) -> Engine:
         """Return the current engine; the first call opens it and begins to follow the home.

@@ -23,7 +23,7 @@ def fails_plainly(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(*args: Any, **options: Any) -> None:
-        from search.errors import AisleError, BuildRefused, TooManyRejected
+        from search.errors import AisleError, BuildRefused, ReleaseRefused, TooManyRejected
 
         try:
             command(*args, **options)
@@ -31,7 +31,7 @@ def fails_plainly(command: Callable[..., None]) -> Callable[..., None]:
             if options.get("as_json"):
                 print_json({"error": type(error).__name__, "detail": str(error)})
             click.echo(f"aisle: {error}", err=True)
-            sys.exit(1 if isinstance(error, (BuildRefused, TooManyRejected)) else 2)
+            sys.exit(1 if isinstance(error, (BuildRefused, ReleaseRefused, TooManyRejected)) else 2)
 
     return wrapped
 

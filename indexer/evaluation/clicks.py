@@ -9,7 +9,7 @@ eta alone.
 
 Attractiveness is then clicks over expected clicks (Zhang & Jones 2007), the expectation being the examination alone:
 with the usual click-through of each position a product would pay for the good company on top. What few clicks tell is
-taken one standard error down (DESIGN.md, "Clicks as judgments", has what was tried).
+taken one standard error down (DESIGN.md, "What visitors do", has what was tried).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.errors import EvaluationError, EventsUnavailable
+from search.export import guarded
 from search.state.database import open_for_reading, reason_of
 
 DAY_SECONDS = 86_400
@@ -108,10 +109,11 @@ def judgments_of(path: Path, *, days: int = 90, surface: str = "page", now: floa
             f"{LEAST_SEARCHES} times by {LEAST_VISITORS} visitors; wait, or take more --days"
         )
     asked = {found.names[query]: count for query, count in found.searches.items()}
+    judged_queries = [query for query in found.searches if found.names[query] in grades]
     return ClickJudgments(
         grades=dict(sorted(grades.items(), key=lambda one: (-asked[one[0]], one[0]))),
         searches=sum(asked[text] for text in grades),
-        clicks=int(found.clicked.sum()),
+        clicks=int(found.clicked[np.isin(found.query, judged_queries)].sum()),
         eta=eta,
         eta_error=eta_error,
     )
@@ -121,18 +123,18 @@ def judgments_of(path: Path, *, days: int = 90, surface: str = "page", now: floa
 
 # Searches that count, of visitors who are people.
 _KEPT = """
-CREATE TEMP TABLE kept AS SELECT id, text, visitor FROM searches
+CREATE TEMP TABLE kept AS SELECT id, text, visitor, page FROM searches
 WHERE time BETWEEN :since AND :until AND surface = :surface AND filters IS NULL AND visitor IS NOT NULL
   AND visitor NOT IN (SELECT visitor FROM searches WHERE visitor IS NOT NULL GROUP BY visitor HAVING count(*) > :most)
   AND text NOT IN (SELECT n FROM names WHERE name = '')
 """
 _QUERIES = """
-SELECT text, count(*) FROM kept GROUP BY text
-HAVING count(*) >= :searches AND count(DISTINCT visitor) >= :visitors ORDER BY text
+SELECT text, sum(page = 1) FROM kept GROUP BY text
+HAVING sum(page = 1) >= :searches AND count(DISTINCT visitor) >= :visitors ORDER BY text
 """
 _FORGOTTEN = """
 DELETE FROM kept WHERE text NOT IN (SELECT text FROM kept GROUP BY text
-HAVING count(*) >= :searches AND count(DISTINCT visitor) >= :visitors)
+HAVING sum(page = 1) >= :searches AND count(DISTINCT visitor) >= :visitors)
 """
 _SEARCHES = "SELECT s.text, s.first, s.shown FROM kept AS k JOIN searches AS s ON s.id = k.id ORDER BY s.id"
 _EVENTS = """
@@ -277,7 +279,7 @@ def write_judgments(found: ClickJudgments, queries: Path, judgments: Path) -> tu
 
     A text that a spreadsheet would take for a formula is left out: it is no product search, and the file may be opened.
     """
-    kept = {text: products for text, products in found.grades.items() if not text.startswith(("=", "+", "-", "@"))}
+    kept = {text: products for text, products in found.grades.items() if guarded(text) == text}
     with (
         queries.open("w", encoding="utf-8", newline="") as asked,
         judgments.open("w", encoding="utf-8", newline="") as judged,

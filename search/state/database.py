@@ -53,7 +53,7 @@ class Searched(NamedTuple):
         time: seconds since 1970.
         query_id: 32 hexadecimal digits.
         text: as typed; scrubbed, in small letters and with single blanks once it is written.
-        surface: "page", "api" or "batch".
+        surface: "page", "map", "api", "batch" or "export".
         filters: names of what narrowed or ordered the results, sorted, without their values.
         visitor: see `Visitors`.
         first: the rank of the first product shown, from 1.
@@ -328,10 +328,16 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise EventsUnavailable(f"no searches are kept in {path} yet; serve the shop with AISLE_EVENTS=on")
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
         raise EventsUnavailable(reason_of(error, path)) from error
-    _check_version(path, version)
+    try:
+        _check_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error as error:
+        connection.close()
+        raise EventsUnavailable(reason_of(error, path)) from error
+    except EventsUnavailable:
+        connection.close()
+        raise
     return connection
 
 

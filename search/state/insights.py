@@ -1,7 +1,8 @@
 """What people look for and whether they find it, counted from the log of searches and events.
 
-A search counts when it has words and is a first page: later pages belong to it. It could be clicked when it showed
-something; only those stand below click-through. Narrowing by a filter asks anew and counts as a search.
+A search counts when it has words and is a first page; what is clicked on a later page is a click on the last first
+page of the same words and visitor. It could be clicked when it showed something; only those stand below click-through.
+Narrowing by a filter asks anew and counts as a search.
 """
 
 from __future__ import annotations
@@ -139,15 +140,19 @@ _ASKED = """
 CREATE TEMP TABLE asked AS
 SELECT s.id, s.time, s.text, s.visitor, s.total = 0 AS without_results, s.confidence = 'weak' AS weak,
        s.degraded IS NOT NULL AS degraded, s.filters, s.total > 0 AS clickable,
-       s.total > 0 AND c.query_id IS NOT NULL AS clicked, c.best, c.positions, c.placed
-FROM searches AS s LEFT JOIN clicks AS c USING (query_id)
+       s.total > 0 AND c.asked IS NOT NULL AS clicked, c.best, c.positions, c.placed
+FROM searches AS s LEFT JOIN clicks AS c ON c.asked = s.id
 WHERE s.time BETWEEN :since AND :until AND s.page = 1 AND s.surface = :surface
   AND s.text NOT IN (SELECT n FROM names WHERE name = '')
 """
 _CLICKS = """
 CREATE TEMP TABLE clicks AS
-SELECT query_id, min(position) AS best, sum(position) AS positions, count(position) AS placed
-FROM events WHERE type = 'click' AND query_id IS NOT NULL AND time >= :since GROUP BY query_id
+WITH pages AS (
+    SELECT query_id, CASE WHEN page = 1 THEN id WHEN visitor IS NOT NULL THEN
+           max(CASE WHEN page = 1 THEN id END) OVER (PARTITION BY visitor, surface, text ORDER BY time, id) END AS asked
+    FROM searches WHERE time BETWEEN :since AND :until)
+SELECT asked, min(position) AS best, sum(position) AS positions, count(position) AS placed
+FROM events JOIN pages USING (query_id) WHERE type = 'click' AND time >= :since GROUP BY asked
 """
 _BY_TEXT = """
 CREATE TEMP TABLE by_text AS
@@ -228,7 +233,7 @@ def _insights(connection: sqlite3.Connection, told: dict[str, Any]) -> Insights:
 
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("BEGIN")  # every number is of one moment
-    for statement in (_CLICKS, "CREATE INDEX temp.clicks_by_query ON clicks (query_id)", _ASKED, _BY_TEXT):
+    for statement in (_CLICKS, "CREATE INDEX temp.clicks_by_search ON clicks (asked)", _ASKED, _BY_TEXT):
         connection.execute(statement, told if ":" in statement else {})
     [(searches, without, weak, degraded, clickable, clicked, positions, placed, reciprocal)] = rows(_TOTALS)
     return Insights(
@@ -251,10 +256,7 @@ def _insights(connection: sqlite3.Connection, told: dict[str, Any]) -> Insights:
         top=[_query(*row) for row in rows(_QUERIES.format(which="searches"))],
         empty=[_query(*row) for row in rows(_QUERIES.format(which="without_results"))],
         weakest=[_query(*row) for row in rows(_QUERIES.format(which="weak"))],
-        unclicked=[
-            _query(*row)
-            for row in rows(_QUERIES.format(which=f"(clicked = 0 AND clickable >= {UNCLICKED}) * clickable"))
-        ],
+        unclicked=[_query(*row) for row in rows(_QUERIES.format(which=_UNCLICKED))],
         reformulations=[_reformulation(*row) for row in rows(_REFORMULATIONS)],
         narrowed_by=_narrowings(rows(_FILTERS))[: told["limit"]],
     )

@@ -241,7 +241,7 @@ def is_whole(text: str) -> bool:
     return bool(_FORM.fullmatch(text)) and text[-CHECK_CHARACTERS:] == _checksum(text[:-CHECK_CHARACTERS])
 
 
-def scrubbed(text: str) -> str:
+def without_keys(text: str) -> str:
     """Return a text with the secret part of every key in it taken out."""
     return ANYWHERE.sub(r"\1_(secret)", text) if PREFIX in text else text
 

@@ -62,7 +62,7 @@ def demo(library: None) -> Iterator[str]:
 def aisle(demo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the shop, which lets the demo page's scripts in."""
     layout = write_release(tmp_path_factory.mktemp("instantsearch") / "shop", (*SHOP, *POTS, TRICKY))
-    with served(open_engine(layout), Settings(cors_origins=(demo,))) as address:
+    with served(open_engine(layout), Settings(cors_origins=(demo,), events=False)) as address:
         yield address
 
 

@@ -66,16 +66,16 @@ def releases() -> Response:
     return _uncached(KeptReleases(live=name, releases=kept))
 
 
-@admin.post("/releases/<name>:activate")
+@admin.post("/releases/<release>:activate")
 @operation("activateRelease", "Make a release live", "admin", scope="admin", answer=Switched, problems=(404, 409))
-def activate_release(name: str) -> Response:
+def activate_release(release: str) -> Response:
     """Make a release the live one, once every file of it is what the build wrote; else nothing is switched."""
     query_of(NoParameters, request.args)
     home = _home()
     known = [layout.name for layout in home.all_releases()]
-    if name not in known:
-        raise NotFound(f'no release "{name:.80}" is kept{nearest(name, known)}')
-    return _switched(home, name, "activate")
+    if release not in known:
+        raise NotFound(f'no release "{release:.80}" is kept{nearest(release, known)}')
+    return _switched(home, release, "activate")
 
 
 @admin.post("/releases:rollback")

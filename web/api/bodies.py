@@ -18,7 +18,7 @@ def json_body() -> Any:
     """Return the body of this request.
 
     Raises:
-        UnsupportedMediaType: it is not said to be JSON in UTF-8, or is compressed.
+        UnsupportedMediaType: it is not said to be JSON in UTF-8.
         BadRequest: it is empty, not UTF-8, not JSON, or JSON that programs read differently: a member twice, NaN, a
             number too large, half a surrogate pair; or too deep.
         RequestEntityTooLarge: more than web/serving/security.py allows.
@@ -27,8 +27,6 @@ def json_body() -> Any:
         raise UnsupportedMediaType("the body must be JSON; say Content-Type: application/json")
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("JSON is UTF-8; leave the charset out")
-    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        raise UnsupportedMediaType("the body must not be compressed; leave Content-Encoding out")
     return parsed_json(request.get_data(cache=False))
 
 

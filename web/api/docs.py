@@ -1,6 +1,6 @@
 """The API's documentation for people: the OpenAPI document in the site's look, with examples of the live catalog.
 
-A template of our own and not a vendored viewer; DESIGN.md, "The API's docs", says why.
+A template of our own and not a vendored viewer; DESIGN.md, "The API", says why.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from search.errors import ReleaseError
 from web.api.bodies import MAX_DEPTH
 from web.api.example_requests import Subject, examples_of, guide_examples
 from web.api.examples import LANGUAGES, METHODS, Example
-from web.api.openapi_document import CatalogFields, document
+from web.api.openapi_document import CatalogFields, document, document_of
 from web.api.schemas import MAX_BATCH
 from web.live import current_engine
 from web.pages.discovery import absolute
@@ -28,7 +28,7 @@ PATH = "/api/docs"
 GUIDE = (
     ("first", "A first search"), ("filters", "Filters and facets"), ("paging", "Pages and whole results"),
     ("many", "Many searches"), ("errors", "Errors"), ("limits", "Limits"), ("keys", "Keys"), ("caching", "Caching"),
-    ("degraded", "Answers that make do"), ("events", "Telling what became of answers"),
+    ("degraded", "Degraded answers"), ("events", "Telling what became of answers"),
 )  # fmt: skip
 TITLES = {
     "search": "Search", "products": "Products", "clusters": "Clusters and the map", "events": "Events",
@@ -106,9 +106,10 @@ def page() -> Response:
     try:
         engine = current_engine()
         fields, subject = CatalogFields.of(engine), Subject.of(engine)
+        told = document_of(current_app, engine)
     except ReleaseError:
         fields, subject = CatalogFields(), Subject()
-    told = document(current_app, fields)
+        told = document(current_app, fields)
     return Response(
         render_template(
             "docs.html",

@@ -125,7 +125,7 @@ def _requests(subject: Subject) -> dict[str, list[dict[str, Any]]]:
         "version": [{"shown": ("release",)}],
         "openapi": [{"shown": ("info", "title")}],
         "releases": [{"shown": ("live",)}],
-        "activateRelease": [{"arguments": {"name": s.release}, "shown": ("live",)}],
+        "activateRelease": [{"arguments": {"release": s.release}, "shown": ("live",)}],
         "rollbackRelease": [{"shown": ("live",)}],
         "insights": [{"query": {"days": 7, "limit": 5}, "shown": ("searches",)}],
     }  # fmt: skip

@@ -31,7 +31,7 @@ METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "version": ("version", ()),
     "openapi": ("openapi", ()),
     "releases": ("releases", ()),
-    "activateRelease": ("activate", ("name",)),
+    "activateRelease": ("activate", ("release",)),
     "insights": ("insights", ()),
     "rollbackRelease": ("rollback", ()),
 }
@@ -54,7 +54,6 @@ class Example:
         operation: its id in the OpenAPI document; method, path: from there, with {arguments}.
         arguments: of the path; query: of the address, a list where a name repeats; body: sent as JSON, None for none.
         shown: what of the answer the program prints, as keys one below the other.
-        title: what is asked, for people.
         code: of the problem that comes in place of an answer; "" when all is well.
         needs_key: whether the key is sent.
     """
@@ -66,7 +65,6 @@ class Example:
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] | list[Any] | None = None
     shown: tuple[str | int, ...] = ()
-    title: str = ""
     code: str = ""
     needs_key: bool = False
 

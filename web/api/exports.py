@@ -20,7 +20,9 @@ from web.api.revalidation import revalidated
 from web.api.routes import uncached
 from web.api.schemas import FIND, SearchParameters, search_request
 from web.api.validation import InvalidParameters, parsed, said_twice
+from web.asking import ask
 from web.live import current_engine
+from web.serving.limits import count_as
 
 exports = Blueprint("exports", __name__)
 EXPORT = "/api/v1/search:export"
@@ -42,7 +44,7 @@ class ExportParameters(SearchParameters):
 @exports.get(EXPORT)
 @operation(
     "exportSearch", "Every result of a search as a file", "search", parameters=ExportParameters,
-    media=tuple(MIMETYPES.values()),
+    media=tuple(MIMETYPES.values()), headers=("X-Total-Count", "X-Release"),
 )  # fmt: skip
 @revalidated
 def export_search() -> Response:
@@ -50,13 +52,15 @@ def export_search() -> Response:
 
     The CSV file begins with a byte order mark, for Excel, and an apostrophe stands before what a spreadsheet would take
     for a formula; `python -m indexer build` takes it off again. `X-Total-Count` says how many products there are.
+    Limits count a file as a request for every hundred products.
     """
     engine = current_engine()
     asked, file_format = asked_of(request.args.copy(), engine)
-    results = engine.search(replace(asked, facets=(), page=1, per_page=1))
+    results = ask(engine, replace(asked, facets=(), page=1, per_page=1), "export")
     folding = engine.release.folding if asked.fold else None
     rows = results.rows if folding is None else folding.first_rows(results.rows)
     lines = LINES[file_format](products_of(engine.release.products, rows[:MAX_WINDOW]))
+    count_as(-(-min(len(rows), MAX_WINDOW) // LINES_AT_ONCE))
     response = Response(_in_chunks(lines), mimetype=MIMETYPES[file_format])
     response.implicit_sequence_conversion = False  # else its length is asked on its way, which reads it all into memory
     response.headers["Content-Disposition"] = f'attachment; filename="{file_name(asked.q, file_format)}"'

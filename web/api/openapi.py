@@ -34,6 +34,7 @@ class Operation:
         media: the media types of a good answer; () where it has no body.
         status: of a good answer.
         problems: statuses it may answer with beside those that every route may.
+        headers: of a good answer, beside those that every answer may have.
         scope: what a key must be good for once there are keys; "" for what is never closed.
         description: the docstring of the view.
         revalidated: whether its answer has a tag, see web/api/revalidation.py.
@@ -49,6 +50,7 @@ class Operation:
     status: int = 200
     problems: tuple[int, ...] = ()
     scope: Scope = "search"
+    headers: tuple[str, ...] = ()
     description: str = ""
     revalidated: bool = False
 

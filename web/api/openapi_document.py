@@ -71,6 +71,8 @@ HEADERS: dict[str, tuple[str, Schema]] = {
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 0}),
     "RateLimit": ("What is left (IETF draft).", {"type": "string"}),
     "RateLimit-Policy": ("What is allowed (IETF draft).", {"type": "string"}),
+    "X-Total-Count": ("How many results there are; a file has at most 10,000.", {"type": "integer", "minimum": 0}),
+    "X-Release": ("The release that the file is of.", {"type": "string"}),
 }
 ARGUMENTS: dict[str, tuple[str, Schema]] = {
     "product_id": ("The shop's own id, percent-encoded; it may hold any character.", {"minLength": 1}),
@@ -198,7 +200,7 @@ def _argument(kind: str, name: str, examples: dict[str, str | int]) -> dict[str,
 def _answer(one: Operation) -> dict[str, Any]:
     """Return a good answer: JSON of its model, or bytes."""
     names = ["X-Request-ID", "Cache-Control", "Server-Timing", "RateLimit", "RateLimit-Policy"]
-    names += ["ETag"] if one.revalidated else []
+    names += [*(["ETag"] if one.revalidated else []), *one.headers]
     schema: Schema = {"$ref": f"#/components/schemas/{one.answer.__name__}"} if one.answer else {"type": "object"}
     content = {media: {"schema": schema} if media == JSON else {} for media in one.media}
     return {"description": one.summary, "headers": _headers(*names)} | ({"content": content} if content else {})

@@ -103,9 +103,10 @@ def listing_of(engine: Engine, request: SearchRequest, path: str = "/search") ->
     """Ask the engine and lay its answer out for a page under `path`; a page folds variants."""
     asked = page_request_of(request)
     request = replace(asked, fold=True, first=0)  # links lead to single pages; only "show more" adds to what is shown
-    results = ask(engine, request, "page")
+    earlier = earlier_hits(engine, replace(request, first=asked.first))
+    results = ask(engine, request, "map" if path == "/map" else "page", earlier)
     last = reachable_pages(results.pages, request.per_page)
-    hits = [*earlier_hits(engine, replace(request, first=asked.first)), *results.hits]
+    hits = [*earlier, *results.hits]
     is_nothing = results.total == 0
     cluster = request.cluster if path.startswith("/clusters/") else None
     cleared = PageRequest(q=request.q, sort=request.sort, cluster=cluster, fold=True, view=request.view)

@@ -15,15 +15,15 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import ServiceUnavailable
 
 WAITING_PER_SLOT = 3  # about .3 s of waiting at 45 answers a second; DESIGN.md, "Under load"
 LIGHT_SLOTS, LIGHT_WAITING = 2, 6
+EVENT_SLOTS, EVENT_WAITING = 4, 4  # they wait for the disk, and go to it together
 SPARE_THREADS = 6  # for those that are not let in, and those that always are
 RETRY_SECONDS = 1
-# Asked while someone types or leaves, and cheap: they do not queue behind searches.
-LIGHT = frozenset({"/api/v1/suggest", "/api/v1/events"})
+SUGGEST, EVENTS = "/api/v1/suggest", "/api/v1/events"  # asked while someone types or leaves: not behind searches
 # Never wait: a file, a number, a line. What watches a server must hear from it when it is busy.
 FREE = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/version", "/robots.txt", "/favicon.ico"})
 
@@ -107,11 +107,12 @@ class Admission:
         seconds = deadline_ms / 1000
         self.searches = Lane("searches", threads, WAITING_PER_SLOT * threads, seconds)
         self.light = Lane("light", LIGHT_SLOTS, LIGHT_WAITING, seconds)
+        self.events = Lane("events", EVENT_SLOTS, EVENT_WAITING, seconds)
 
     @property
-    def lanes(self) -> tuple[Lane, Lane]:
+    def lanes(self) -> tuple[Lane, ...]:
         """Every lane."""
-        return self.searches, self.light
+        return self.searches, self.light, self.events
 
     @property
     def threads(self) -> int:
@@ -122,7 +123,7 @@ class Admission:
         """Return the lane of a path; None where nothing waits."""
         if path in FREE or path.startswith("/static/"):
             return None
-        return self.light if path in LIGHT else self.searches
+        return {SUGGEST: self.light, EVENTS: self.events}.get(path, self.searches)
 
 
 def install(app: Flask, admission: Admission) -> None:
@@ -144,6 +145,15 @@ def install(app: Flask, admission: Admission) -> None:
         if lane is not None:
             lane.leave()
 
+    def keep(response: Response) -> Response:
+        # A streamed body is made after the view: its slot is free once the last of it is sent.
+        if response.is_streamed and not response.direct_passthrough:
+            lane: Lane | None = g.pop("lane", None)
+            if lane is not None:
+                response.call_on_close(lane.leave)
+        return response
+
     app.extensions["aisle.admission"] = admission
     app.before_request(enter)
+    app.after_request(keep)
     app.teardown_request(leave)

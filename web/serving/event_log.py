@@ -7,11 +7,12 @@ that no event may follow would count as one that nobody liked.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from flask import Flask, Request, current_app, request
 
 from search.home import Home
-from search.request import SearchRequest, SearchResults
+from search.request import Hit, SearchRequest, SearchResults
 from search.state.database import Searched
 from search.state.events import EventLog
 from search.state.visitors import Visitors
@@ -42,15 +43,16 @@ def keeps_events() -> bool:
     return current_log() is not None and not refuses_tracking(request)
 
 
-def searched_of(results: SearchResults, surface: Surface, visitor: int | None) -> Searched:
-    """Return what is kept of a search."""
-    asked, query = results.request, results.query
+def searched_of(results: SearchResults, surface: Surface, visitor: int | None, earlier: Sequence[Hit]) -> Searched:
+    """Return what is kept of a search; with the pages before it on one page, it is the first of them."""
+    asked, query, hits = results.request, results.query, [*earlier, *results.hits]
+    page = asked.page - len(earlier) // asked.per_page
     return Searched(
         time=time.time(), query_id=results.query_id, text=asked.q, corrected=query["corrected"], surface=surface,
-        mode=results.mode, page=asked.page, total=results.total, confidence=results.confidence,
+        mode=results.mode, page=page, total=results.total, confidence=results.confidence,
         degraded=results.degraded, filters=narrowed_by(asked), release=results.release, took_ms=results.took_ms,
-        visitor=visitor, first=results.hits[0].rank if results.hits else 1,
-        shown=tuple([hit.id for hit in results.hits]),
+        visitor=visitor, first=hits[0].rank if hits else 1,
+        shown=tuple([hit.id for hit in hits]),
     )  # fmt: skip
 
 
@@ -82,9 +84,9 @@ def install(app: Flask, settings: Settings) -> None:
     app.extensions["aisle.visitors"] = Visitors()
     app.jinja_env.globals["keeps_events"] = keeps_events
 
-    def note(_: Flask, results: SearchResults, surface: Surface) -> None:
+    def note(_: Flask, results: SearchResults, surface: Surface, earlier: Sequence[Hit]) -> None:
         if log is not None and not refuses_tracking(request):
-            log.note(searched_of(results, surface, visitor_of(request)))
+            log.note(searched_of(results, surface, visitor_of(request), earlier))
 
     app.extensions["aisle.events.listener"] = note  # the signal itself would let go of it
     searched.connect(note, sender=app)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, current_app, jsonify
 
 from search.errors import AisleError, ReleaseError
 from web.live import current_engine
@@ -23,6 +23,8 @@ def readyz() -> Response:
     """Say whether a release is open, its encoder answers and the server goes on; else 503 with what is missing."""
     if is_stopping():
         return _not_ready("stopping", "the server is stopping; it answers what was asked and takes nothing new")
+    if current_app.extensions["aisle.engine"].is_opening:
+        return _not_ready("release_opening", "the live release is being opened")
     try:
         engine = current_engine()
     except ReleaseError as error:

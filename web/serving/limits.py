@@ -5,7 +5,7 @@ One number is kept of each asker: when everything asked so far will have been pa
 seconds/amount (ITU-T I.371, "generic cell rate algorithm"). So the whole amount may come at once, and later as much as
 has been paid off since. A log of moments would be exact over every window and cost an entry a request.
 
-Flask-Limiter and its core were measured before (DESIGN.md, "Limits"): ten times the time, memory without bound.
+Flask-Limiter and its core were measured before (DESIGN.md, "Who may ask"): ten times the time, memory without bound.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from search.state.rates import Rate
 from web.serving.access import need_of_request
 from web.serving.problems import Problem, Refused
 
-MAX_ASKERS = 65_536  # of one generation; two are kept: about 20 MB at most (DESIGN.md, "Limits")
+MAX_ASKERS = 65_536  # of one generation; two are kept: about 20 MB at most (DESIGN.md, "Who may ask")
 IPV6_PREFIX = 64  # what one household or server gets: its addresses are one asker
 
 
@@ -91,7 +91,8 @@ class _Account:
         Raises:
             Refused: they are too many.
         """
-        self.standing = self.meter.hit(self.asker, requests)
+        most = max(self.meter.rate.amount - 1, 1)  # one was counted; a batch beyond the whole amount takes all of it
+        self.standing = self.meter.hit(self.asker, min(requests, most))
         if self.standing.wait:
             seconds = math.ceil(self.standing.wait)
             detail = f"more than {self.meter.rate} from this {self.policy}; ask again in {seconds} s"

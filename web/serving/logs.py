@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
 
-from search.state.keys import scrubbed
+from search.state.keys import without_keys
 
 logger = logging.getLogger("aisle.requests")
 SLOW_MS = 1000
@@ -49,7 +49,7 @@ class TextFormatter(logging.Formatter):
         if record.exc_info:
             stack = self.formatException(record.exc_info)
             line += "".join(f"\n    {printable(part)}" for part in stack.splitlines())
-        return scrubbed(line)
+        return without_keys(line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -66,7 +66,7 @@ class JsonFormatter(logging.Formatter):
         entry |= getattr(record, "fields", {})
         if record.exc_info:
             entry["error"] = self.formatException(record.exc_info)
-        return scrubbed(json.dumps(entry, default=str))
+        return without_keys(json.dumps(entry, default=str))
 
 
 def install(app: Flask) -> None:
@@ -78,7 +78,7 @@ def _log_request(response: Response) -> Response:
     """Log who was answered how: the path alone, for what people search for is not for the log."""
     took_ms = round((time.perf_counter() - g.started) * 1000, 1)
     is_slow = took_ms > SLOW_MS
-    size = response.calculate_content_length()
+    size = None if response.is_streamed else response.calculate_content_length()  # which would read a stream whole
     fields = {
         "method": request.method, "path": request.path, "route": request.url_rule.rule if request.url_rule else None,
         "status": response.status_code, "took_ms": took_ms, "waited_ms": round(g.get("waited", 0.0) * 1000, 1),

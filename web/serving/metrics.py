@@ -94,7 +94,7 @@ class Metrics(Watch):
             self.stages.labels(stage).observe(milliseconds / 1000)
 
     def count_request(self, response: Response) -> Response:
-        """Count an answer; connected to run after every other part had its say."""
+        """Count an answer; connected last, so that it runs first: compression comes after."""
         name = _name(current_app, request.endpoint)
         self.requests.labels(name, f"{response.status_code // 100}xx").inc()
         self.seconds.labels(name).observe(time.perf_counter() - g.started)
@@ -143,7 +143,7 @@ class _State(Collector):
 def install(app: Flask, counted: Metrics) -> None:
     """Count every request and search of an app, and serve the numbers at /metrics."""
 
-    def on_search(sender: Flask, results: SearchResults, surface: Surface) -> None:
+    def on_search(sender: Flask, results: SearchResults, surface: Surface, **_: object) -> None:
         counted.count_search(results, surface)
 
     app.extensions["aisle.metrics"] = counted

@@ -1,19 +1,25 @@
-"""Requests that never finish arriving are cut off, however busily they trickle.
+"""Requests that never finish arriving are cut off, however busily they trickle, and so is who reads no answer.
 
 Waitress closes connections that fall silent. One byte a second is not silence, and enough such connections would keep
-everyone else out (the attack is called Slowloris). So each request must have arrived within a fixed time.
+everyone else out (the attack is called Slowloris). So each request must have arrived within a fixed time. An answer
+that nobody reads would keep a thread waiting for room; a connection that takes nothing for as long is closed.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import time
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
+from waitress.task import ErrorTask
 
+logger = logging.getLogger("aisle.server")
 ARRIVAL_SECONDS = 20.0  # for the largest body, 64 KiB, 3.2 KiB a second
 
 
@@ -32,10 +38,34 @@ class StrictParser(HTTPRequestParser):
         super().parse_header(header_plus)
 
 
+class ProblemTask(ErrorTask):
+    """What is no request is answered as the app answers errors (RFC 9457); the app never sees it."""
+
+    def execute(self) -> None:
+        """Write the answer and close."""
+        error = self.request.error
+        told = {
+            "type": f"urn:aisle:problem:http_{error.code}", "title": error.reason, "status": error.code,
+            "detail": str(error.body), "instance": "", "code": f"http_{error.code}", "request_id": uuid.uuid4().hex,
+            "errors": [],
+        }  # fmt: skip
+        body = json.dumps(told).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.content_length = len(body)
+        self.response_headers = [
+            ("Content-Type", "application/problem+json"), ("X-Content-Type-Options", "nosniff"),
+            ("X-Request-ID", told["request_id"]), ("Connection", "close"),
+        ]  # fmt: skip
+        self.set_close_on_finish()
+        logger.info("%d %s: %s", error.code, error.reason, error.body)
+        self.write(body)
+
+
 class PunctualChannel(HTTPChannel):
-    """A connection that is closed when a request on it has been arriving for too long."""
+    """A connection that is closed when a request has been arriving, or an answer not been read, for too long."""
 
     parser_class = StrictParser
+    error_task_class = ProblemTask
     seconds = ARRIVAL_SECONDS
     _began: float | None = None  # when the request that is arriving began to; monotonic
 
@@ -56,6 +86,11 @@ class PunctualChannel(HTTPChannel):
             self.will_close = True
         wanted: bool = super().readable()
         return wanted
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nothing of its answer was taken for too long."""
+        return bool(self.total_outbufs_len) and time.time() - self.last_activity > self.seconds
 
 
 def make_punctual(sockets: Iterable[Any]) -> None:

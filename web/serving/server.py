@@ -16,12 +16,11 @@ from types import FrameType
 from typing import Any
 
 from flask import Flask
-from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.wasyncore import loop
 
 from web.serving.admission import Admission
-from web.serving.punctual import make_punctual
+from web.serving.punctual import PunctualChannel, make_punctual
 from web.serving.security import MAX_BODY_BYTES
 from web.serving.stopping import Stopping
 
@@ -63,6 +62,7 @@ class Server:
         admission: Admission = app.extensions["aisle.admission"]
         self._stopping: Stopping = app.extensions["aisle.stopping"]
         self._sockets: dict[int, Any] = {}
+        self._looked = time.monotonic()  # when connections were looked over last
         self._server = create_server(
             app, map=self._sockets, host=host, port=port, threads=admission.threads, ident="aisle",
             connection_limit=CONNECTIONS, channel_timeout=SILENT_SECONDS, asyncore_use_poll=True,
@@ -97,8 +97,12 @@ class Server:
                 one.pull_trigger()  # wakes the loop
 
     def _pass(self, seconds: float) -> None:
-        """Let the loop read and write what there is, waiting for it at most so long."""
+        """Let the loop read and write what there is, waiting for it at most so long; cut off who reads no answer."""
         loop(timeout=seconds, use_poll=True, map=self._sockets, count=1)
+        if time.monotonic() - self._looked > 1:
+            self._looked = time.monotonic()
+            for channel in [one for one in self._channels() if one.is_unread]:
+                channel.handle_close()  # which also wakes a thread that waits for room
 
     def _close_door(self) -> None:
         """Take in whoever stands before the door already, and close it."""
@@ -124,5 +128,5 @@ class Server:
         if unanswered:
             logger.warning("stopping: %d requests were not answered in %g s", unanswered, LAST_ANSWERS_SECONDS)
 
-    def _channels(self) -> list[HTTPChannel]:
-        return [one for one in self._sockets.values() if isinstance(one, HTTPChannel)]
+    def _channels(self) -> list[PunctualChannel]:
+        return [one for one in self._sockets.values() if isinstance(one, PunctualChannel)]

@@ -42,7 +42,7 @@ class SearchAnswer(BaseModel):
         description='"good"; "weak": nothing fits well, these are the closest; "none": nothing fits.'
     )
     total: int = Field(description="Products that fit, on all pages.")
-    total_is_exact: bool = Field(description="Whether there may be more than `total`.")
+    total_is_exact: bool = Field(description="False: there may be more than `total`.")
     read_as: list[str] = Field(description='Conditions read in the words, such as "price <= 50 (under $50)".')
     products: list[ProductSummary]
     next_page: int | None
