@@ -16,7 +16,13 @@ from schemathesis.engine import from_schema
 from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
 
 # What JSON Schema cannot say of a search whose every member is within its bounds, in the words of the answer.
-BETWEEN_MEMBERS = ("is above price_max", "goes past 10,000", "more than 50 filter values", "is both liked and disliked")
+BETWEEN_MEMBERS = (
+    "is above price_max",
+    "goes past 10,000",
+    "more than 50 filter values",
+    "is both liked and disliked",
+    "together at most 1250",
+)
 OF_THE_CATALOG = ("no cluster",)  # they are too many to list
 BLANK = ("q is empty",)  # nothing but blanks
 WORDS = (
@@ -40,7 +46,7 @@ class _Client(werkzeug.Client):
     """What asks the app: schemathesis 4.32.5 hands it, in probes without a key, settings of a network session."""
 
     def open(self, *asked: Any, max_redirects: Any = None, verify: Any = None, cert: Any = None, **more: Any) -> Any:
-        return super().open(*asked, **more)
+        return super().open(*asked, **more, buffered=True)  # else nobody closes what is streamed
 
 
 @dataclass

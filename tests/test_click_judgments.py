@@ -240,7 +240,7 @@ def test_a_shop_without_a_log_is_told_how_to_have_one(tmp_path: Path, monkeypatc
 
 
 def test_files_hold_what_is_judged(tmp_path: Path) -> None:
-    found = ClickJudgments({"mug": {"a,1": 2.5, "b": 0.0}, "+1": {"c": 1.0}}, 0, 0, 1.0, 0.5)
+    found = ClickJudgments({"mug": {"a,1": 2.5, "b": 0.0}, "=1+1": {"c": 1.0}}, 0, 0, 1.0, 0.5)
     assert write_judgments(found, tmp_path / "q.csv", tmp_path / "j.csv") == (1, 2)
     assert (tmp_path / "q.csv").read_text().splitlines() == ["query_id,query", "q1,mug"]
     assert (tmp_path / "j.csv").read_text().splitlines() == [

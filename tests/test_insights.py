@@ -56,7 +56,7 @@ def test_click_through_counts_first_pages_that_showed_something(log: Log) -> Non
     clicked, twice = log.search("mug"), log.search("Mug ", BEN)
     log.click(clicked, 2)
     log.click(twice, 1, "a")
-    log.click(twice, 6, "b")
+    log.click(twice, 5, "b")
     log.search("mug", CAT)
     log.search("unicorn", total=0)
     log.search("mug", page=2)
@@ -67,10 +67,10 @@ def test_click_through_counts_first_pages_that_showed_something(log: Log) -> Non
     assert (found.searches, found.browsed, found.without_results) == (4, 1, 1)
     assert found.by_surface == {"api": 1, "batch": 1, "page": 4}
     assert (found.clickable, found.clicked, found.click_through) == (3, 2, 0.6667)
-    assert found.mean_position == 3.0  # (2 + 1 + 6) / 3
+    assert found.mean_position == 2.6667  # (2 + 1 + 5) / 3
     assert found.reciprocal_rank == 0.75  # (1 / 2 + 1 / 1) / 2
     assert found.top == [
-        Query("mug", 3, 0, 0, 3, 2, 0.6667, 3.0), Query("unicorn", 1, 1, 0, 0, 0, None, None)
+        Query("mug", 3, 0, 0, 3, 2, 0.6667, 2.6667), Query("unicorn", 1, 1, 0, 0, 0, None, None)
     ]  # fmt: skip
     assert found.empty == [Query("unicorn", 1, 1, 0, 0, 0, None, None)]
     assert log.insights(surface="api").searches == 1
@@ -79,7 +79,7 @@ def test_click_through_counts_first_pages_that_showed_something(log: Log) -> Non
 def test_a_click_on_a_later_page_is_one_on_the_search_it_belongs_to(log: Log) -> None:
     log.search("mug")
     log.search("lamp")
-    log.click(log.search("mug", page=2), 30)
+    log.click(log.search("mug", page=2, total=40), 30)
     found = log.insights()
     assert (found.clickable, found.clicked, found.mean_position) == (2, 1, 30.0)
     assert {one.text: one.clicked for one in found.top} == {"mug": 1, "lamp": 0}
@@ -87,8 +87,13 @@ def test_a_click_on_a_later_page_is_one_on_the_search_it_belongs_to(log: Log) ->
 
 def test_a_click_on_a_later_page_of_another_visitor_is_on_nothing(log: Log) -> None:
     log.search("mug", visitor=1)
-    log.click(log.search("mug", page=2, visitor=2), 30)
+    log.click(log.search("mug", page=2, visitor=2, total=40), 30)
     assert (log.insights().clickable, log.insights().clicked) == (1, 0)
+
+
+def test_a_click_below_the_last_result_is_none(log: Log) -> None:
+    log.click(log.search("mug", total=5), 6)
+    assert (log.insights().clicked, log.insights().mean_position) == (0, None)
 
 
 def test_a_click_without_position_counts_but_stands_nowhere(log: Log) -> None:

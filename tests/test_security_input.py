@@ -317,3 +317,20 @@ def test_no_method_that_is_not_stated_does_anything(client: FlaskClient, shop: E
     for rule in WITHOUT:
         for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE"):
             assert client.open(path_of(rule, shop), method=method).status_code in (404, 405), (rule, method)
+
+
+@pytest.mark.parametrize("host", ["xn--a", "xn--", "a.xn--0", "xn--a.example:80"])
+def test_a_host_that_stands_for_nothing_is_refused_on_every_kind_of_page(client: FlaskClient, host: str) -> None:
+    bare = client.application.test_client(use_cookies=False)  # which would be read by the host
+    for path in ("/", "/api/docs", "/robots.txt", "/sitemap.xml", "/nope", "/api/v1/search?q=mug"):
+        assert bare.get(path, headers={"Host": host}).status_code == 400
+
+
+def test_many_errors_make_no_answer_much_larger_than_what_was_asked(client: FlaskClient) -> None:
+    queries = [{f"unknown{place}{number}": 1 for number in range(60)} for place in range(50)]
+    answer = client.post("/api/v1/search:batch", json={"queries": queries})
+    assert (answer.status_code, len(answer.get_json()["errors"])) == (422, 50)
+
+
+def test_the_path_of_a_problem_is_a_reference(client: FlaskClient) -> None:
+    assert client.get("/api/v1/products/a%20b%00").get_json()["instance"] == "/api/v1/products/a%20b%00"

@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "translations"
 LANGUAGES = sorted(path.parent.parent.name for path in FOLDER.glob("*/LC_MESSAGES/messages.po"))
-NAMES = {"web", "templates", "static", "js", "parts", "map"}  # the folders that hold words
+NAMES = {"web", "templates", "static", "js", "parts", "map", "pages"}  # the folders that hold words
 _PLACE = re.compile(r"%\(\w+\)s")
 _TAG = re.compile(r"</?\w[^>]*>")
 

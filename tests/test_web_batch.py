@@ -123,3 +123,9 @@ def test_while_the_encoder_loads_a_batch_is_answered_by_words_and_says_so(tmp_pa
     assert [one["degraded"] for one in answer.get_json()["results"]] == ["encoder_loading", None]
     assert answer.headers["Cache-Control"] == "no-store"
     assert engine.search_many([]) == []
+
+
+def test_what_all_of_a_batch_show_is_bounded(client: FlaskClient) -> None:
+    answer = client.post("/api/v1/search:batch", json={"queries": [{"q": "mug", "per_page": 100}] * 13})
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["pointer"] == "#/queries"

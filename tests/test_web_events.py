@@ -150,6 +150,14 @@ def test_a_beacon_as_plain_text_is_taken_from_this_sites_pages_only(
     assert len(kept(app, EVENTS)) == (status == 202)
 
 
+@pytest.mark.parametrize("origin", ["http://[x", "null", "", "://", "http://evil.example"])
+def test_no_other_origin_sends_plain_text(client: FlaskClient, origin: str) -> None:
+    answer = client.post(
+        "/api/v1/events", data=json.dumps(CLICK), content_type="text/plain", headers={"Origin": origin}
+    )
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "forbidden")
+
+
 def test_a_body_of_another_type_is_415(client: FlaskClient) -> None:
     assert client.post("/api/v1/events", data=CLICK).status_code == 415
 

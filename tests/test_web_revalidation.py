@@ -107,3 +107,16 @@ def test_an_answer_that_makes_do_has_no_tag_and_is_not_kept(tmp_path: Path) -> N
         assert answer.get_json()["degraded"] == "encoder_loading"
         assert answer.headers["Cache-Control"] == "no-store" and "ETag" not in answer.headers
     assert "ETag" in client.get("/api/v1/search?q=gown&mode=lexical").headers
+
+
+def test_an_address_that_says_what_is_usual_is_the_same(client: FlaskClient) -> None:
+    tags = {
+        client.get(f"/api/v1/search?{asked}").headers["ETag"]
+        for asked in ("q=mug", "q=mug&page=1", "per_page=24&q=mug", "q=%20mug", "q=mug&explain=0&interpret=1")
+    }
+    assert len(tags) == 1
+    assert client.get("/api/v1/search?q=mug&page=2").headers["ETag"] not in tags
+
+
+def test_what_only_writers_ask_is_passed_over(client: FlaskClient) -> None:
+    assert client.get("/api/v1/search?q=mug", headers={"If-Match": '"x"'}).status_code == 200

@@ -9,7 +9,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from typing import Any, Literal, Unpack
-from urllib.parse import quote, urlencode
+from urllib.parse import quote as _quoted
+from urllib.parse import urlencode as _urlencoded
 
 from aisle_client.answers import (
     ClusterAnswer,
@@ -128,7 +129,7 @@ class Aisle:
 
     def suggest(self, q: str = "", *, limit: int = 5) -> Suggestions:
         """Give searches, categories and products for what was typed so far; departments for nothing."""
-        return self._json("GET", f"{API}/suggest?{urlencode({'q': q, 'limit': limit})}")
+        return self._json("GET", f"{API}/suggest?{_encoded({'q': q, 'limit': limit})}")
 
     # -- products --
 
@@ -142,7 +143,7 @@ class Aisle:
 
     def match(self, product_id: str, q: str) -> Match:
         """Say which words make a product and a search close."""
-        return self._json("GET", f"{_product(product_id)}/match?{urlencode({'q': q})}")
+        return self._json("GET", f"{_product(product_id)}/match?{_encoded({'q': q})}")
 
     def recommend(
         self, liked: Sequence[str], disliked: Sequence[str] = (), *,
@@ -180,7 +181,7 @@ class Aisle:
     def map_points(self, release: str, at: Sequence[int]) -> MapPoints:
         """Say which products some rows of the map are, at most 60."""
         rows = ",".join(map(str, at))
-        return self._json("GET", f"{API}/map/{quote(release, safe='')}/points?{urlencode({'at': rows})}")
+        return self._json("GET", f"{API}/map/{_quote(release)}/points?{_encoded({'at': rows})}")
 
     def map_lit(self, q: str = "", **parameters: Unpack[SearchParameters]) -> Lit:
         """Say which rows of the map a search finds, best first: all of them, not a page."""
@@ -228,7 +229,7 @@ class Aisle:
 
     def activate(self, name: str) -> Switched:
         """Let a release answer."""
-        return self._json("POST", f"{API}/admin/releases/{quote(name, safe='')}:activate")
+        return self._json("POST", f"{API}/admin/releases/{_quote(name)}:activate")
 
     def rollback(self) -> Switched:
         """Let the release before the live one answer. Never sent twice by itself: it would go back two."""
@@ -269,7 +270,7 @@ def _query(asked: SearchBody, **also: str) -> str:
             pairs += [(name, value)] if value or name != "q" else []
         else:
             pairs += [(name, str(one)) for one in (value if isinstance(value, Sequence) else [value])]
-    return f"?{urlencode(pairs)}" if pairs else ""
+    return f"?{_encoded(pairs)}" if pairs else ""
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -279,4 +280,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _product(product_id: str) -> str:
-    return f"{API}/products/{quote(product_id, safe='')}"
+    return f"{API}/products/{_quote(product_id)}"
+
+
+def _encoded(pairs: Any) -> str:
+    """Return a query string; half a surrogate pair goes as it is, so that the server says what is wrong with it."""
+    return _urlencoded(pairs, errors="surrogatepass")
+
+
+def _quote(text: str) -> str:
+    return _quoted(text, safe="", errors="surrogatepass")

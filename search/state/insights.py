@@ -2,7 +2,7 @@
 
 A search counts when it has words and is a first page; what is clicked on a later page is a click on the last first
 page of the same words and visitor. It could be clicked when it showed something; only those stand below click-through.
-Narrowing by a filter asks anew and counts as a search.
+Narrowing by a filter asks anew and counts as a search. A click below the last result is none.
 """
 
 from __future__ import annotations
@@ -148,11 +148,12 @@ WHERE s.time BETWEEN :since AND :until AND s.page = 1 AND s.surface = :surface
 _CLICKS = """
 CREATE TEMP TABLE clicks AS
 WITH pages AS (
-    SELECT query_id, CASE WHEN page = 1 THEN id WHEN visitor IS NOT NULL THEN
+    SELECT query_id, total, CASE WHEN page = 1 THEN id WHEN visitor IS NOT NULL THEN
            max(CASE WHEN page = 1 THEN id END) OVER (PARTITION BY visitor, surface, text ORDER BY time, id) END AS asked
     FROM searches WHERE time BETWEEN :since AND :until)
 SELECT asked, min(position) AS best, sum(position) AS positions, count(position) AS placed
-FROM events JOIN pages USING (query_id) WHERE type = 'click' AND time >= :since GROUP BY asked
+FROM events JOIN pages USING (query_id)
+WHERE type = 'click' AND time >= :since AND coalesce(position, 1) <= total GROUP BY asked
 """
 _BY_TEXT = """
 CREATE TEMP TABLE by_text AS

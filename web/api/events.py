@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Request, Response, abort, jsonify, request
 from pydantic import Field, RootModel
@@ -18,6 +17,7 @@ from web.api.openapi import operation
 from web.api.validation import AS_WHOLE, InvalidBody, NoParameters, Parameters, parsed_body, query_of
 from web.live import current_engine
 from web.serving.event_log import current_log, refuses_tracking, visitor_of
+from web.serving.limits import count_as
 
 events = Blueprint("events", __name__, url_prefix="/api/v1")
 MOST_EVENTS = 100  # in one request
@@ -63,11 +63,12 @@ def send_events() -> tuple[Response, int]:
     """Store one event or a list of at most 100, all or none; what is accepted is on disk.
 
     A body of type text/plain, which `navigator.sendBeacon` may send without asking first, is read from this site's own
-    pages only; other sites need application/json, which CORS governs. A query_id or product that is not known is
-    stored: the search may not be written yet, the product may be of another release.
+    pages only; other sites need application/json, which CORS governs. Limits count each event. A query_id or product
+    that is not known is stored: the search may not be written yet, the product may be of another release.
     """
     query_of(NoParameters, request.args)
     told = _told(_body(request))
+    count_as(len(told))
     log = current_log()
     if log is None or refuses_tracking(request):
         return _answer(ignored=len(told)), 202
@@ -85,7 +86,7 @@ def _body(asked: Request) -> Any:
     if asked.mimetype != "text/plain":
         return json_body()
     origin = asked.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != asked.host:
+    if origin is not None and origin.partition("://")[2] != asked.host:
         abort(403, description="events as text/plain are taken from this site's own pages; send application/json")
     return parsed_json(asked.get_data())
 

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Callable
 from functools import wraps
 
-from flask import Response, request
+from flask import Response, current_app, request
 
 from web import __version__
+from web.api.openapi import operation_of
 from web.language import current_locale
 from web.live import current_engine
 
@@ -30,8 +31,9 @@ def revalidated(view: View) -> View:
         response = view(**arguments)
         if response.headers.get("Cache-Control") == "no-store":
             return response
-        tagged(response, tag).make_conditional(request)  # for If-None-Match: *, which only a good answer may answer
-        return response
+        if request.if_none_match.star_tag:  # which any answer answers, but a good one only
+            response = Response(status=304)
+        return tagged(response, tag)
 
     answered.is_revalidated = True  # type: ignore[attr-defined]
     return answered
@@ -40,11 +42,20 @@ def revalidated(view: View) -> View:
 def etag(release: str) -> str:
     """Return the tag of what is asked now: it changes with program, release, address and language.
 
-    Parameters in another order are the same address.
+    Parameters in another order, said as they are when left out, or with other blanks, are the same address.
     """
-    asked = sorted(request.args.items(multi=True))
+    operation = operation_of(current_app, request.endpoint)
+    fields = operation.parameters.model_fields if operation and operation.parameters else {}
+    usual = {name: _spelled(field.default) for name, field in fields.items()}
+    asked = sorted((name, " ".join(value.split())) for name, value in request.args.items(multi=True))
+    asked = [(name, value) for name, value in asked if usual.get(name) != value]
     text = repr((__version__, release, request.path, asked, str(current_locale())))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def _spelled(value: object) -> str:
+    """Return a default as an address would say it."""
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def tagged(response: Response, tag: str) -> Response:

@@ -44,6 +44,7 @@ from web.urls import PageRequest, page_request_of
 FILTER, FIND = "f.", "find."
 MAX_POINTS = 60  # dots asked about at once
 MAX_BATCH = 50  # searches in one request
+MAX_BATCH_HITS = 1250  # of all of them: 50 pages of 24 and a few
 MAX_TEXT_CHARACTERS = 512  # of a filter's value and of a product's id
 MAX_ID = 2**31 - 1
 MAX_PRICE = 1e12
@@ -96,7 +97,9 @@ class BatchParameters(Parameters):
     """Several searches at once; they are refused together when one of them is not understood."""
 
     queries: list[Annotated[Any, WithJsonSchema({"$ref": "#/components/schemas/SearchParameters"})]] = Field(
-        min_length=1, max_length=MAX_BATCH, description="Searches, as in the body of one."
+        min_length=1,
+        max_length=MAX_BATCH,
+        description=f"Searches, as in the body of one; their per_page together is at most {MAX_BATCH_HITS:,}.",
     )
 
 
@@ -261,6 +264,9 @@ def search_requests_of_json(body: Any, engine: Engine) -> list[SearchRequest]:
             wrong += error.errors
     if wrong:
         raise InvalidBody(wrong)
+    shown = sum(one.per_page for one in asked)
+    if shown > MAX_BATCH_HITS:
+        raise InvalidBody([("/queries", f"per_page of all is {shown}; together at most {MAX_BATCH_HITS}")])
     return asked
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar, get_args
@@ -121,7 +122,7 @@ def expect_object(body: Any, at: str, example: str = "") -> None:
         InvalidBody: it is something else.
     """
     if not isinstance(body, dict):
-        what = at.rpartition("/")[2] or "the body"
+        what = at[1:] or "the body"
         raise InvalidBody([(at, f"{what} must be a JSON object {example}".rstrip())])
 
 
@@ -162,7 +163,8 @@ def _sentence(problem: Any, model: type[BaseModel], also: list[str] | None) -> s
         return f'{name} "{value!s:.60}" is not known{nearest(str(value)[:60], choices)}'
     if problem["type"] == "value_error":
         return f'{name} is "{value!s:.60}"; {problem["ctx"]["error"]}'
-    return f"{name} is {value!r:.60}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    said = json.dumps(value, ensure_ascii=False, default=str)
+    return f"{name} is {said:.60}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
 def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel]:

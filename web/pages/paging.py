@@ -12,7 +12,7 @@ from search.engine import Engine
 from search.request import Hit, SearchResults
 from web.urls import PageRequest, address
 
-MOST_PAGES = 10  # shown at once; after these, the next page starts afresh
+MOST_PAGES, MOST_SHOWN = 10, 240  # pages and products at once; after these, the next page starts afresh
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class More:
         reached: how many products have been shown, those of pages that were passed over included.
         total: how many there are.
         count: how many more the next page has; 0 at the end.
-        address: of the same list with the next page too, of the next page alone after MOST_PAGES.
+        address: of the same list with the next page too, of the next page alone after `most` pages.
         next: of the next page alone.
         restart: of the list from its first page; "" when it is shown.
         first_number: the place in the list of the first product shown, from 1.
@@ -37,7 +37,7 @@ class More:
     next: str
     restart: str
     first_number: int
-    most: int = MOST_PAGES
+    most: int
 
     @property
     def grows(self) -> bool:
@@ -45,10 +45,15 @@ class More:
         return self.address != self.next
 
 
+def most_pages(per_page: int) -> int:
+    """Return how many pages of a size are shown at once."""
+    return min(MOST_PAGES, max(1, MOST_SHOWN // per_page))
+
+
 def first_page(request: PageRequest) -> int:
-    """Return the first page that an address shows: at most MOST_PAGES lie between it and the last one."""
+    """Return the first page that an address shows: at most `most_pages` with the last one."""
     first = request.first or request.page
-    return min(max(first, request.page - MOST_PAGES + 1), request.page)
+    return min(max(first, request.page - most_pages(request.per_page) + 1), request.page)
 
 
 def earlier_hits(engine: Engine, request: PageRequest) -> list[Hit]:
@@ -69,12 +74,12 @@ def more_of(results: SearchResults, request: PageRequest, path: str, last: int) 
     """
     first, shown, alone = first_page(request), min(request.page, last), replace(request, first=0)
     reached = min(shown * request.per_page, results.total)
-    number = (first - 1) * request.per_page + 1
+    number, most = (first - 1) * request.per_page + 1, most_pages(request.per_page)
     restart = address(path, alone, page=1) if first > 1 else ""
     if request.page >= last:
-        return More(reached, results.total, 0, "", "", restart, number)
+        return More(reached, results.total, 0, "", "", restart, number, most)
     count = min(request.per_page, results.total - reached)
     following = address(path, alone, page=request.page + 1)
-    grows = request.page - first + 1 < MOST_PAGES
+    grows = request.page - first + 1 < most
     joined = address(path, request, page=request.page + 1, first=first) if grows else following
-    return More(reached, results.total, count, joined, following, restart, number)
+    return More(reached, results.total, count, joined, following, restart, number, most)

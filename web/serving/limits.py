@@ -137,7 +137,7 @@ def install(app: Flask, rate: Rate | None) -> None:
         return meters.setdefault(own, Meter(own)) if own not in meters else meters[own]
 
     def count() -> None:
-        if request.method == "OPTIONS" or not need_of_request().is_counted:
+        if (request.method == "OPTIONS" and request.url_rule) or not need_of_request().is_counted:
             return
         if g.key is not None:
             policy, own = "key", g.key.own_rate() or rate

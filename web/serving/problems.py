@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Response, current_app, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -27,6 +28,7 @@ from web.pages.lost import Perhaps, perhaps
 
 logger = logging.getLogger("aisle.errors")
 RETRY_SECONDS = 5
+MOST_TOLD = 50  # errors of one request; an answer is not to be much larger than what was asked
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Problem:
         """Return the RFC 9457 object."""
         return {
             "type": f"urn:aisle:problem:{self.code}", "title": self.title, "status": self.status,
-            "detail": self.detail, "instance": request.path, "code": self.code, "request_id": g.get("request_id", ""),
+            "detail": self.detail, "instance": quote(request.path, safe="/:@!$&'()*+,;="), "code": self.code,
+            "request_id": g.get("request_id", ""),
             "errors": self.errors,
         }  # fmt: skip
 
@@ -81,7 +84,8 @@ _MEANING: list[tuple[type[AisleError], int, str, str]] = [
     (AisleError, 500, "internal_error", "Something went wrong"),
 ]
 _HTTP_CODES = {
-    400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "timeout", 411: "length_required",
+    400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 408: "timeout",
+    411: "length_required",
     413: "body_too_large", 414: "address_too_long", 415: "unsupported_media_type", 422: "invalid_parameter",
     429: "too_many_requests", 500: "internal_error", 503: "unavailable",
 }  # fmt: skip
@@ -122,9 +126,9 @@ def _told(error: AisleError) -> str:
 def _places(error: AisleError) -> list[dict[str, str]]:
     """Return which parameters or, for a JSON body, members (RFC 6901) an error is about."""
     if isinstance(error, InvalidBody):
-        return [{"pointer": f"#{pointer}", "detail": detail} for pointer, detail in error.errors]
+        return [{"pointer": f"#{pointer}", "detail": detail} for pointer, detail in error.errors[:MOST_TOLD]]
     if isinstance(error, InvalidParameters):
-        return [{"parameter": name, "detail": detail} for name, detail in error.errors]
+        return [{"parameter": name, "detail": detail} for name, detail in error.errors[:MOST_TOLD]]
     if not isinstance(error, QueryError):
         return []
     if request.method in ("POST", "PUT", "PATCH"):

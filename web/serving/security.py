@@ -69,6 +69,15 @@ def _is_origin(text: str) -> bool:
     return is_bare and parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.netloc))
 
 
+def _is_decoded(host: str) -> bool:
+    """Return whether what is written in punycode stands for something: addresses of the site are made of it."""
+    try:
+        host.partition(":")[0].encode("ascii").decode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
 def _begin() -> None:
     g.started = time.perf_counter()
     asked = request.headers.get("X-Request-ID", "")
@@ -83,7 +92,8 @@ def _begin() -> None:
         expect_utf8(request.query_string)
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         abort(415, description="the body is compressed; send it as it is")  # nothing is ever inflated
-    if not _HOST.fullmatch(request.host):
+    if not _HOST.fullmatch(request.host) or not _is_decoded(request.host):
+        request.host = "host.invalid"  # RFC 2606; the page that says so makes addresses too
         abort(400, description="the Host is no host name")
 
 
