@@ -6,10 +6,12 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
 import pytest
+from flask.testing import FlaskClient
 
 from indexer.embeddings import encode_products
 from indexer.grouping import fold_variants
@@ -36,6 +38,8 @@ from search.understanding import Interpreter
 # What tests search for is not kept, but where a test says so.
 os.environ["AISLE_EVENTS"] = "off"
 pytest_plugins = ["browser_fixtures"]
+# As a server does, the tests' client closes what it was answered: what is streamed keeps its slot until then.
+FlaskClient.open = partialmethod(FlaskClient.open, buffered=True)  # type: ignore[method-assign, assignment]
 os.environ["AISLE_RATE_LIMIT"] = "off"  # tests ask faster than people; those of limits set their own
 
 # Each line is one direction of the space; words on a line mean the same to the fake encoder.

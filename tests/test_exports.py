@@ -101,7 +101,8 @@ def test_a_file_is_sent_while_it_is_read(client: FlaskClient, shop: Engine, monk
     monkeypatch.setattr(shop.release.products, "products", lambda rows: read.extend(rows) or real(rows))
     for kept in ({}, {"If-None-Match": '"x"'}):
         read.clear()
-        pieces = iter(client.get("/api/v1/search:export?format=jsonl&mode=lexical", headers=kept).response)
+        address = "/api/v1/search:export?format=jsonl&mode=lexical"
+        pieces = iter(client.get(address, headers=kept, buffered=False).response)
         assert "0001" in str(next(pieces))
         assert len(read) < len(SHOP)  # the first lines are there before the last ones are read
         assert len(list(pieces)) == 3

@@ -52,7 +52,7 @@ def write_pseudo_locale(folder: Path) -> int:
         methods, options = parse_mapping_cfg(lines)
 
     def is_source(place: str) -> bool:
-        return Path(place).name in {"web", "templates", "parts", "static", "js", "map"}
+        return Path(place).name in {"web", "pages", "templates", "parts", "static", "js", "map"}
 
     found = extract_from_dir(str(ROOT), methods, options, KEYWORDS, directory_filter=is_source)
     for _, _, message, _, context in found:
