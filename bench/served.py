@@ -30,7 +30,7 @@ def serving(home: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "AISLE_HOME": str(home.resolve()), **settings}
+    environment = {**os.environ, "AISLE_RATE_LIMIT": "off", "AISLE_HOME": str(home.resolve()), **settings}
     command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
