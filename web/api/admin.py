@@ -14,6 +14,7 @@ from search.release import expect_readable, read_manifest
 from search.releases import activate, earlier, live_or_none
 from web.api.openapi import operation
 from web.api.validation import NoParameters, query_of
+from web.caching import uncached
 from web.serving.problems import Problem, Refused
 
 logger = logging.getLogger("aisle.admin")
@@ -63,7 +64,7 @@ def releases() -> Response:
     live = live_or_none(home)
     name = live.name if live else None
     kept = [_kept(layout, name) for layout in home.all_releases()]
-    return _uncached(KeptReleases(live=name, releases=kept))
+    return _answer(KeptReleases(live=name, releases=kept))
 
 
 @admin.post("/releases/<release>:activate")
@@ -110,7 +111,7 @@ def _switched(home: Home, name: str, action: str) -> Response:
         "%s: release %s is live, before it %s (key %s, request %s)", action, name, previous, g.key.id, g.request_id,
         extra={"fields": {**told, "done": True}},
     )  # fmt: skip
-    return _uncached(Switched(live=name, previous=previous))
+    return _answer(Switched(live=name, previous=previous))
 
 
 def _kept(layout: Layout, live: str | None) -> KeptRelease:
@@ -144,7 +145,6 @@ def _is_readable(layout: Layout) -> bool:
     return True
 
 
-def _uncached(told: BaseModel) -> Response:
+def _answer(told: BaseModel) -> Response:
     response = jsonify(told.model_dump(mode="json"))
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return uncached(response)

@@ -15,6 +15,7 @@ from web.api.answers import Answer
 from web.api.bodies import json_body, parsed_json
 from web.api.openapi import operation
 from web.api.validation import AS_WHOLE, InvalidBody, NoParameters, Parameters, parsed_body, query_of
+from web.caching import uncached
 from web.live import current_engine
 from web.serving.event_log import current_log, refuses_tracking, visitor_of
 from web.serving.limits import count_as
@@ -130,5 +131,4 @@ def _unknown(told: list[EventBody]) -> list[str]:
 
 def _answer(accepted: int = 0, duplicates: int = 0, ignored: int = 0, unknown: list[str] | None = None) -> Response:
     response = jsonify(accepted=accepted, duplicates=duplicates, ignored=ignored, unknown=unknown or [])
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return uncached(response)

@@ -17,10 +17,10 @@ from search.export import LINES, products_of
 from search.request import MAX_WINDOW, SearchRequest
 from web.api.openapi import operation
 from web.api.revalidation import revalidated
-from web.api.routes import uncached
 from web.api.schemas import FIND, SearchParameters, search_request
 from web.api.validation import InvalidParameters, parsed, said_twice
 from web.asking import ask
+from web.caching import uncached
 from web.live import current_engine
 from web.serving.limits import count_as
 

@@ -11,6 +11,7 @@ from search.home import Home
 from search.state.insights import Insights, insights_of
 from web.api.openapi import operation
 from web.api.validation import AS_WHOLE, Parameters, query_of
+from web.caching import uncached
 
 insights = Blueprint("insights", __name__, url_prefix="/api/v1/admin")
 
@@ -39,5 +40,4 @@ def read_insights() -> Response:
     path = home.events if home.events.is_file() else None  # nothing was asked yet
     found = insights_of(path, days=asked.days, surface=asked.surface, limit=asked.limit)
     response = jsonify(found.as_json())
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return uncached(response)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 
 from flask import Response, current_app, request
+from pydantic import BaseModel
 
 from web import __version__
 from web.api.openapi import operation_of
@@ -45,17 +46,18 @@ def etag(release: str) -> str:
     Parameters in another order, said as they are when left out, or with other blanks, are the same address.
     """
     operation = operation_of(current_app, request.endpoint)
-    fields = operation.parameters.model_fields if operation and operation.parameters else {}
-    usual = {name: _spelled(field.default) for name, field in fields.items()}
+    usual = _defaults(operation.parameters) if operation and operation.parameters else {}
     asked = sorted((name, " ".join(value.split())) for name, value in request.args.items(multi=True))
     asked = [(name, value) for name, value in asked if usual.get(name) != value]
     text = repr((__version__, release, request.path, asked, str(current_locale())))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
-def _spelled(value: object) -> str:
-    """Return a default as an address would say it."""
-    return str(int(value)) if isinstance(value, bool) else str(value)
+@cache
+def _defaults(model: type[BaseModel]) -> dict[str, str]:
+    """Return the defaults of parameters as an address would say them."""
+    defaults = {name: field.default for name, field in model.model_fields.items()}
+    return {name: str(int(one) if isinstance(one, bool) else one) for name, one in defaults.items()}
 
 
 def tagged(response: Response, tag: str) -> Response:

@@ -42,6 +42,7 @@ from web.api.schemas import (
 )
 from web.api.validation import NoParameters, parsed_body, query_of
 from web.asking import ask, ask_many
+from web.caching import uncached
 from web.formats import price_text
 from web.language import localized
 from web.live import current_engine
@@ -98,12 +99,6 @@ def search_response(results: SearchResults) -> Response:
 def search_json(results: SearchResults) -> dict[str, Any]:
     """Return the contract's JSON, with links."""
     return {**results.as_json(), "links": links(results)}
-
-
-def uncached(response: Response) -> Response:
-    """Let an answer not be kept."""
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def server_timing(results: SearchResults) -> str:

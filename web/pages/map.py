@@ -24,9 +24,10 @@ from search.request import SearchResults
 from web.api.answers_of_clusters import MapAnswer, MapLitAnswer, MapPointsAnswer
 from web.api.openapi import BINARY, operation
 from web.api.revalidation import revalidated
-from web.api.routes import server_timing, uncached
+from web.api.routes import server_timing
 from web.api.schemas import BinaryParameters, MapPointParameters, SearchParameters, search_request
 from web.api.validation import NoParameters, query_of
+from web.caching import uncached
 from web.formats import availability_text, date_text, number_text, price_text, round_price_text
 from web.language import localized
 from web.live import current_engine
@@ -88,9 +89,7 @@ def page() -> Response:
         )
     )
     response.headers["Server-Timing"] = server_timing(listing.results)
-    if listing.results.degraded:
-        response.headers["Cache-Control"] = "no-store"
-    return response
+    return uncached(response) if listing.results.degraded else response
 
 
 def groups_of(engine: Engine) -> list[GroupRow]:

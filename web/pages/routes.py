@@ -11,6 +11,7 @@ from search.product import Product
 from search.request import SearchRequest
 from web.api.routes import server_timing
 from web.api.schemas import page_request
+from web.caching import uncached
 from web.formats import availability_text
 from web.live import current_engine
 from web.pages.cards import cards_of, choices_of
@@ -77,9 +78,7 @@ def product(product_id: str) -> Response:
         structured=[script_json(page_data(found, variants)), script_json(breadcrumb_data(trail, found.title))],
     )
     response = Response(shown)
-    if match and not match.is_complete:
-        response.headers["Cache-Control"] = "no-store"
-    return response
+    return uncached(response) if match and not match.is_complete else response
 
 
 @pages.get("/similar")
@@ -128,9 +127,7 @@ def _passed_on(address: str) -> Response:
 def _answered(template: str, listing: Listing, **context: Any) -> Response:
     response = Response(render_template(template, listing=listing, **context))
     response.headers["Server-Timing"] = server_timing(listing.results)
-    if listing.results.degraded:
-        response.headers["Cache-Control"] = "no-store"
-    return response
+    return uncached(response) if listing.results.degraded else response
 
 
 def category_trail(asked: SearchRequest) -> list[tuple[str, str]]:

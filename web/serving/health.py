@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, current_app, jsonify
 
 from search.errors import AisleError, ReleaseError
+from web.caching import uncached
 from web.live import current_engine
 from web.serving.problems import RETRY_SECONDS, Problem, problem_of, problem_response
 from web.serving.stopping import is_stopping
@@ -15,7 +16,7 @@ health = Blueprint("health", __name__)
 @health.get("/healthz")
 def healthz() -> Response:
     """Say that the process answers; asks nothing of the catalog."""
-    return _uncached(jsonify(status="alive"))
+    return uncached(jsonify(status="alive"))
 
 
 @health.get("/readyz")
@@ -31,7 +32,7 @@ def readyz() -> Response:
         told = problem_of(error)
         return _not_ready(told.code, told.detail)
     if engine.encoder.is_ready:
-        return _uncached(jsonify(status="ready", release=engine.release.name, products=engine.release.rows))
+        return uncached(jsonify(status="ready", release=engine.release.name, products=engine.release.rows))
     failure: AisleError | None = engine.problem
     if failure is not None:
         return _not_ready("encoder_unavailable", problem_of(failure).detail)
@@ -41,9 +42,4 @@ def readyz() -> Response:
 def _not_ready(code: str, detail: str) -> Response:
     response = problem_response(Problem(503, code, "Not ready", detail))
     response.headers["Retry-After"] = str(RETRY_SECONDS)
-    return _uncached(response)
-
-
-def _uncached(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return uncached(response)

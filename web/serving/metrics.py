@@ -17,6 +17,7 @@ from search.watch import Watch
 from web import __version__
 from web.api.openapi import operation_of
 from web.asking import Surface, searched
+from web.caching import uncached
 from web.serving.admission import Admission
 
 metrics = Blueprint("metrics", __name__)
@@ -159,5 +160,4 @@ def numbers() -> Response:
     counted: Metrics = current_app.extensions["aisle.metrics"]
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     response = Response(encode(counted.registry), content_type=content_type)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return uncached(response)

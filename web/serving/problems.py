@@ -24,6 +24,7 @@ from search.errors import (
 )
 from search.home import Home
 from web.api.validation import InvalidBody, InvalidParameters, escaped
+from web.caching import uncached
 from web.pages.lost import Perhaps, perhaps
 
 logger = logging.getLogger("aisle.errors")
@@ -168,7 +169,6 @@ def install(app: Flask) -> None:
         else:
             response = Response(_page(problem), problem.status)
         response.headers.update(problem.headers)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return uncached(response)
 
     app.register_error_handler(Exception, answer)
