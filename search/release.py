@@ -28,7 +28,7 @@ from search.store import ProductStore
 from search.understanding import Interpreter
 
 NEEDED = ("rows", "encoder", "vectors", "passages", "settings", "catalog")  # of a manifest, to answer at all
-FORMAT = 8
+FORMAT = 9
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def test_the_releases_are_listed_oldest_first_with_what_their_manifests_say(clie
 
 def test_a_manifest_of_another_form_is_listed_as_unreadable_and_not_a_failure(client: FlaskClient, home: Home) -> None:
     for number, content in enumerate(['{"format": 3, "release": "x", "catalog": []}', "[]",
-                                      '{"format": 8, "release": "x", "rows": "many"}']):  # fmt: skip
+                                      '{"format": 9, "release": "x", "rows": "many"}']):  # fmt: skip
         (home.releases / f"2025010{number + 1}T000000Z-x").mkdir()
         (home.releases / f"2025010{number + 1}T000000Z-x" / "manifest.json").write_text(content)
     answer = client.get(ADMIN)
