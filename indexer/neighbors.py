@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 
 from search.arrays import Floats, Rows
-from search.encoder import cpu_threads
+from search.cpus import cpu_threads
 
 EXACT_BELOW = 20_000  # vectors; comparing all with all grows with the square: 5 s at 15,000, 60 s at 50,000
 PROBES = 16  # of the 2 sqrt(m) cells looked into beyond that

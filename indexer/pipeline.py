@@ -29,6 +29,7 @@ from indexer.positions import map_positions, placed
 from indexer.progress import Progress
 from indexer.releases import build_lock, new_staging, place, prune, seal
 from indexer.report import Subject, knowledge_of, write_query_report, write_report
+from indexer.serving import Proof, prepare_to_serve
 from indexer.settings import BuildSettings
 from indexer.storage import expect_storable, keep_whole, stored
 from indexer.suggestions import write_suggestions
@@ -134,6 +135,14 @@ def build(
             vectors.save(staging)
             np.save(staging.text_hashes, embedded.hashes)
             np.save(staging.decided_on, choice.decided_on)
+        with progress.stage("preparing the encoder to serve"):
+            proof = Proof(
+                settings.catalog_path.name, [text.passage for text in texts], [one.title for one in products],
+                embedded.embeddings,
+            )  # fmt: skip
+            serving = prepare_to_serve(choice.encoder, home, proof, live)
+            if serving["runtime"] == "torch":
+                warnings.append(f"a server will need torch for this encoder: {serving['reason']}")
         with progress.stage("indexing words and facets"):
             lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings(language=language))
             facets = FacetIndex.build(products)
@@ -169,7 +178,7 @@ def build(
         manifest: dict[str, Any] = {
             "format": FORMAT, "rows": len(texts), "dim": vectors.dense.dim, "language": language,
             "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},
-            "encoder": encoder, "vectors": vectors.record, "encoded": embedded.encoded,
+            "encoder": {**encoder, "serving": serving}, "vectors": vectors.record, "encoded": embedded.encoded,
             "passages": {"categories_are_kinds": categories_are_kinds(products), "boilerplate": sorted(boilerplate)},
             "training": choice.report, "settings": settings.as_json(), "warnings": warnings,
             "confidence": asdict(confidence.calibration), "metrics": None, "ranker": None,

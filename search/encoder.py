@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from search.arrays import Floats, Mask, Rows, unit_rows
+from search.cpus import cpu_threads
 from search.errors import EncoderError
 from search.segments import segment_spans
 
@@ -78,14 +79,6 @@ class Encoder(Protocol):
     def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """Return the tokens of each text, query or passage, as far as the encoder reads it."""
         ...
-
-
-def cpu_threads() -> int:
-    """Return how many threads this process may use: `AISLE_THREADS`, else the CPUs it is allowed to run on."""
-    wanted = os.environ.get("AISLE_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def file_sha256(path: Path) -> str:
@@ -182,10 +175,7 @@ class SentenceTransformerEncoder:
 
         Other words it spells from pieces.
         """
-        pieces: dict[str, int] = self.model.tokenizer.get_vocab()
-        marked = any(piece.startswith("▁") for piece in pieces)  # SentencePiece marks beginnings, WordPiece the rest
-        whole = [piece for piece in sorted(pieces, key=pieces.__getitem__) if piece.startswith("▁") or not marked]
-        return list(dict.fromkeys(piece.removeprefix("▁").casefold() for piece in whole))
+        return whole_words(self.model.tokenizer.get_vocab())
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:
         """Return (n, dim) float32 unit rows; the model's query prompt, if it has one, is applied."""
@@ -208,7 +198,7 @@ class SentenceTransformerEncoder:
         vectors, tokens = self._with_tokens(passages)
         segments = []
         for passage, vector, (token_vectors, places) in zip(passages, vectors, tokens, strict=True):
-            means = _segment_means(passage, token_vectors, places)
+            means = segment_means(passage, token_vectors, places)
             segments.append(unit_rows(np.stack(means)) if means else vector[None, :])
         return vectors, segments
 
@@ -218,7 +208,7 @@ class SentenceTransformerEncoder:
             return [[(0, len(passage))] for passage in passages]
         read = []
         for passage, places in zip(passages, self._places(passages), strict=True):
-            spans = [span for span, _ in _segments(passage, np.asarray(places, np.int64))]
+            spans = [span for span, _ in segments_in(passage, np.asarray(places, np.int64))]
             read.append(spans or [(0, len(passage))])
         return read
 
@@ -269,7 +259,14 @@ class SentenceTransformerEncoder:
         return unit_rows(np.asarray(vectors, np.float32))
 
 
-def _segment_means(passage: str, tokens: Floats, places: Any) -> list[Floats]:
+def whole_words(pieces: dict[str, int]) -> list[str]:
+    """Return the words that a vocabulary, piece to number, holds as a whole, lower case, in its order."""
+    marked = any(piece.startswith("▁") for piece in pieces)  # SentencePiece marks beginnings, WordPiece the rest
+    whole = [piece for piece in sorted(pieces, key=pieces.__getitem__) if piece.startswith("▁") or not marked]
+    return list(dict.fromkeys(piece.removeprefix("▁").casefold() for piece in whole))
+
+
+def segment_means(passage: str, tokens: Floats, places: Any) -> list[Floats]:
     """Return the mean token vector of each segment that is long enough to mean something.
 
     Args:
@@ -277,10 +274,10 @@ def _segment_means(passage: str, tokens: Floats, places: Any) -> list[Floats]:
         tokens: (t, d) float32, special tokens included.
         places: (t, 2) int, where in the text each token stands; special tokens end at 0.
     """
-    return [tokens[inside].mean(axis=0) for _, inside in _segments(passage, places)]
+    return [tokens[inside].mean(axis=0) for _, inside in segments_in(passage, places)]
 
 
-def _segments(passage: str, places: Any) -> Iterator[tuple[tuple[int, int], Mask]]:
+def segments_in(passage: str, places: Any) -> Iterator[tuple[tuple[int, int], Mask]]:
     """Yield (start, end) of each segment of LEAST_TOKENS or more, and the mask of its tokens; `places` as above."""
     for start, end in segment_spans(passage):
         inside = (places[:, 0] >= start) & (places[:, 1] <= end) & (places[:, 1] > 0)
@@ -296,9 +293,14 @@ def load_sentence_transformer(folder: Path, max_tokens: int = MAX_TOKENS, thread
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a fork after its threads start would hang
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
+    try:
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+    except ImportError as error:
+        raise EncoderError(
+            f"the encoder in {folder} needs what a build needs ({error}); run: pip install -r requirements/index.txt"
+        ) from error
 
     transformers_logging.disable_progress_bar()
     torch.set_num_threads(threads or cpu_threads())

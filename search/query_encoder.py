@@ -1,4 +1,4 @@
-"""The encoder on the query side: loaded in the background, one call at a time through it, vectors remembered.
+"""The encoder on the query side: loaded in the background, as many calls at a time as it bears, vectors remembered.
 
 Texts that come while the encoder is busy go through it together, in its next call (group commit, as databases write
 their logs): nobody waits for others to come, and a lone text waits for nothing.
@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from search.arrays import Floats
+from search.cpus import cpu_threads
 from search.encoder import Encoder, Tokens
 from search.errors import AisleError, EncoderError, EncoderMismatch
 from search.reduction import Reduction, reduced
@@ -25,6 +26,7 @@ from search.watch import NOBODY, Watch
 logger = logging.getLogger("aisle.encoder")
 CACHED_QUERIES = 4096  # vectors kept; 6 MB at 384 float32
 TOGETHER = 64  # most texts in one call: a whole batch and what waits beside it
+SHARED = 8  # of an encoder that bears threads: more gain nothing, and another CPU may take them (DESIGN.md, "Encoder")
 
 
 class QueryEncoder:
@@ -51,11 +53,15 @@ class QueryEncoder:
         self._encoder: Encoder | None = None
         self._failure: AisleError | None = None
         self._loading = threading.Lock()
-        # All calls go through one thread: tokenizers do not bear two, and torch keeps buffers for each it ran in.
+        # Of torch all calls go through one thread: its tokenizers do not bear two, and it keeps buffers for each it ran
+        # in. An encoder that bears threads runs in those of its callers, on as many CPUs as there are.
+        self._bears_threads = False
+        self._calls, self._together = 1, TOGETHER  # how many at a time, and of how many texts
         self._thread = ThreadPoolExecutor(1, "encoder")
         self._lock = threading.Lock()  # guards what follows
-        self._waiting: dict[str, Future[Floats]] = {}
-        self._has_turn = False  # whether a call of the thread will take what waits
+        self._waiting: dict[str, Future[Floats]] = {}  # texts without a vector yet
+        self._queue: deque[str] = deque()  # those of them that no call has taken
+        self._at_work = 0  # calls under way; while a text is in the queue, as many as there may be
         self._vectors: OrderedDict[str, Floats] = OrderedDict()
 
     @property
@@ -89,13 +95,16 @@ class QueryEncoder:
         with self._loading:
             if self._encoder is None:
                 encoder = self._open()
+                if getattr(encoder, "bears_threads", False):
+                    self._bears_threads, self._calls, self._together = True, cpu_threads(), SHARED
+                    self._thread = ThreadPoolExecutor(self._calls, "encoder")
                 if encoder.fingerprint != self.fingerprint:
                     raise EncoderMismatch(
                         f'this release was built with encoder {self.fingerprint}, but "{encoder.name}" is '
                         f"{encoder.fingerprint}; build the release again, or put the right encoder back"
                     )
                 encoder = reduced(encoder, self.reduction)
-                given = self._thread.submit(encoder.encode_queries, ["warm-up"]).result().shape[1]
+                given = self._called(encoder.encode_queries, ["warm-up"]).shape[1]
                 if given != self.dim:
                     raise EncoderMismatch(
                         f'this release has vectors of {self.dim} dimensions, but encoder "{encoder.name}" gives '
@@ -119,27 +128,40 @@ class QueryEncoder:
                     self._vectors.move_to_end(text)
                     found[text] = self._vectors[text]
                 else:  # one and the same for all who ask for it meanwhile
-                    missing[text] = self._waiting.setdefault(text, Future())
-            begins = bool(missing) and not self._has_turn
-            self._has_turn |= begins
+                    if text not in self._waiting:
+                        self._waiting[text] = Future()
+                        self._queue.append(text)
+                    missing[text] = self._waiting[text]
+            begin = min(self._calls - self._at_work, -(-len(self._queue) // self._together))
+            self._at_work += begin
         self.watch.looked_up("query_vectors", len(found), len(missing))
-        if begins:
+        in_this_thread = begin > 0 and self._bears_threads  # a change of threads would only cost time
+        for _ in range(begin - in_this_thread):
             self._thread.submit(self._encode_waiting, encoder)
+        if in_this_thread:
+            self._encode_waiting(encoder)
         found |= {text: vector.result() for text, vector in missing.items()}
         return np.stack([found[text] for text in texts])
 
     def _encode_waiting(self, encoder: Encoder) -> None:
         """Encode what waits by now; what came meanwhile has a turn of its own, after what else waits for the thread."""
-        self._encode(self._first_waiting(), encoder)
+        if together := self._first_waiting():
+            self._encode(together, encoder)
         with self._lock:
-            self._has_turn = goes_on = bool(self._waiting)
+            goes_on = bool(self._queue)
+            self._at_work -= not goes_on
         if goes_on:
             self._thread.submit(self._encode_waiting, encoder)
 
     def _first_waiting(self) -> dict[str, Future[Floats]]:
-        """Return those that have waited longest, at most TOGETHER."""
+        """Take those that have waited longest from the queue, at most as many as one call may have."""
         with self._lock:
-            return dict(islice(self._waiting.items(), TOGETHER))
+            taken = [self._queue.popleft() for _ in range(min(len(self._queue), self._together))]
+            return {text: self._waiting[text] for text in taken}
+
+    def _called(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what the encoder answers, asked in a thread that it bears."""
+        return call(*arguments) if self._bears_threads else self._thread.submit(call, *arguments).result()
 
     def _encode(self, together: dict[str, Future[Floats]], encoder: Encoder) -> None:
         """Encode texts in one call; an error is the error of each of them."""
@@ -175,7 +197,8 @@ class QueryEncoder:
             EncoderError: it cannot be loaded, is not the release's, or does not pool by the mean.
         """
         encoder = self._encoder or self._load()
-        return self._thread.submit(encoder.encode_tokens, [text]).result()[0]
+        found: list[Tokens] = self._called(encoder.encode_tokens, [text])
+        return found[0]
 
     def passages(self, texts: Sequence[str]) -> Floats:
         """Return (len(texts), d) float32 unit rows of passages, not remembered.
@@ -184,7 +207,8 @@ class QueryEncoder:
             EncoderError: it cannot be loaded, or is not the release's.
         """
         encoder = self._encoder or self._load()
-        return self._thread.submit(encoder.encode_passages, texts).result()
+        vectors: Floats = self._called(encoder.encode_passages, texts)
+        return vectors
 
     def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return for each passage the (start, end) of its segments: where the vectors of the release stand for text.
@@ -193,4 +217,5 @@ class QueryEncoder:
             EncoderError: it cannot be loaded, or is not the release's.
         """
         encoder = self._encoder or self._load()
-        return self._thread.submit(encoder.segments_read, passages).result()
+        read: list[list[tuple[int, int]]] = self._called(encoder.segments_read, passages)
+        return read

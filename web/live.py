@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ from search.encoders import find_encoder
 from search.engine import Engine
 from search.errors import AisleError, ReleaseMissing
 from search.home import Home
-from search.release import open_release
+from search.release import expect_readable, open_release
 from search.watch import NOBODY, Watch
 
 logger = logging.getLogger("aisle.live")
@@ -163,8 +164,10 @@ class LiveEngine:
             return None
 
     def _open(self) -> Engine:
-        release = open_release(self.home.live())
-        record = release.manifest["encoder"]
+        layout = self.home.live()
+        record = expect_readable(layout)["encoder"]
+        self._encoders.fetch(record)  # while the release is opened
+        release = open_release(layout)
         return Engine(release, partial(self._encoders.encoder_of, record), waits=False, watch=self.watch)
 
     def _follow(self) -> None:
@@ -216,8 +219,19 @@ class EncoderShelf:
         with self._lock:
             fingerprint = record["fingerprint"]
             if fingerprint not in self._encoders:
-                self._encoders[fingerprint] = OneAtATime(self._open(record, self._home))
+                encoder = self._open(record, self._home)
+                is_shared = getattr(encoder, "bears_threads", False)
+                self._encoders[fingerprint] = encoder if is_shared else OneAtATime(encoder)
             return self._encoders[fingerprint]
+
+    def fetch(self, record: dict[str, Any]) -> None:
+        """Begin to open an encoder; return at once. What is wrong with it hears who asks for it."""
+
+        def fetching() -> None:
+            with suppress(Exception):
+                self.encoder_of(record)
+
+        threading.Thread(target=fetching, name="encoder-fetching", daemon=True).start()
 
     def keep_only(self, fingerprint: str) -> None:
         """Let go of every other encoder."""
@@ -226,7 +240,7 @@ class EncoderShelf:
 
 
 class OneAtATime:
-    """An encoder that two engines may share for the moment of a swap: tokenizers do not bear two threads."""
+    """A model in torch that two engines may share for the moment of a swap: it does not bear two threads."""
 
     def __init__(self, encoder: Encoder):
         self._encoder = encoder

@@ -64,13 +64,15 @@ def rollback(name: str, as_json: bool) -> None:
 @AS_JSON
 @fails_plainly
 def verify(name: str, as_json: bool) -> None:
-    """Check every file of a release (default: the live one) against its manifest."""
+    """Check every file of a release (default: the live one) and of its encoder against its manifest."""
+    from search.encoders import encoder_damage
     from search.home import default_home
+    from search.release import read_manifest
     from search.release import verify as problems_of
 
     home = default_home()
     layout = home.release(name) if name else home.live()
-    problems = problems_of(layout)
+    problems = problems_of(layout) + encoder_damage(read_manifest(layout).get("encoder", {}), home)
     if as_json:
         print_json({"release": layout.name, "problems": problems})
     else:

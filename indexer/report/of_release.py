@@ -10,7 +10,7 @@ from typing import Any
 from indexer.report.knowledge import Knowledge, knowledge_of
 from indexer.report.subject import Subject
 from indexer.training.curve import LearningCurve
-from search.encoder import cpu_threads
+from search.cpus import cpu_threads
 from search.encoders import find_encoder
 from search.home import Home
 from search.reduction import reduced
@@ -25,8 +25,7 @@ def subject_of(release: Release, home: Home) -> Subject:
     Raises:
         EncoderError: the release's encoder is not where its manifest says.
     """
-    encoder = find_encoder(release.manifest["encoder"], home)
-    encoder.threads = cpu_threads()  # many words at once, not one query
+    encoder = find_encoder(release.manifest["encoder"], home, cpu_threads())  # many words at once, not one query
     labels = {cluster.id: cluster.label for cluster in release.clusters.clusters.values()}
     return Subject.of(
         list(release.products), release.dense.embeddings, release.group_of, release.clusters.cluster_of, labels,

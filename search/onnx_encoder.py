@@ -1,0 +1,197 @@
+"""An encoder that answers without torch: the model as an ONNX graph, and its own tokenizer (indexer/serving.py).
+
+Loading takes a tenth of a second and a third of the memory. The weights lie beside the graph and are mapped, so of the
+word table, half of the model, only the rows that were asked for are ever in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from search.arrays import Floats, unit_rows
+from search.encoder import Tokens, file_sha256, segment_means, segments_in, whole_words
+from search.errors import EncoderError
+
+GRAPH, WEIGHTS, TOKENIZER, SETTINGS = "model.onnx", "weights.dat", "tokens.json", "settings.json"
+# Texts in one run, of like length: a run of one reads all weights for one text, a long run pads (DESIGN.md, "Encoder").
+TOGETHER = 8
+
+
+class OnnxEncoder:
+    """An encoder kept as an ONNX graph; loaded when it is made. Safe to share between threads.
+
+    Args:
+        folder: graph, weights, tokenizer and settings, as the build wrote them.
+        sha256: of the settings, which name the size and content of the other files; "" takes any.
+        threads: CPU threads of one run.
+
+    Attributes:
+        name, fingerprint, dim, pools_by_mean: see `Encoder`.
+        precision: "float32" or "int8", what the weights are multiplied in.
+
+    Raises:
+        EncoderError: a file is missing, truncated, or not what the build wrote.
+    """
+
+    bears_threads = True
+
+    def __init__(self, folder: Path, sha256: str = "", threads: int = 1):
+        self.folder = folder
+        settings = read_settings(folder, sha256)
+        self.name: str = settings["name"]
+        self.fingerprint: str = settings["fingerprint"]
+        self.dim: int = settings["dim"]
+        self.max_tokens: int = settings["max_tokens"]
+        self.pools_by_mean: bool = settings["pools_by_mean"]
+        self.precision: str = settings["precision"]
+        self._prompts: dict[str, str] = settings["prompts"]
+        self._pad_id: int = settings["pad_id"]
+        for name, (size, _) in settings["files"].items():
+            found = (folder / name).stat().st_size if (folder / name).is_file() else "no"
+            if found != size:
+                raise EncoderError(f"{folder / name} has {found} bytes, not {size}; build the release again")
+        try:
+            self._tokenizer = _tokenizer(folder / TOKENIZER, self.max_tokens, settings["truncation_side"])
+            self._session = _session(folder / GRAPH, threads)
+            self._inputs = [one.name for one in self._session.get_inputs()]
+        except ImportError as error:
+            raise EncoderError(f"{error}; run: pip install -r requirements/serve.txt") from error
+        except Exception as error:  # neither library has errors of its own for a file that it cannot read
+            raise EncoderError(
+                f"the encoder in {folder} cannot be loaded ({error}); build the release again"
+            ) from error
+
+    def words(self) -> list[str]:
+        """Return the words that the tokenizer knows as a whole, lower case, the most frequent first."""
+        return whole_words(self._tokenizer.get_vocab())
+
+    def encode_queries(self, texts: Sequence[str]) -> Floats:
+        """Return (n, dim) float32 unit rows; the model's query prompt, if it has one, is applied."""
+        return self._encode(texts, self._prompts["query"])
+
+    def encode_passages(self, texts: Sequence[str]) -> Floats:
+        """Return (n, dim) float32 unit rows; the model's passage prompt, if it has one, is applied."""
+        return self._encode(texts, self._prompts["passage"])
+
+    def encode_segmented(self, passages: Sequence[str]) -> tuple[Floats, list[Floats]]:
+        """Return (n, dim) float32 unit rows, and (s, dim) ones of each passage's segments; see search/segments.py."""
+        vectors = self.encode_passages(passages)
+        if not self.pools_by_mean:
+            return vectors, [vector[None, :] for vector in vectors]
+        tokens = self.encode_tokens(passages)
+        means = [segment_means(passage, *of_passage) for passage, of_passage in zip(passages, tokens, strict=True)]
+        return vectors, [
+            unit_rows(np.stack(of_passage)) if of_passage else vector[None, :]
+            for of_passage, vector in zip(means, vectors, strict=True)
+        ]
+
+    def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return for each passage the (start, end) of what `encode_segmented` gives it vectors of: no model runs."""
+        if not passages or not self.pools_by_mean:
+            return [[(0, len(passage))] for passage in passages]
+        read = self._tokenizer.encode_batch(list(passages))
+        places = [np.array(one.offsets, np.int64).reshape(-1, 2) for one in read]
+        spans = [[span for span, _ in segments_in(*one)] for one in zip(passages, places, strict=True)]
+        return [found or [(0, len(passage))] for found, passage in zip(spans, passages, strict=True)]
+
+    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """Return the tokens of each text, query or passage (no prompt tells them apart), as far as it is read.
+
+        Raises:
+            EncoderError: it does not pool by the mean.
+        """
+        if not self.pools_by_mean:
+            raise EncoderError(f'encoder "{self.name}" does not pool by the mean: a word has no share in its vectors')
+        found: dict[int, Tokens] = {}
+        for rows, read, vectors in self._runs(texts, "token_embeddings"):
+            for row, one, of_text in zip(rows, read, vectors, strict=True):
+                places = np.array(one.offsets, np.int64).reshape(-1, 2)
+                found[row] = Tokens(of_text[: len(places)].copy(), places)
+        return [found[row] for row in range(len(texts))]
+
+    def _encode(self, texts: Sequence[str], prompt: str) -> Floats:
+        vectors = np.zeros((len(texts), self.dim), np.float32)
+        for rows, _, found in self._runs([prompt + text for text in texts], "sentence_embedding"):
+            vectors[rows] = found
+        return unit_rows(vectors)
+
+    def _runs(self, texts: Sequence[str], output: str) -> Iterator[tuple[list[int], list[Any], Floats]]:
+        """Yield (which texts, how they were tokenized, one output of the graph for them), the shortest texts first."""
+        read = self._tokenizer.encode_batch(list(texts))
+        order = sorted(range(len(read)), key=lambda row: len(read[row].ids))
+        for start in range(0, len(order), TOGETHER):
+            rows = order[start : start + TOGETHER]
+            together = [read[row] for row in rows]
+            yield rows, together, self._session.run([output], self._padded(together))[0]
+
+    def _padded(self, together: Sequence[Any]) -> dict[str, Any]:
+        """Return (n, t) int64 arrays of as many tokens as the longest text has."""
+        shape = len(together), max(len(one.ids) for one in together)
+        ids, mask = np.full(shape, self._pad_id, np.int64), np.zeros(shape, np.int64)
+        types = np.zeros(shape, np.int64)
+        for row, one in enumerate(together):
+            length = len(one.ids)
+            ids[row, :length], mask[row, :length], types[row, :length] = one.ids, 1, one.type_ids
+        arrays = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        return {name: arrays[name] for name in self._inputs}
+
+
+def read_settings(folder: Path, sha256: str = "") -> dict[str, Any]:
+    """Return what an encoder's folder says about itself.
+
+    Raises:
+        EncoderError: there is no such file, or it is not the one that the release names.
+    """
+    try:
+        written = (folder / SETTINGS).read_bytes()
+        settings: dict[str, Any] = json.loads(written)
+    except (OSError, ValueError) as error:
+        raise EncoderError(f"{folder / SETTINGS} cannot be read ({error}); build the release again") from error
+    if sha256 and hashlib.sha256(written).hexdigest() != sha256:
+        raise EncoderError(f"{folder / SETTINGS} has changed since the build; build the release again")
+    return settings
+
+
+def damage_of_encoder(folder: Path, sha256: str = "") -> list[str]:
+    """Return what is wrong with an encoder's files, a sentence each; [] when every checksum fits."""
+    try:
+        settings = read_settings(folder, sha256)
+    except EncoderError as error:
+        return [str(error)]
+    wrong = []
+    for name, (_, expected) in sorted(settings["files"].items()):
+        if not (folder / name).is_file():
+            wrong.append(f"{folder / name}: missing")
+        elif file_sha256(folder / name) != expected:
+            wrong.append(f"{folder / name}: its content has changed since the build")
+    return wrong
+
+
+def _tokenizer(path: Path, max_tokens: int, side: str) -> Any:
+    """Return the tokenizer, which is never changed again: so threads may share it."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a fork after its threads start would hang
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.enable_truncation(max_tokens, direction=side)
+    tokenizer.no_padding()  # a model's own file may pad every text to one length
+    return tokenizer
+
+
+def _session(path: Path, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would take the CPU from answers
+    # The arena keeps what the longest batch ever took, 115 MB for 32 passages; without it no run is slower.
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
