@@ -55,7 +55,7 @@ def word_vectors(lexical: LexicalIndex, settings: ClusterSettings) -> Floats:
     Latent semantic analysis (Deerwester et al. 1990), by scikit-learn. Numbers, rare words and those of more than a
     tenth of the products are left out. w is at most `word_dim`, 0 where too few words are left.
     """
-    weights = lexical.weights()
+    weights = lexical.matrix()
     held = np.diff(weights.indptr)
     letters = np.array([len(term) > 1 and term.isalpha() for term in lexical.vocabulary] or [False], bool)
     weights = weights[:, letters & (held >= LEAST_PRODUCTS) & (held <= MOST_PRODUCTS * lexical.rows)].tocsr()

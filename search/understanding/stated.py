@@ -7,7 +7,7 @@ description praises it above a leather belt: descriptions are not read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class StatedTerms:
     count: int
 
     @classmethod
-    def build(cls, products: Iterable[Product], analyzer: Analyzer, vocabulary: dict[str, int]) -> StatedTerms:
+    def build(cls, products: Iterable[Product], analyzer: Analyzer, vocabulary: Mapping[str, int]) -> StatedTerms:
         """Read the products, in row order."""
         holders: list[list[int]] = [[] for _ in vocabulary]
         row = -1

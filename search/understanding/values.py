@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.analysis import dimensions_in, quantities_in
-from search.arrays import Rows
 from search.facets import FacetIndex
 from search.lexical import LexicalIndex
 from search.understanding.amounts import with_digits
@@ -233,14 +233,15 @@ class ValueReader:
             return True
         if len(rows) == 0:
             rows = self.lexical.rows_of(self.lexical.analyzer.term_of(thing))
-        least = LEAST_APPLIES if len(rows) else LEAST_COMMON
-        rows = rows if len(rows) else np.arange(self.facets.rows)
-        return self.facets.values[field].carried(rows) >= least * len(rows)
+        facet = self.facets.values[field]
+        if len(rows) == 0:
+            return facet.carriers >= LEAST_COMMON * self.facets.rows
+        return facet.carried(rows) >= LEAST_APPLIES * len(rows)
 
-    def _titled(self, thing: str) -> Rows:
+    def _titled(self, thing: str) -> NDArray[np.int32]:
         return self.lexical.title_rows(self.lexical.analyzer.term_of(thing))
 
-    def _holds(self, field: str, value: str, rows: Rows) -> bool:
+    def _holds(self, field: str, value: str, rows: NDArray[np.int32]) -> bool:
         return len(rows) > 0 and bool(carriers_of(self.facets.values[field], value)[rows].any())
 
     def _alternative(self, words: Sequence[Word], place: int, text: str, named: Sequence[Named]) -> Named | None:
