@@ -23,6 +23,7 @@ from web.api.events import events
 from web.api.exports import exports
 from web.api.insights import insights
 from web.api.routes import api
+from web.json_answers import JsonAnswers
 from web.live import EngineProvider, LiveEngine
 from web.pages import assets, discovery, theme
 from web.pages.illustrations import illustrations
@@ -82,7 +83,7 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     look = theme.open_theme(settings.theme) if settings.theme else theme.Theme()
     app = Flask(__name__, static_folder=None)  # web/pages/assets.py serves static/
     app.url_map.merge_slashes = False  # a product id may hold "//"
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = JsonAnswers(app)
     home, counted = Home(settings.home), metrics.Metrics(app)
     app.extensions["aisle.home"] = home
     app.extensions["aisle.engine"] = engine or LiveEngine(home, watch=counted)

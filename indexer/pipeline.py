@@ -31,6 +31,7 @@ from indexer.releases import build_lock, new_staging, place, prune, seal
 from indexer.report import Subject, knowledge_of, write_query_report, write_report
 from indexer.serving import Proof, prepare_to_serve
 from indexer.settings import BuildSettings
+from indexer.spans import spans_of
 from indexer.storage import expect_storable, keep_whole, stored
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
@@ -133,6 +134,8 @@ def build(
             embedded = embed(texts, choice.encoder, home, progress.step)
             vectors = stored(embedded, choice.encoder, settings.dim, settings.precision, live)
             vectors.save(staging)
+            passages = [text.passage for text in texts]
+            np.save(staging.spans, spans_of(passages, vectors.segments.starts, choice.encoder))
             np.save(staging.text_hashes, embedded.hashes)
             np.save(staging.decided_on, choice.decided_on)
         with progress.stage("preparing the encoder to serve"):

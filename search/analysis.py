@@ -34,6 +34,7 @@ _SPELLED = "|".join(re.escape(form) for form in sorted(_UNIT_OF, key=lambda form
 _SPACED = "|".join(re.escape(form) for form in sorted(set(_UNIT_OF) - set(_ATTACHED_ONLY), key=lambda f: (-len(f), f)))
 _NUMBER = r"(?P<number>\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?)"
 _QUANTITY = rf"(?<![\w.,/]){_NUMBER}(?:-?(?P<unit>{_SPELLED})|[ -](?P<word>{_SPACED}))(?![^\W_])"
+_DIGIT_AND_UNIT = re.compile(rf"\d[ -]?(?:{_SPELLED})(?![^\W_])")  # in every quantity, and quickly found
 _TOKEN = re.compile(rf"{_QUANTITY}|(?P<hyphenated>{_HYPHENATED.pattern})|{_WORD.pattern}")
 _ANY_QUANTITY = re.compile(rf"(?<![\w.,/]){_NUMBER}[\s-]?(?P<unit>{_SPELLED})(?![^\W_]|[\s-]*\d)")
 _SIDE = rf"\d+(?:[.,]\d+)?(?:[\s-]?(?:{_SPELLED}))?"
@@ -57,7 +58,16 @@ _LANGUAGES = {
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text: case-folded, accents off, possessive 's off, in order."""
-    return [_POSSESSIVE.sub("", word) for word in _WORD.findall(folded(text))]
+    return _plain_words(folded(text))
+
+
+def _plain_words(text: str) -> list[str]:
+    words = _WORD.findall(text)
+    return [_POSSESSIVE.sub("", word) for word in words] if _has_apostrophe(text) else words
+
+
+def _has_apostrophe(text: str) -> bool:
+    return "'" in text or "’" in text
 
 
 def is_identifier(term: str) -> bool:
@@ -134,6 +144,9 @@ class Analyzer:
         self.stop_words = frozenset(getattr(stopwords, f"STOPWORDS_{stop_list}", ()))
         self._term = lru_cache(maxsize=100_000)(self._stem)
         self.terms_of_word = lru_cache(maxsize=100_000)(self._terms_of_word)  # highlighting asks for the same ones
+        # Values of attributes, which many products share.
+        self.terms_of_value = lru_cache(maxsize=16_384)(self._terms_of_value)
+        self.terms_of_pieces = lru_cache(maxsize=16_384)(self._terms_of_pieces)
         # Only a word that is a compound, or the last part of one, is worth a closer look.
         self._ends = {end for joined, parts in self.compounds.items() for end in (joined, self._term(parts[-1]))}
 
@@ -148,6 +161,18 @@ class Analyzer:
         """Return the terms of a word with the punctuation around it."""
         return frozenset(self.terms_of(word))
 
+    def _terms_of_value(self, value: str) -> frozenset[str]:
+        """Return the terms of a text word for word: no compounds, no quantities."""
+        return frozenset(term for _, term in self.plain_terms(value))
+
+    def _terms_of_pieces(self, value: str) -> frozenset[str]:
+        """Return the terms of a text's pieces between blanks, each by itself, as they are highlighted."""
+        return frozenset().union(*map(self.terms_of_word, value.split()))
+
+    def plain_terms(self, text: str) -> list[tuple[str, str]]:
+        """Return (word, term) of each word of a text that is no stop word, in order, repeats kept."""
+        return [(word, self._term(word)) for word in words_of(text) if word not in self.stop_words]
+
     def terms_of(self, text: str) -> list[str]:
         """Return the terms of a text, stop words left out, repeats kept, in order."""
         return [term for _, term in self.words_and_terms(text)]
@@ -156,13 +181,14 @@ class Analyzer:
         """Yield (word, term) of a text in order, stop words left out; a compound comes after its parts."""
         run: list[str] = []  # words that follow each other, as far back as a compound may reach
         for words, quantity in _tokens(folded(text)):
-            for word in words:
-                run = [*run[1 - MOST_PARTS :], word]
+            before = run[1 - MOST_PARTS :]
+            run = [*before, *words]
+            for place, word in enumerate(words, start=len(before)):
                 term = self._term(word)
                 if word and word not in self.stop_words:
                     yield word, term
                 if term in self._ends:
-                    yield from self._compounds_at(run)
+                    yield from self._compounds_at(run[max(place + 1 - MOST_PARTS, 0) : place + 1])
             if quantity:
                 yield quantity, quantity
 
@@ -176,7 +202,13 @@ class Analyzer:
 
 
 def _tokens(text: str) -> Iterator[tuple[list[str], str]]:
-    """Yield (words, "") of each word or hyphenated word of a folded text, ([number], quantity) of each quantity."""
+    """Yield (words, "") of each word or hyphenated word of a folded text, ([number], quantity) of each quantity.
+
+    Where there are neither quantities nor apostrophes, which end a hyphenated word, all words come at once.
+    """
+    if not _has_apostrophe(text) and not _DIGIT_AND_UNIT.search(text):
+        yield _WORD.findall(text), ""
+        return
     for found in _TOKEN.finditer(text):
         number = found["number"]
         if number is not None:

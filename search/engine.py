@@ -20,9 +20,9 @@ from search.codes import NO_MATCH, codes_in
 from search.encoder import Encoder
 from search.encoders import find_encoder
 from search.errors import AisleError, QueryError
-from search.explain import explanations, highlight, reasons, snippet
 from search.facet_counts import facets_json
 from search.folding import Folding
+from search.hits import hits_of
 from search.home import Home, default_home, layout_of
 from search.likeness import similar_rows
 from search.match import Match, Matcher
@@ -44,7 +44,6 @@ from search.scoring import NO_BOOST, Boost, ScoredQuery, score_query
 from search.sentences import Sentences
 from search.suggest import Suggestions, suggestions
 from search.understanding import Understood
-from search.variants import variants_of
 from search.watch import NOBODY, Watch
 
 SHOWN_CLUSTERS = 12
@@ -87,7 +86,7 @@ class Engine:
         self.encoder = encoder
         self.waits = waits
         self.matcher = Matcher(release, self.encoder)
-        self.sentences = Sentences(release, self.encoder)
+        self.sentences = Sentences(release)
         self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -316,39 +315,8 @@ class Engine:
 
     # -- what is shown --
 
-    def _hits(self, asked: _Asked, rows: Rows, relevant: Rows) -> list[Hit]:
-        request, scored = asked.request, asked.scored
-        start = (request.page - 1) * request.per_page
-        shown = rows[start : start + request.per_page]
-        scores = fused_scores(self.release, scored, shown) if scored else np.ones(len(shown), np.float32)
-        products = self.release.products.products(shown)
-        explained = (
-            explanations(self.release, shown, asked.read, scored) if request.explain and scored else [None] * len(shown)
-        )
-        variants = variants_of(self.release, shown, products, relevant) if request.fold else [None] * len(shown)
-        sentences = self.sentences.closest(scored, shown, products) if scored else [""] * len(shown)
-        return [
-            Hit(
-                id=product.id,
-                rank=start + place + 1,
-                score=round(float(scores[place]), 4),
-                product=product,
-                highlights=self._highlights(product, sentences[place], scored),
-                why=reasons(product, set(scored.terms), self.release.lexical.analyzer) if scored else [],
-                cluster=int(self.release.clusters.cluster_of[shown[place]]),
-                explain=explained[place],
-                variants=variants[place],
-            )
-            for place, product in enumerate(products)
-        ]
-
-    def _highlights(self, product: Product, sentence: str, scored: ScoredQuery | None) -> dict[str, str]:
-        terms, analyzer = set(scored.terms) if scored else set(), self.release.lexical.analyzer
-        return {
-            "title": highlight(product.title, terms, analyzer),
-            "description": snippet(product.description, terms, analyzer),
-            "sentence": snippet(sentence, terms, analyzer),
-        }
+    def _hits(self, asked: _Asked, ranking: Rows, relevant: Rows) -> list[Hit]:
+        return hits_of(self.release, self.sentences, asked.request, asked.read, asked.scored, ranking, relevant)
 
     # -- the other questions --
 

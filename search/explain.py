@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import string
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import accumulate
+from operator import sub
 from typing import Any
 
-from search.analysis import Analyzer, words_of
+from search.analysis import Analyzer
 from search.arrays import Rows, looked_up
 from search.product import Product
 from search.release import Release
@@ -16,15 +18,30 @@ from search.scoring import ScoredQuery
 from search.understanding import Understood
 
 SNIPPET_WORDS = 26
+SHORT_VALUE = 40  # characters of an attribute's value that a card can show
+MOST_REASONS = 3
 _AROUND = "".join(c for c in string.punctuation if c not in "%+") + "“”‘’…–—"
 
 
 def highlight(text: str, terms: set[str], analyzer: Analyzer) -> str:
     """Return the text as HTML: escaped, each word whose term was asked for inside <mark>."""
-    if not terms:
-        return html.escape(text)
+    words = text.split(" ")
+    return _highlighted(text, words, _is_missed(words, terms, analyzer))
+
+
+def _is_missed(words: Sequence[str], terms: set[str], analyzer: Analyzer) -> list[bool]:
+    """Return for each word, as written, whether none of its terms was asked for."""
+    return list(map(terms.isdisjoint, map(analyzer.terms_of_word, words))) if terms else [True] * len(words)
+
+
+def _highlighted(text: str, words: Sequence[str], missed: Sequence[bool]) -> str:
+    """Return the text, whose words these are with single blanks between, as HTML, those that are not missed marked."""
+    escaped = html.escape(text)
+    if all(missed):
+        return escaped
+    pieces = escaped.split(" ")  # escaping neither makes blanks nor takes them away
     return " ".join(
-        _marked(piece) if terms & analyzer.terms_of_word(piece) else html.escape(piece) for piece in text.split(" ")
+        piece if is_missed else _marked(word) for piece, word, is_missed in zip(pieces, words, missed, strict=True)
     )
 
 
@@ -38,41 +55,46 @@ def _marked(piece: str) -> str:
 def snippet(text: str, terms: set[str], analyzer: Analyzer) -> str:
     """Return the stretch of the text that holds most of the terms, highlighted, with … where it was cut."""
     words = text.split()
-    if len(words) <= SNIPPET_WORDS:
-        return highlight(" ".join(words), terms, analyzer)
-    if not terms:
-        return html.escape(" ".join(words[:SNIPPET_WORDS])) + " …"
-    hits = [bool(terms & analyzer.terms_of_word(word)) for word in words]
-    starts = range(len(words) - SNIPPET_WORDS + 1)
-    start = max(starts, key=lambda at: (sum(hits[at : at + SNIPPET_WORDS]), -at))
-    body = highlight(" ".join(words[start : start + SNIPPET_WORDS]), terms, analyzer)
-    ends = start + SNIPPET_WORDS >= len(words)
-    return f"{'… ' if start else ''}{body}{'' if ends else ' …'}"
+    missed = _is_missed(words, terms, analyzer)
+    start = _fullest(missed)
+    end = start + SNIPPET_WORDS
+    shown = words[start:end]
+    body = _highlighted(" ".join(shown), shown, missed[start:end])
+    return f"{'… ' if start else ''}{body}{'' if end >= len(words) else ' …'}"
+
+
+def _fullest(missed: Sequence[bool]) -> int:
+    """Return where the first of the stretches of SNIPPET_WORDS begins that misses the fewest words."""
+    if len(missed) <= SNIPPET_WORDS or all(missed):
+        return 0
+    before = [0, *accumulate(missed)]
+    counts = list(map(sub, before[SNIPPET_WORDS:], before))
+    return counts.index(min(counts))
 
 
 def reasons(product: Product, terms: set[str], analyzer: Analyzer) -> list[str]:
     """Return up to three reasons such as "color: red" or "title: dress"; "close in meaning" when no word is shared."""
 
-    def shared(text: str) -> list[str]:
-        return [word for word in words_of(text) if word not in analyzer.stop_words and analyzer.term_of(word) in terms]
+    def is_shared(text: str) -> bool:
+        return not terms.isdisjoint(analyzer.terms_of_value(text))
 
-    def phrase(label: str, words: Iterable[str]) -> list[str]:
-        return [f"{label}: {' '.join(dict.fromkeys(words))}"]
+    def phrase(label: str, text: str) -> list[str]:
+        shared = dict.fromkeys(word for word, term in analyzer.plain_terms(text) if term in terms)
+        return [f"{label}: {' '.join(shared)}"] if shared else []
 
-    found: list[str] = []
-    for label, values in product.attributes.items():
-        for value in values:
-            if len(value) <= 40 and shared(value):
-                found.append(f"{label}: {value}")
-    if product.brand and shared(product.brand):
+    found = [
+        f"{label}: {value}"
+        for label, values in product.attributes.items()
+        for value in values
+        if len(value) <= SHORT_VALUE and is_shared(value)
+    ]
+    if product.brand and is_shared(product.brand):
         found.append(f"brand: {product.brand}")
-    if in_title := shared(product.title):
-        found += phrase("title", in_title)
-    if not found and product.category and shared(product.category[-1]):
+    if len(found) < MOST_REASONS:
+        found += phrase("title", product.title)
+    if not found and product.category and is_shared(product.category[-1]):
         found.append(f"category: {product.category[-1]}")
-    if not found and (in_description := shared(product.description)):
-        found += phrase("description", in_description)
-    return found[:3] or ["close in meaning"]
+    return found[:MOST_REASONS] or phrase("description", product.description) or ["close in meaning"]
 
 
 def explanations(release: Release, rows: Rows, read: Understood, scored: ScoredQuery) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ def csv_lines(products: Iterable[Product]) -> Iterator[str]:
 def jsonl_lines(products: Iterable[Product]) -> Iterator[str]:
     """Yield one JSON object for each product: its fields as the API has them."""
     for product in products:
-        yield json.dumps(product.as_json(), ensure_ascii=False) + "\n"
+        yield product.as_line().decode() + "\n"
 
 
 LINES = {"csv": csv_lines, "jsonl": jsonl_lines}

@@ -59,6 +59,11 @@ class Layout:
         return self.folder / "segments"
 
     @property
+    def spans(self) -> Path:
+        """Where in its passage each segment stands."""
+        return self.folder / "spans.npy"
+
+    @property
     def lexical(self) -> Path:
         return self.folder / "lexical"
 

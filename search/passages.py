@@ -132,6 +132,8 @@ def key_attributes(product: Product) -> list[str]:
     phrases = []
     for name, values in product.attributes.items():
         value = ", ".join(values)
-        if len(value) <= ATTRIBUTE_CHARACTERS and any(letter.isalpha() for letter in value):
+        if len(value) <= ATTRIBUTE_CHARACTERS and any(map(str.isalpha, value)):
             phrases.append(f"{name}: {value}")
-    return phrases[:KEY_ATTRIBUTES]
+            if len(phrases) == KEY_ATTRIBUTES:
+                break
+    return phrases

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 AVAILABILITIES = ("in_stock", "out_of_stock", "preorder", "")
 
@@ -28,6 +30,8 @@ class Product:
         group_id: shared by the variants of one product; "" when it stands alone.
         created_at: ISO 8601 date or date-time; "" when unknown.
         attributes: name (as in the catalog, for show) -> its values, in order, never empty.
+        line: `as_json` as the store keeps it, UTF-8, for answers to hold as it is; b"" of a product that was not read
+            there, or is not any more what was: `replace` lets go of it.
     """
 
     id: str
@@ -46,10 +50,28 @@ class Product:
     created_at: str = ""
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     more_image_urls: tuple[str, ...] = ()
+    line: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the product as JSON-ready data, in field order; unknown values stay as "" or None."""
-        return asdict(self)
+        return {
+            "id": self.id, "title": self.title, "description": self.description, "category": self.category,
+            "brand": self.brand, "price": self.price, "currency": self.currency, "image_url": self.image_url,
+            "url": self.url, "rating": self.rating, "rating_count": self.rating_count,
+            "availability": self.availability, "group_id": self.group_id, "created_at": self.created_at,
+            "attributes": self.attributes, "more_image_urls": self.more_image_urls,
+        }  # fmt: skip
+
+    def as_line(self) -> bytes:
+        """Return the product as JSON text, UTF-8."""
+        return self.line or orjson.dumps(self.as_json())
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Product:
+        """Rebuild a product from `as_line` text."""
+        product = cls.from_json(orjson.loads(line))
+        object.__setattr__(product, "line", line)
+        return product
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Product:

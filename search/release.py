@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.arrays import Rows, expect
 from search.categories import CategoryIndex
@@ -39,6 +40,7 @@ class Release:
         reduction: how the encoder's vectors become this release's; None where they are taken as they are.
         interpreter: reads queries with the words of this catalog.
         confidence: knows what unanswerable queries look like here.
+        spans: (segments, 2) int32, start and end of each segment in its passage; -1 where that is not known.
         group_of: (n,) int64, equal for the variants of one product.
         ranker: learnt from judgments, or None.
     """
@@ -49,6 +51,7 @@ class Release:
     dense: DenseIndex
     reduction: Reduction | None
     segments: SegmentIndex
+    spans: NDArray[np.int32]
     lexical: LexicalIndex
     facets: FacetIndex
     clusters: ClusterIndex
@@ -145,13 +148,15 @@ def open_release(layout: Layout) -> Release:
     record = manifest["vectors"]
     dense = DenseIndex.load(layout.embeddings, layout.dense_index, record["precision"])
     reduction = Reduction.load(layout.rotation, record)
+    segments = SegmentIndex.load(layout.segments)
     release = Release(
         layout,
         manifest,
         products,
         dense,
         reduction,
-        SegmentIndex.load(layout.segments),
+        segments,
+        _load_spans(layout, len(segments.scales)),
         lexical,
         facets,
         ClusterIndex.load(layout.clusters, products.count),
@@ -180,6 +185,13 @@ def _load_groups(layout: Layout, rows: int) -> Rows:
         return expect(np.load(layout.groups), (rows,), np.int64, "groups")
     except (OSError, ValueError) as error:
         raise ReleaseDamaged(f"{layout.groups} cannot be read ({error}); build the release again") from error
+
+
+def _load_spans(layout: Layout, segments: int) -> NDArray[np.int32]:
+    try:
+        return np.asarray(expect(np.load(layout.spans, mmap_mode="r"), (segments, 2), np.int32, "spans"))
+    except (OSError, ValueError) as error:
+        raise ReleaseDamaged(f"{layout.spans} cannot be read ({error}); build the release again") from error
 
 
 def verify(layout: Layout) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from search.arrays import Rows
@@ -21,7 +21,6 @@ MAX_WINDOW = 10_000  # page x per_page
 MAX_FILTER_VALUES = 50
 MAX_FIND_CHARACTERS = 64
 MAX_LITERAL = 20
-OPTIONAL = ("explain", "variants")  # of a hit's fields: only there when asked for
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,18 @@ class Hit:
     explain: dict[str, Any] | None = None
     variants: Variants | None = None  # with `fold`
 
+    def as_json(self, product_json: Callable[[Product], Any] = Product.as_json) -> dict[str, Any]:
+        """Return the contract's JSON of a hit, what was not asked for left out; `product_json` gives its product's."""
+        told: dict[str, Any] = {
+            "id": self.id, "rank": self.rank, "score": self.score, "product": product_json(self.product),
+            "highlights": self.highlights, "why": self.why, "cluster": self.cluster,
+        }  # fmt: skip
+        if self.explain is not None:
+            told["explain"] = self.explain
+        if self.variants is not None:
+            told["variants"] = {**vars(self.variants)}
+        return told
+
 
 @dataclass(frozen=True)
 class SearchResults:
@@ -132,12 +143,13 @@ class SearchResults:
     timings_ms: dict[str, float]
     rows: Rows
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the contract's JSON, without `links` (only the web layer knows addresses)."""
-        hits = []
-        for hit in self.hits:
-            entry = asdict(hit)
-            hits.append({name: value for name, value in entry.items() if name not in OPTIONAL or value is not None})
+    def as_json(self, product_json: Callable[[Product], Any] = Product.as_json) -> dict[str, Any]:
+        """Return the contract's JSON, without `links` (only the web layer knows addresses).
+
+        Args:
+            product_json: gives a product as JSON-ready data, or as whatever the one who writes the JSON understands.
+        """
+        hits = [hit.as_json(product_json) for hit in self.hits]
         timings = {"timings_ms": self.timings_ms} if self.request.explain else {}
         return {
             "query": self.query, "query_id": self.query_id, "release": self.release, "mode": self.mode,

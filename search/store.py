@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from search.errors import NotFound, ReleaseDamaged
 from search.product import Product
 
 _SCHEMA = """
-CREATE TABLE products (row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, group_id TEXT NOT NULL, json TEXT NOT NULL);
+CREATE TABLE products (row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, group_id TEXT NOT NULL, json BLOB NOT NULL);
 CREATE INDEX products_by_group ON products (group_id) WHERE group_id != '';
 CREATE TABLE codes (code TEXT NOT NULL, row INTEGER NOT NULL, own INTEGER NOT NULL);
 CREATE INDEX codes_by_code ON codes (code);
@@ -24,33 +23,46 @@ SUGGESTION_KINDS = ("queries", "categories", "products")
 
 
 class ProductStore:
-    """Products by row or id, and suggestions by prefix. Safe to share between threads."""
+    """Products by row or id, and suggestions by prefix. Safe to share between threads.
+
+    Each reads over a connection of its own while it reads: there are as many as ever read at once.
+    """
 
     def __init__(self, path: Path, *, writable: bool = False):
         self.path = path
-        self._lock = threading.Lock()
-        mode = "rwc" if writable else "ro&immutable=1"
+        self._mode = "rwc" if writable else "ro&immutable=1"
         try:
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False)
+            self._db = self._connect()
             if writable:
                 # The file is written aside and synced once at publication; a journal would only cost time.
                 self._db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _SCHEMA)
+            self._idle = deque([self._db])
             self.count = int(self._read("SELECT count(*) FROM products")[0][0])
         except sqlite3.Error as error:
             raise ReleaseDamaged(f"{path} cannot be read as a product store ({error}); build the release again") from (
                 error
             )
 
+    def _connect(self) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode={self._mode}"
+        return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
     def _read(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._db.execute(sql, values).fetchall()
+        try:
+            connection = self._idle.pop()  # one step of the interpreter: no two threads get the same
+        except IndexError:
+            connection = self._connect()
+        try:
+            return connection.execute(sql, values).fetchall()
+        finally:
+            self._idle.append(connection)
 
     # -- writing (the indexer only) --
 
     def append(self, products: Iterable[Product]) -> None:
         """Add products; each gets the next row."""
         for product in products:
-            record = (self.count, product.id, product.group_id, json.dumps(product.as_json(), ensure_ascii=False))
+            record = (self.count, product.id, product.group_id, product.as_line())
             self._db.execute("INSERT INTO products VALUES (?, ?, ?, ?)", record)
             self.count += 1
 
@@ -92,12 +104,12 @@ class ProductStore:
     def products(self, rows: Sequence[int] | Rows) -> list[Product]:
         """Return the products of these rows, in the order asked for."""
         wanted = [int(row) for row in rows]
-        found: dict[int, str] = {}
+        found: dict[int, bytes] = {}
         for start in range(0, len(wanted), 500):  # SQLite takes a bounded number of placeholders
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
             found |= dict(self._read(f"SELECT row, json FROM products WHERE row IN ({marks})", part))  # noqa: S608
-        return [Product.from_json(json.loads(found[row])) for row in wanted]
+        return [Product.from_line(found[row]) for row in wanted]
 
     def row_of(self, product_id: str) -> int:
         """Return the row of a product id.

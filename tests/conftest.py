@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 from indexer.embeddings import encode_products
 from indexer.grouping import fold_variants
+from indexer.spans import spans_of
 from indexer.suggestions import write_suggestions
 from search.analysis import words_of
 from search.arrays import Floats, unit_rows
@@ -143,7 +144,9 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     encoder = FakeEncoder()
     texts = texts_of(products)
     embeddings, segments = encode_products(texts, encoder)
-    SegmentIndex.build(segments).save(layout.segments)
+    index = SegmentIndex.build(segments)
+    index.save(layout.segments)
+    np.save(layout.spans, spans_of([text.passage for text in texts], index.starts, encoder))
     np.save(layout.groups, fold_variants(products))
     DenseIndex.build(embeddings).save(layout.embeddings, layout.dense_index)
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())

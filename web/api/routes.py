@@ -44,6 +44,7 @@ from web.api.validation import NoParameters, parsed_body, query_of
 from web.asking import ask, ask_many
 from web.caching import uncached
 from web.formats import price_text
+from web.json_answers import product_json
 from web.language import localized
 from web.live import current_engine
 from web.serving.limits import count_as
@@ -98,7 +99,7 @@ def search_response(results: SearchResults) -> Response:
 
 def search_json(results: SearchResults) -> dict[str, Any]:
     """Return the contract's JSON, with links."""
-    return {**results.as_json(), "links": links(results)}
+    return {**results.as_json(product_json), "links": links(results)}
 
 
 def server_timing(results: SearchResults) -> str:
@@ -151,7 +152,7 @@ def product(product_id: str) -> Response:
     return jsonify(
         id=found.id,
         release=engine.release.name,
-        product=found.as_json(),
+        product=product_json(found),
         variants=[variant.id for variant in engine.variants(found) if variant.id != found.id],
         cluster=int(engine.release.clusters.cluster_of[row]),
         links=product_links(found),
@@ -168,7 +169,7 @@ def similar(product_id: str) -> Response:
     asked = query_of(SimilarParameters, request.args)
     engine = current_engine()
     hits = [
-        {"id": found.id, "rank": place, "score": score, "product": found.as_json()}
+        {"id": found.id, "rank": place, "score": score, "product": product_json(found)}
         for place, (found, score) in enumerate(engine.similar(product_id, asked.limit), start=1)
     ]
     return jsonify(id=product_id, release=engine.release.name, hits=hits)
@@ -198,7 +199,7 @@ def recommend() -> Response:
     engine = current_engine()
     found = engine.recommend(asked.liked, asked.disliked, asked.filters, asked.limit)
     hits = [
-        {"id": one.id, "rank": place, "score": score, "product": one.as_json()}
+        {"id": one.id, "rank": place, "score": score, "product": product_json(one)}
         for place, (one, score) in enumerate(found, start=1)
     ]
     return uncached(jsonify(release=engine.release.name, hits=hits))
@@ -233,7 +234,7 @@ def cluster(cluster_id: int) -> Response:
         release=engine.release.name,
         cluster=_cluster(found, engine),
         children=[_cluster(child, engine) for child in engine.release.clusters.children(cluster_id)],
-        top=[{"id": one.id, "product": one.as_json()} for one in top],
+        top=[{"id": one.id, "product": product_json(one)} for one in top],
     )
 
 

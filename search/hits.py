@@ -1,0 +1,64 @@
+"""Rows -> the hits that are shown: products with what was found in them, and why."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from search.arrays import Rows
+from search.explain import explanations, highlight, reasons, snippet
+from search.release import Release
+from search.request import Hit, SearchRequest
+from search.retrieval import fused_scores
+from search.scoring import ScoredQuery
+from search.sentences import Sentences
+from search.understanding import Understood
+from search.variants import variants_of
+
+
+def hits_of(
+    release: Release,
+    sentences: Sentences,
+    request: SearchRequest,
+    read: Understood,
+    scored: ScoredQuery | None,
+    ranking: Rows,
+    relevant: Rows,
+) -> list[Hit]:
+    """Return the hits of the page that a request asks for.
+
+    Args:
+        release, sentences: of it.
+        request: what is asked.
+        read, scored: its words; None when there are none to look up.
+        ranking: (m,) int64, what is counted and shown, in the wanted order.
+        relevant: (k,) int64, the relevant set, every variant.
+    """
+    start = (request.page - 1) * request.per_page
+    shown = ranking[start : start + request.per_page]
+    products = release.products.products(shown)
+    variants = variants_of(release, shown, products, relevant) if request.fold else [None] * len(shown)
+    clusters = release.clusters.cluster_of[shown].tolist()
+    terms, analyzer = set(scored.terms) if scored else set(), release.lexical.analyzer
+    scores = np.ones(len(shown)) if scored is None else fused_scores(release, scored, shown)
+    told = sentences.closest(scored, shown, products) if scored else [""] * len(shown)
+    explained = explanations(release, shown, read, scored) if request.explain and scored else [None] * len(shown)
+    return [
+        Hit(
+            id=product.id,
+            rank=start + place + 1,
+            score=round(score, 4),
+            product=product,
+            highlights={
+                "title": highlight(product.title, terms, analyzer),
+                "description": snippet(product.description, terms, analyzer),
+                "sentence": snippet(sentence, terms, analyzer) if sentence else "",
+            },
+            why=reasons(product, terms, analyzer) if scored else [],
+            cluster=cluster,
+            explain=explanation,
+            variants=variant,
+        )
+        for place, (product, score, sentence, cluster, explanation, variant) in enumerate(
+            zip(products, scores.tolist(), told, clusters, explained, variants, strict=True)
+        )
+    ]
