@@ -130,7 +130,10 @@ def build(
         warnings = list(dict.fromkeys([*warnings, *choice.report.get("warnings", [])]))
         with progress.stage("embedding"):
             embedded = embed(texts, choice.encoder, home, progress.step)
-            vectors = stored(embedded, choice.encoder, settings.dim, settings.precision, live)
+            vectors = stored(
+                embedded, choice.encoder, settings.dim, settings.precision, live,
+                [product.title for product in products], settings.recall,
+            )  # fmt: skip
             vectors.save(staging)
             np.save(staging.text_hashes, embedded.hashes)
             np.save(staging.decided_on, choice.decided_on)

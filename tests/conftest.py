@@ -145,7 +145,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     embeddings, segments = encode_products(texts, encoder)
     SegmentIndex.build(segments).save(layout.segments)
     np.save(layout.groups, fold_variants(products))
-    DenseIndex.build(embeddings).save(layout.embeddings, layout.dense_index)
+    DenseIndex.build(embeddings).save(layout)
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
     facets = FacetIndex.build(products)
     lexical.save(layout.lexical)
