@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from indexer.calibration import word_index
+from indexer.dense_index import QUERIES, dense_index
 from indexer.evaluation.compare import Comparison, compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.measures import Evaluation, Interval, evaluate_run
@@ -27,7 +28,8 @@ from search.confidence import Confidence
 from search.dense import PQ_CENTROIDS, PQ_DIMENSIONS, PRECISIONS, DenseIndex
 from search.encoder import Encoder
 from search.engine import Engine
-from search.reduction import Reduction, directions_of
+from search.home import Layout
+from search.reduction import Reduction, directions_of, reduced
 from search.release import Release
 from search.segments import SegmentIndex
 
@@ -176,7 +178,7 @@ class Bench:
         self, kind: str, rows: Floats, queries: Floats, precision: str, more_bytes: int, more_seconds: float
     ) -> Measured:
         started = time.perf_counter()
-        index = DenseIndex.build(rows, precision)
+        index = dense_index(rows, precision, lambda: queries[:QUERIES])
         took = time.perf_counter() - started + more_seconds
         size = index_bytes(index)
         more_bytes += len(self.segments.scales) * (index.dim + 4)  # int8 and a float32 scale; see search/segments.py
@@ -227,7 +229,8 @@ def served(release: Release, encoder: Encoder, setting: Measured, questions: Que
         if words is not None:
             words = word_index(reduction.of(words.reconstruct_n(0, words.ntotal)))
         confidence = Confidence(confidence.calibration, words)
-    dense = DenseIndex.build(embeddings, setting.precision)
+    texts = list(questions.texts.values())[:QUERIES]
+    dense = dense_index(embeddings, setting.precision, lambda: reduced(encoder, reduction).encode_queries(texts))
     cut = replace(release, dense=dense, reduction=reduction, segments=segments, confidence=confidence)
     asked = {query_id: questions.judgments[query_id] for query_id in list(questions.texts)[:MOST_SERVED]}
     whole, shorter = (
@@ -238,10 +241,8 @@ def served(release: Release, encoder: Encoder, setting: Measured, questions: Que
 
 
 def index_bytes(index: DenseIndex) -> int:
-    """Return the size of an index's file."""
-    import faiss
-
+    """Return the size of what is read to search an index: its files but the embeddings."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "dense.faiss"
-        faiss.write_index(index.index, str(path))
-        return path.stat().st_size
+        layout = Layout(Path(folder))
+        index.save(layout)
+        return sum(path.stat().st_size for path in layout.folder.iterdir() if path != layout.embeddings)

@@ -132,7 +132,10 @@ def build(
         warnings = list(dict.fromkeys([*warnings, *choice.report.get("warnings", [])]))
         with progress.stage("embedding"):
             embedded = embed(texts, choice.encoder, home, progress.step)
-            vectors = stored(embedded, choice.encoder, settings.dim, settings.precision, live)
+            vectors = stored(
+                embedded, choice.encoder, settings.dim, settings.precision, live,
+                [product.title for product in products], settings.recall,
+            )  # fmt: skip
             vectors.save(staging)
             passages = [text.passage for text in texts]
             np.save(staging.spans, spans_of(passages, vectors.segments.starts, choice.encoder))

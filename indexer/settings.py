@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.catalog import CatalogSettings
+from indexer.dense_index import RECALL
 from indexer.training import TrainingSettings
 from search.settings import RankingSettings
 
@@ -28,6 +29,7 @@ class BuildSettings:
         publish: whether to make the release live.
         dim: dimensions of the release's vectors; None for the encoder's own.
         precision: in which they are stored, one of `search.dense.PRECISIONS`; that of the encoding is another matter.
+        recall: 0..1, of the first hundred by meaning, that the index of a large catalog must find of an exact search's.
         force: whether to go live in spite of a refusal.
     """
 
@@ -44,6 +46,7 @@ class BuildSettings:
     publish: bool = True
     dim: int | None = None
     precision: str = "float32"
+    recall: float = RECALL
     force: bool = False
 
     def as_json(self) -> dict[str, Any]:

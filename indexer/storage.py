@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from indexer.dense_index import RECALL, dense_index, queries_like
 from indexer.embeddings import Embedded
 from search.arrays import Floats
 from search.dense import PQ_CENTROIDS, PQ_DIMENSIONS, DenseIndex
@@ -41,7 +43,7 @@ class Stored:
 
     def save(self, layout: Layout) -> None:
         """Write index, segments and rotation, and the embeddings where float32 keeps them."""
-        self.dense.save(layout.embeddings, layout.dense_index)
+        self.dense.save(layout)
         self.segments.save(layout.segments)
         if self.reduction is not None:
             self.reduction.save(layout.rotation)
@@ -73,7 +75,15 @@ def expect_storable(dim: int | None, precision: str, full: int, rows: int) -> No
         )
 
 
-def stored(embedded: Embedded, encoder: Encoder, dim: int | None, precision: str, live: Layout | None = None) -> Stored:
+def stored(
+    embedded: Embedded,
+    encoder: Encoder,
+    dim: int | None,
+    precision: str,
+    live: Layout | None = None,
+    titles: Sequence[str] = (),
+    recall: float = RECALL,
+) -> Stored:
     """Return a release's vectors, cut to `dim` dimensions and stored in `precision`.
 
     Args:
@@ -82,6 +92,8 @@ def stored(embedded: Embedded, encoder: Encoder, dim: int | None, precision: str
         dim: None, or the encoder's own, takes them as they are.
         precision: one of `search.dense.PRECISIONS`.
         live: a release whose rotation is kept if it fits this catalog still, so that its vectors stay comparable.
+        titles: of the products, from which queries are made that show how well the index finds.
+        recall: see `dense_index`.
     """
     full = embedded.embeddings.shape[1]
     embeddings, segments = embedded.embeddings, SegmentIndex.build(embedded.segments)
@@ -91,11 +103,13 @@ def stored(embedded: Embedded, encoder: Encoder, dim: int | None, precision: str
         kept = reduction.kept(embeddings)
         embeddings, segments = reduction.of(embeddings), segments.mapped(reduction.of)
     asked = reduced(encoder, reduction)
+    dense = dense_index(embeddings, precision, lambda: asked.encode_queries(queries_like(titles)), recall)
     record = {
         "dim": embeddings.shape[1], "of": full, "precision": precision, "space": asked.fingerprint,
         "rotation": None if reduction is None else reduction.digest, "kept": round(kept, 6),
+        "search": None if dense.plan is None else dense.plan.as_json(),
     }  # fmt: skip
-    return Stored(embeddings, DenseIndex.build(embeddings, precision), segments, asked, reduction, record)
+    return Stored(embeddings, dense, segments, asked, reduction, record)
 
 
 def _rotation(embeddings: Floats, dim: int, fingerprint: str, live: Layout | None) -> Reduction:

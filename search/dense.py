@@ -1,19 +1,25 @@
-"""The dense leg: exact inner-product search over unit vectors, with filters inside the scan.
+"""The dense leg: inner-product search over unit vectors, with filters inside the scan; exact, or of measured recall.
 
 Nobody else knows how the vectors are stored: everyone asks here, and is given float32.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows, expect
+from search.arrays import Floats, Mask, Rows, best_rows, expect
 from search.errors import ReleaseDamaged
+from search.first_pass import FirstPass, Plan
+from search.home import Layout
+from search.stored_vectors import BLOCK, StoredVectors
 
 PRECISIONS = ("float32", "float16", "int8", "pq")
+# What the second pass of a precision reads. 16-bit integers lie beside the embeddings, which stay the truth: half the
+# bytes to keep resident, and cosines within 1e-5.
+STORED_AS = {"float32": np.int16, "float16": np.float16, "int8": np.int8}
 PQ_DIMENSIONS = 4  # that a product quantiser writes as one byte
 PQ_CENTROIDS = 256  # of each such part: what a byte can tell apart, and the fewest products it can be learnt from
 # Products and k-means rounds; 19,406 and 25 find .002 more of Recall@100 and take ten times as long.
@@ -21,45 +27,45 @@ PQ_SAMPLE, PQ_ROUNDS = 4096, 10
 
 
 class DenseIndex:
-    """A FAISS index over n vectors; scores are cosines, up to what a coarse precision loses.
+    """An index over n vectors; scores are cosines, up to what a coarse precision loses.
 
-    Flat, not HNSW: filters leave few rows and HNSW then misses them (DESIGN.md, "Exact first").
+    Few vectors lie in a FAISS index that is read whole. Of more a first pass over short codes names candidates, which
+    are scored again with the stored vectors: exactly the same scores, and with recall as the manifest says.
 
     Args:
-        index: of one of PRECISIONS. In float32 the vectors lie beside it as an array, and are the truth; the codes of
-            a coarser one are all that is kept, and vectors are decoded from them when asked for.
-        embeddings: (n, d) float32, with a float32 index; else None.
+        whole: a FAISS index of one of PRECISIONS, read whole; None in two passes.
+        embeddings: (n, d) float32, the truth of a float32 release; None for a coarser one, whose codes are all there is.
+        first, stored: the two passes, None without; of a float32 release `stored` may be the embeddings themselves.
 
     Raises:
         ReleaseDamaged: they do not fit each other.
     """
 
-    def __init__(self, index: Any, embeddings: Floats | None = None):
-        self.index, self._embeddings = index, embeddings
-        self.precision = _precision_of(index)
+    def __init__(
+        self,
+        whole: Any,
+        embeddings: Floats | None = None,
+        first: FirstPass | None = None,
+        stored: StoredVectors | None = None,
+    ):
+        self.whole, self.first, self._embeddings = whole, first, embeddings
+        self._stored = stored if stored is not None or embeddings is None else StoredVectors(embeddings)
+        self.precision = _precision_of(whole) if first is None else _precision_stored(self._stored, embeddings)
         if (self.precision == "float32") != (embeddings is not None):
             raise ReleaseDamaged(f"a {self.precision} index and its vectors do not belong together; build again")
+        index = whole if first is None else first.index
+        shapes = {"FAISS index": (int(index.ntotal), int(index.d))}
+        if self._stored is not None:
+            shapes["stored vectors"] = (self._stored.rows, self._stored.dim)
         if embeddings is not None:
-            expect(embeddings, (None, None), np.float32, "embeddings")
-            if (index.ntotal, index.d) != embeddings.shape:
-                raise ReleaseDamaged(
-                    f"the FAISS index holds {index.ntotal} x {index.d}, the embeddings are {embeddings.shape}; "
-                    "build again"
-                )
-
-    @property
-    def rows(self) -> int:
-        """How many vectors."""
-        return int(self.index.ntotal)
-
-    @property
-    def dim(self) -> int:
-        """Their length."""
-        return int(self.index.d)
+            shapes["embeddings"] = expect(embeddings, (None, None), np.float32, "embeddings").shape
+        if len(set(shapes.values())) != 1:
+            raise ReleaseDamaged(f"the parts of the dense index differ in rows or dimensions {shapes}; build again")
+        self.rows, self.dim = shapes["FAISS index"]
 
     @classmethod
     def build(cls, embeddings: Floats, precision: str = "float32") -> DenseIndex:
-        """Index (n, d) float32 unit rows.
+        """Index (n, d) float32 unit rows to be read whole; of many see `indexer.dense_index`.
 
         Args:
             embeddings: to index.
@@ -75,17 +81,32 @@ class DenseIndex:
         index.add(embeddings)
         return cls(index, embeddings if precision == "float32" else None)
 
-    def save(self, embeddings_path: Path, index_path: Path) -> None:
-        """Write the FAISS index and, in float32, the vectors."""
+    @classmethod
+    def in_two_passes(cls, embeddings: Floats, precision: str, first: FirstPass) -> DenseIndex:
+        """Return the index of (n, d) float32 unit rows that a first pass was made of."""
+        if precision == "float32":
+            return cls(None, embeddings, first)
+        return cls(None, None, first, StoredVectors.of(embeddings, STORED_AS[precision]))
+
+    def save(self, layout: Layout) -> None:
+        """Write the FAISS index, the stored vectors of two passes and, in float32, the embeddings."""
         import faiss
 
         if self._embeddings is not None:
-            np.save(embeddings_path, self._embeddings)
-        faiss.write_index(self.index, str(index_path))
+            np.save(layout.embeddings, self._embeddings)
+        faiss.write_index(self.whole if self.first is None else self.first.index, str(layout.dense_index))
+        if self.first is not None and self._embeddings is not None:
+            StoredVectors.write(self._embeddings, STORED_AS["float32"], layout.dense_codes, layout.dense_scales)
+        elif self.first is not None and self._stored is not None:
+            self._stored.save(layout.dense_codes, layout.dense_scales)
 
     @classmethod
-    def load(cls, embeddings_path: Path, index_path: Path, precision: str = "float32") -> DenseIndex:
+    def load(cls, layout: Layout, record: Mapping[str, Any]) -> DenseIndex:
         """Open what `save` wrote, memory-mapped.
+
+        Args:
+            layout: of the release.
+            record: the manifest's `vectors` entry.
 
         Raises:
             ReleaseDamaged: a file is missing, truncated, of another precision, or they do not fit each other.
@@ -94,16 +115,28 @@ class DenseIndex:
 
         # One thread a search: with two, a single query is slower and concurrent ones fight (DESIGN.md, "Threads").
         faiss.omp_set_num_threads(1)
-        embeddings = None
+        embeddings, first, stored = None, None, None
         try:
-            if precision == "float32":
-                embeddings = np.asarray(np.load(embeddings_path, mmap_mode="r"))  # without memmap's slow indexing
-            index = faiss.read_index(str(index_path), faiss.IO_FLAG_MMAP_IFC)
-            if (found := _precision_of(index)) != precision:
-                raise ReleaseDamaged(f"{index_path.name} is {found}, the manifest says {precision}")
-        except (OSError, ValueError, RuntimeError, ReleaseDamaged) as error:
-            raise ReleaseDamaged(f"the dense index in {index_path.parent} cannot be read ({error})") from error
-        return cls(index, embeddings)
+            if record["precision"] == "float32":
+                # A view, without memmap's slow indexing.
+                embeddings = np.asarray(np.load(layout.embeddings, mmap_mode="r"))
+            index = faiss.read_index(str(layout.dense_index), faiss.IO_FLAG_MMAP_IFC)
+            if record.get("search") is not None:
+                first = FirstPass(index, Plan(**record["search"]))
+                stored = StoredVectors.load(layout.dense_codes, layout.dense_scales)
+            dense = cls(None if first else index, embeddings, first, stored)
+            if dense.precision != record["precision"]:
+                raise ReleaseDamaged(
+                    f"{layout.dense_index.name} is {dense.precision}, the manifest says {record['precision']}"
+                )
+        except (OSError, ValueError, TypeError, RuntimeError, ReleaseDamaged) as error:
+            raise ReleaseDamaged(f"the dense index in {layout.folder} cannot be read ({error})") from error
+        return dense
+
+    @property
+    def plan(self) -> Plan | None:
+        """How the first pass is asked; None where all is read."""
+        return None if self.first is None else self.first.plan
 
     def search(self, query: Floats, count: int, allowed: Mask | None = None) -> tuple[Rows, Floats]:
         """Return the best `count` rows and their scores, best first, equal scores in row order.
@@ -113,18 +146,30 @@ class DenseIndex:
             count: how many; fewer come back when fewer rows are allowed.
             allowed: (n,) bool; None allows every row.
         """
-        import faiss
-
-        count = min(count, self.rows if allowed is None else int(allowed.sum()))
+        among = self.rows if allowed is None else int(np.count_nonzero(allowed))
+        count = min(count, among)
         if count == 0:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        if self.first is None:
+            return self._search_whole(query, count, allowed)
+        if among > self.first.exact_up_to(count):
+            rows = self.first.candidates(query, count, allowed)
+        else:
+            rows = np.arange(self.rows) if allowed is None else np.flatnonzero(allowed)
+        scores = self.scores_of(query, rows)
+        best = best_rows(scores, count)
+        return rows[best], scores[best]
+
+    def _search_whole(self, query: Floats, count: int, allowed: Mask | None) -> tuple[Rows, Floats]:
+        import faiss
+
         parameters, wanted = None, count
         if allowed is not None and self.precision == "pq":
             wanted = self.rows  # FAISS's product quantiser takes no filter, so every row is scored
         elif allowed is not None:
             bitmap = np.packbits(allowed, bitorder="little")
             parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bitmap))
-        scores, rows = self.index.search(query[None, :], wanted, params=parameters)
+        scores, rows = self.whole.search(query[None, :], wanted, params=parameters)
         scores, rows = scores[0], rows[0]
         scores, rows = scores[rows >= 0], rows[rows >= 0]  # FAISS pads with -1 and says nothing
         if wanted > count and allowed is not None:
@@ -135,25 +180,30 @@ class DenseIndex:
     @property
     def embeddings(self) -> Floats:
         """(n, d) float32, every vector; a coarse precision is decoded anew, so this is for exports, not for queries."""
-        return self.index.reconstruct_n(0, self.rows) if self._embeddings is None else self._embeddings
+        if self._embeddings is not None:
+            return self._embeddings
+        return self.whole.reconstruct_n(0, self.rows) if self._stored is None else self._stored.gathered(slice(None))
 
     def gathered(self, rows: Rows) -> Floats:
         """Return (m, d) float32, the vectors of (m,) rows."""
-        if self._embeddings is not None:
-            return np.asarray(self._embeddings[rows])
-        return np.asarray(self.index.reconstruct_batch(np.asarray(rows, np.int64)), np.float32).reshape(-1, self.dim)
+        if self._stored is not None:
+            return self._stored.gathered(rows)
+        return np.asarray(self.whole.reconstruct_batch(np.asarray(rows, np.int64)), np.float32).reshape(-1, self.dim)
 
     def scores(self, query: Floats) -> Floats:
-        """Return (n,) float32 scores of every row."""
-        if self._embeddings is not None:
-            return np.asarray(self._embeddings @ query, np.float32)
-        found, rows = self.index.search(np.ascontiguousarray(query[None, :]), self.rows)  # faster than decoding
+        """Return (n,) float32 scores of every row, which takes as long as there are rows; no query needs it."""
+        if self._stored is not None:
+            starts = range(0, self.rows, BLOCK)
+            return np.concatenate([self._stored.dots(query, slice(start, start + BLOCK)) for start in starts])
+        found, rows = self.whole.search(np.ascontiguousarray(query[None, :]), self.rows)  # faster than decoding
         scores = np.empty(self.rows, np.float32)
         scores[rows[0]] = found[0]
         return scores
 
     def scores_of(self, query: Floats, rows: Rows) -> Floats:
         """Return (len(rows),) float32 exact scores of the given rows."""
+        if self._stored is not None:
+            return self._stored.dots(query, rows)
         return np.asarray(self.gathered(rows) @ query, np.float32)
 
 
@@ -186,3 +236,17 @@ def _precision_of(index: Any) -> str:
     if isinstance(index, faiss.IndexScalarQuantizer) and index.sq.qtype in kinds:
         return kinds[index.sq.qtype]
     raise ReleaseDamaged(f"no precision of this version is stored as {type(index).__name__}; build the release again")
+
+
+def _precision_stored(stored: StoredVectors | None, embeddings: Floats | None) -> str:
+    """Return which of PRECISIONS the stored vectors of two passes belong to.
+
+    Raises:
+        ReleaseDamaged: none of them.
+    """
+    if stored is not None and embeddings is not None and stored.codes is embeddings:  # as built, not yet saved
+        return "float32"
+    kinds = {np.dtype(dtype): precision for precision, dtype in STORED_AS.items()}
+    if stored is None or stored.codes.dtype not in kinds:
+        raise ReleaseDamaged("two passes lack their stored vectors; build the release again")
+    return kinds[stored.codes.dtype]

@@ -30,7 +30,7 @@ class Layout:
 
     @property
     def embeddings(self) -> Path:
-        """Only there in float32; a coarser precision is decoded from the index."""
+        """Only there in float32; of a coarser precision its codes are all there is."""
         return self.folder / "embeddings.npy"
 
     @property
@@ -53,6 +53,16 @@ class Layout:
     @property
     def dense_index(self) -> Path:
         return self.folder / "dense.faiss"
+
+    @property
+    def dense_codes(self) -> Path:
+        """The vectors that a second pass reads; only there where the index does not hold them."""
+        return self.folder / "dense.codes.npy"
+
+    @property
+    def dense_scales(self) -> Path:
+        """One number a row, where the codes are integers."""
+        return self.folder / "dense.scales.npy"
 
     @property
     def segments(self) -> Path:

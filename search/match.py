@@ -229,7 +229,7 @@ class Matcher:
     def _explained(self, row: int, text: str) -> Match:
         plain, own = self.by_words(row, text), self._product(row)
         if not self.encoder.pools_by_mean:
-            closeness = float(self.release.dense.embeddings[row] @ self.encoder.vectors([text])[0])
+            closeness = float(self.release.dense.scores_of(self.encoder.vectors([text])[0], np.array([row]))[0])
             return Match(text, plain.shared, "no_token_vectors", closeness)
         texts = self.texts(row)
         asked, passage, kind = map(self._sums, (text, texts.passage, texts.kind))
@@ -264,7 +264,7 @@ class Matcher:
         left = [without_term(text, term, self.analyzer) for term in terms]
         texts = list(dict.fromkeys(left))
         if not texts:
-            return np.zeros((0, self.release.dense.embeddings.shape[1]), np.float32)
+            return np.zeros((0, self.release.dense.dim), np.float32)
         vectors = self.encoder.passages(texts)
         return vectors[[texts.index(one) for one in left]]
 

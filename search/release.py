@@ -146,7 +146,7 @@ def open_release(layout: Layout) -> Release:
     products = ProductStore(layout.products)
     lexical, facets = LexicalIndex.load(layout.lexical), FacetIndex.load(layout.facets)
     record = manifest["vectors"]
-    dense = DenseIndex.load(layout.embeddings, layout.dense_index, record["precision"])
+    dense = DenseIndex.load(layout, record)
     reduction = Reduction.load(layout.rotation, record)
     segments = SegmentIndex.load(layout.segments)
     release = Release(

@@ -148,7 +148,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     index.save(layout.segments)
     np.save(layout.spans, spans_of([text.passage for text in texts], index.starts, encoder))
     np.save(layout.groups, fold_variants(products))
-    DenseIndex.build(embeddings).save(layout.embeddings, layout.dense_index)
+    DenseIndex.build(embeddings).save(layout)
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
     facets = FacetIndex.build(products)
     lexical.save(layout.lexical)

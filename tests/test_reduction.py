@@ -121,19 +121,19 @@ def test_a_precision_takes_the_room_it_promises_and_survives_the_disk(
 ) -> None:
     many = np.tile(vectors, (20, 1))
     built = DenseIndex.build(many, precision)
-    built.save(tmp_path / "embeddings.npy", tmp_path / "dense.faiss")
+    built.save(Layout(tmp_path))
     size = sum(path.stat().st_size for path in tmp_path.iterdir()) / len(many)
     least = {"float32": 256, "float16": 64, "int8": 32, "pq": 8}[precision]
     assert least <= size < least + 8  # a product quantiser's 32 kB of centroids are 4 bytes of each of 8,000
-    loaded = DenseIndex.load(tmp_path / "embeddings.npy", tmp_path / "dense.faiss", precision)
+    loaded = DenseIndex.load(Layout(tmp_path), {"precision": precision})
     assert (loaded.rows, loaded.dim, loaded.precision) == (8000, 32, precision)
     assert loaded.embeddings == pytest.approx(built.embeddings)
 
 
 def test_an_index_of_another_precision_than_the_manifest_says_is_refused(vectors: np.ndarray, tmp_path: Path) -> None:
-    DenseIndex.build(vectors, "int8").save(tmp_path / "embeddings.npy", tmp_path / "dense.faiss")
+    DenseIndex.build(vectors, "int8").save(Layout(tmp_path))
     with pytest.raises(ReleaseDamaged, match=r"dense\.faiss is int8, the manifest says float16"):
-        DenseIndex.load(tmp_path / "embeddings.npy", tmp_path / "dense.faiss", "float16")
+        DenseIndex.load(Layout(tmp_path), {"precision": "float16"})
 
 
 @pytest.mark.parametrize("precision", COARSE)
@@ -141,10 +141,10 @@ def test_a_truncated_index_is_an_error_that_names_its_folder(
     vectors: np.ndarray, tmp_path: Path, precision: str
 ) -> None:
     path = tmp_path / "dense.faiss"
-    DenseIndex.build(vectors, precision).save(tmp_path / "embeddings.npy", path)
+    DenseIndex.build(vectors, precision).save(Layout(tmp_path))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ReleaseDamaged, match=str(tmp_path)):
-        DenseIndex.load(tmp_path / "embeddings.npy", path, precision)
+        DenseIndex.load(Layout(tmp_path), {"precision": precision})
 
 
 # -- releases --
@@ -288,7 +288,7 @@ def test_a_product_quantised_release_answers(shop: Shop) -> None:
 
 def test_an_index_without_its_vectors_is_refused(vectors: np.ndarray) -> None:
     with pytest.raises(ReleaseDamaged, match="do not belong together"):
-        DenseIndex(DenseIndex.build(vectors).index)
+        DenseIndex(DenseIndex.build(vectors).whole)
 
 
 def test_a_release_is_cut_only_if_its_parts_all_are(shop: Shop) -> None:

@@ -64,6 +64,8 @@ def _is_built(catalog: Path | None) -> bool:
 @click.option("--dim", type=click.IntRange(min=1), help="Dimensions of the stored vectors; default: the encoder's own.")
 @click.option("--precision", type=click.Choice(["float32", "float16", "int8", "pq"]), default="float32",
               show_default=True, help="What they are stored in; see: python -m indexer dimensions.")  # fmt: skip
+@click.option("--recall", type=click.FloatRange(min=0.5, max=1), default=0.99, show_default=True,
+              help="Of an exact search's first hundred, what the index of a large catalog must find.")  # fmt: skip
 @click.option("--publish/--no-publish", default=True, help="Make the release live.")
 @click.option("--force", is_flag=True, help="Make it live in spite of a refusal.")
 @click.option("--if-none", is_flag=True, help="Do nothing when any release is live.")
@@ -95,6 +97,7 @@ def build(catalog: Path, as_json: bool, mapping: tuple[str, ...], **options: Any
         publish=options["publish"],
         dim=options["dim"],
         precision=options["precision"],
+        recall=options["recall"],
         force=options["force"],
     )
     result = build_release(settings, default_home(), Progress()).as_json()

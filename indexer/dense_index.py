@@ -1,0 +1,130 @@
+"""The dense index of a catalog, by its size: exact where that is fast, else two passes whose recall was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import faiss
+import numpy as np
+
+from indexer.neighbors import threads
+from search.arrays import Floats, Mask, Rows
+from search.dense import DenseIndex
+from search.first_pass import ALWAYS_EXACT_IN_CELLS, FEW, FirstPass, Plan
+
+RECALL = 0.99  # of the first TOP, that an inverted file must reach; `build --recall`
+WHOLE = 200_000  # rows up to which every code is read; DESIGN.md, "Dense index by size"
+SAMPLE = 40_000  # vectors that cells and codes are learnt from
+ROUNDS = 10  # of k-means
+BLOCK = 65_536  # vectors added at a time
+POOL, TOP = 1000, 100  # best rows whose recall is measured
+EXACT = 0.999  # recall of the pool from which a first pass over every code counts as exact
+SURPLUSES = (1.5, 2.0, 3.0, 5.0)  # candidates for each wanted row
+QUERIES = 200  # by which the recall is measured
+DEEP = 4096  # best rows of all, among which the best under a filter are found
+WORDS = 3  # of a title that make a query
+LEAST_DEEP = 20  # of them that must pass the filter for its recall to be told
+
+
+def dense_index(
+    embeddings: Floats, precision: str, queries: Callable[[], Floats], recall: float = RECALL
+) -> DenseIndex:
+    """Return the index of (n, d) float32 unit rows.
+
+    Args:
+        embeddings: to index; memory-mapped or not.
+        precision: one of `search.dense.PRECISIONS`.
+        queries: gives (q, d) float32 unit rows such as are asked, when they are needed; none: products stand in.
+        recall: 0..1, of the first TOP, that must be reached where not every vector is read; 1 reads every one.
+    """
+    if len(embeddings) < FEW or precision == "pq":
+        return DenseIndex.build(embeddings, precision)
+    index, asked = trained_index(embeddings), queries()
+    if len(asked) == 0:
+        asked = embeddings[:: max(1, len(embeddings) // QUERIES)][:QUERIES]
+    first = FirstPass(index, measured_plan(index, embeddings, np.ascontiguousarray(asked), recall))
+    return DenseIndex.in_two_passes(embeddings, precision, first)
+
+
+def queries_like(titles: Sequence[str]) -> list[str]:
+    """Return up to QUERIES texts such as shoppers type: the first words of products from all over the catalog."""
+    return [" ".join(title.split()[:WORDS]) for title in titles[:: max(1, len(titles) // QUERIES)][:QUERIES]]
+
+
+def trained_index(embeddings: Floats) -> Any:
+    """Return a FAISS index of the rows: the same of the same rows, whatever the number of threads."""
+    count, dim = embeddings.shape
+    cells = 1 if count <= WHOLE else math.isqrt(count)
+    index = faiss.IndexIVFPQFastScan(faiss.IndexFlatIP(dim), dim, cells, dim, 4, faiss.METRIC_INNER_PRODUCT)
+    index.by_residual = False  # then one table a query serves all cells
+    for clustering in (index.cp, index.pq.cp):
+        clustering.niter, clustering.min_points_per_centroid, clustering.seed = ROUNDS, 1, 1
+        clustering.max_points_per_centroid = SAMPLE  # else it would draw again, and say so on stderr
+    drawn = np.random.default_rng(0).permutation(count)[:SAMPLE]
+    with threads(1):  # sums in another order would round to other cells
+        index.train(np.ascontiguousarray(embeddings[np.sort(drawn)]))
+    with threads(cpu_threads()):
+        for start in range(0, count, BLOCK):
+            index.add(np.ascontiguousarray(embeddings[start : start + BLOCK]))
+    return index
+
+
+def measured_plan(index: Any, embeddings: Floats, queries: Floats, target: float) -> Plan:
+    """Return the cheapest way to ask an index that is good enough for these queries.
+
+    The surplus is the least of SURPLUSES that finds EXACT of the exact search's POOL where every code is read; where
+    only some are, `target` of it. Cells are as few as find `target` of the first TOP. What it tells as recall: "pool"
+    and "top", of the first POOL and TOP without a filter, and where there are cells "filtered": of the best under the
+    narrowest random filter that is not searched exactly anyway.
+    """
+    with threads(cpu_threads()):
+        _, truth = faiss.knn(queries, embeddings, min(DEEP, len(embeddings)), metric=faiss.METRIC_INNER_PRODUCT)
+        enough = EXACT if index.nlist == 1 else target
+        for surplus in SURPLUSES:
+            found = _found(index, queries, surplus, index.nlist)
+            if _recall(truth[:, :POOL], found) >= enough:
+                break
+        steps = _steps(index.nlist)
+        for probes in steps if target < 1 else steps[-1:]:
+            found = _found(index, queries, surplus, probes)
+            if _recall(truth[:, :TOP], found) >= target:
+                break
+        recall = {"top": _recall(truth[:, :TOP], found), "pool": _recall(truth[:, :POOL], found)}
+        filtered = probes
+        if index.nlist > 1:
+            allowed = _narrowest(len(embeddings), surplus)
+            best = [rows[allowed[rows]] for rows in truth]
+            told = [place for place, rows in enumerate(best) if len(rows) >= LEAST_DEEP]
+            for filtered in [step for step in steps if step >= probes]:
+                found = _found(index, queries[told], surplus, filtered, allowed)
+                recall["filtered"] = _recall([best[place] for place in told], found)
+                if recall["filtered"] >= target:
+                    break
+    told_recall = {name: round(value, 5) for name, value in recall.items()}
+    return Plan(index.nlist, probes, filtered, surplus, len(queries), told_recall)
+
+
+def _narrowest(rows: int, surplus: float) -> Mask:
+    """Return (rows,) bool: a random filter that allows just more rows than would all be scored exactly."""
+    share = ALWAYS_EXACT_IN_CELLS * math.ceil(POOL * surplus) / rows
+    return np.asarray(np.random.default_rng(1).random(rows) < share)
+
+
+def _found(index: Any, queries: Floats, surplus: float, probes: int, allowed: Mask | None = None) -> Rows:
+    selector = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+    parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selector)
+    return np.asarray(index.search(queries, min(math.ceil(POOL * surplus), index.ntotal), params=parameters)[1])
+
+
+def _recall(truth: Sequence[Rows] | Rows, found: Rows) -> float:
+    """Return the mean share of each query's true rows that were found; 1 where there are no queries."""
+    shares = [np.isin(best, rows).mean() for best, rows in zip(truth, found, strict=True)]
+    return float(np.mean(shares)) if shares else 1.0
+
+
+def _steps(cells: int) -> list[int]:
+    """Return numbers of cells to try, each a third to a half more than the one before, and last all of them."""
+    doubled = [size for power in range(3, 24) for size in (2**power, 3 * 2 ** (power - 1))]
+    return [*sorted(size for size in doubled if size < cells), cells]
