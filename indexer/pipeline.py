@@ -27,7 +27,7 @@ from indexer.grouping import fold_variants
 from indexer.learning import learn_ranker, with_ranker
 from indexer.positions import map_positions, placed
 from indexer.progress import Progress
-from indexer.releases import build_lock, new_staging, place, prune, seal
+from indexer.releases import build_lock, disk_errors_told, new_staging, place, prune, seal
 from indexer.report import Subject, knowledge_of, write_query_report, write_report
 from indexer.serving import Proof, prepare_to_serve
 from indexer.settings import BuildSettings
@@ -104,8 +104,10 @@ def build(
         CatalogError: the file cannot be read, or too many rows were rejected (TooManyRejected).
         EncoderError: the encoder is not there or damaged.
         BuildRefused: the release is complete but was not made live; the message says why and how to override.
+        DiskError: the disk is full, read-only or failing.
     """
     with ExitStack() as stack:
+        stack.enter_context(disk_errors_told(home, lambda: progress.now))
         stack.enter_context(build_lock(home))
         live = live_or_none(home)
         staging = new_staging(home)
@@ -203,6 +205,7 @@ def build(
                 vectors.encoder, background, language,
             )  # fmt: skip
             write_report(staging.report, manifest, knowledge_of(subject, progress.step))
+        progress.now = "publishing the release"
         newest = max((layout.name for layout in home.all_releases()), default="")
         manifest = seal(staging, {**manifest, "seconds": progress.seconds}, newest)
         return publish(staging, manifest, embedded, settings, home, live, worse)

@@ -18,12 +18,14 @@ class Progress:
 
     Attributes:
         seconds: stage -> seconds it took, in order.
+        now: what is being done.
     """
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None):
         self.stream = stream or sys.stderr
         self.quiet = quiet
         self.seconds: dict[str, float] = {}
+        self.now = "beginning"
         self._bar: tqdm | None = None
         self._spoke_at = 0.0
         self._began_at = 0.0
@@ -37,6 +39,7 @@ class Progress:
     def stage(self, name: str) -> Iterator[None]:
         """Time a stage and announce it."""
         started = time.perf_counter()
+        self.now = name
         self.say(f"{name} ...")
         try:
             yield

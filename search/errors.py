@@ -10,6 +10,7 @@
     │   ├── ReleaseMissing
     │   ├── ReleaseDamaged
     │   └── ReleaseRefused      a release that must not be made live
+    ├── DiskError               a disk that is full, read-only, failing or not ours to write to
     ├── KeysError               API keys that cannot be read, made or kept
     ├── EvaluationError         queries, judgments or runs that cannot be used
     ├── EventsUnavailable       searches and events that cannot be stored or read at the moment
@@ -61,6 +62,10 @@ class ReleaseDamaged(ReleaseError):
 
 class ReleaseRefused(ReleaseError):
     """The release is damaged or of another format; the live one stays."""
+
+
+class DiskError(AisleError):
+    """A disk is full, read-only, failing, or not ours to write to."""
 
 
 class KeysError(AisleError):

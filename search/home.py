@@ -132,6 +132,11 @@ class Home:
         return self.index / "current"
 
     @property
+    def history(self) -> Path:
+        """Names of the releases that were live, a line each, the latest last."""
+        return self.index / "history"
+
+    @property
     def releases(self) -> Path:
         return self.index / "releases"
 

@@ -15,10 +15,12 @@ from search.categories import CategoryIndex
 from search.clusters import ClusterIndex
 from search.confidence import Confidence
 from search.dense import DenseIndex
+from search.durable import REFUSALS, disk_cure
 from search.encoder import file_sha256
-from search.errors import ReleaseDamaged
+from search.errors import AisleError, ReleaseDamaged
 from search.facets import FacetIndex
 from search.folding import Folding
+from search.hold import Hold, hold
 from search.home import Layout
 from search.lexical import LexicalIndex
 from search.ranker import Ranker
@@ -43,6 +45,7 @@ class Release:
         spans: (segments, 2) int32, start and end of each segment in its passage; -1 where that is not known.
         group_of: (n,) int64, equal for the variants of one product.
         ranker: learnt from judgments, or None.
+        held: keeps other processes from removing the release.
     """
 
     layout: Layout
@@ -60,6 +63,7 @@ class Release:
     confidence: Confidence
     group_of: Rows
     ranker: Ranker | None
+    held: Hold
 
     @property
     def name(self) -> str:
@@ -140,9 +144,58 @@ def open_release(layout: Layout) -> Release:
     """Open every part of a release and check that they belong together.
 
     Raises:
+        ReleaseMissing: it was just removed.
         ReleaseDamaged: naming the part that is missing, truncated or of the wrong shape.
     """
+    held = hold(layout)
     manifest = expect_readable(layout)
+    if cut := cut_files(layout, manifest):
+        raise ReleaseDamaged(f"{layout.folder}: {cut[0]}{_and_more(cut)}; {_WAY_OUT}")
+    try:
+        return _opened(layout, manifest, held)
+    except Exception as error:  # whatever a library makes of files that are not what the build wrote
+        if (refused := _refusal_in(error)) is not None:
+            raise ReleaseDamaged(f"{layout.folder} cannot be read: {disk_cure(refused)}") from error
+        if isinstance(error, AisleError):
+            raise
+        raise ReleaseDamaged(f"{layout.folder} cannot be opened ({type(error).__name__}: {error}); {_WAY_OUT}") from (
+            error
+        )
+
+
+_WAY_OUT = "see all that is wrong: python -m indexer verify; then go back (rollback) or build the release again"
+
+
+def _and_more(problems: list[str]) -> str:
+    return f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+
+
+def cut_files(layout: Layout, manifest: dict[str, Any]) -> list[str]:
+    """Return which files are missing or of another size than the build wrote, a sentence each; reads none of them."""
+    problems = []
+    for name, expected in manifest.get("sizes", {}).items():
+        try:
+            size = (layout.folder / name).stat().st_size
+        except FileNotFoundError:
+            problems.append(f"{name} is missing")
+        except OSError as error:
+            problems.append(f"{name} cannot be reached ({error})")
+        else:
+            if size != expected:
+                problems.append(f"{name} has {size:,} bytes, the build wrote {expected:,}")
+    return problems
+
+
+def _refusal_in(error: BaseException | None) -> OSError | None:
+    """Return the system's refusal behind an error, where it says nothing about what the file holds."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in REFUSALS:
+            return error
+        error = error.__cause__
+    return None
+
+
+def _opened(layout: Layout, manifest: dict[str, Any], held: Hold) -> Release:
     products = ProductStore(layout.products)
     lexical, facets = LexicalIndex.load(layout.lexical), FacetIndex.load(layout.facets)
     record = manifest["vectors"]
@@ -165,6 +218,7 @@ def open_release(layout: Layout) -> Release:
         Confidence.load(layout.confidence),
         _load_groups(layout, products.count),
         Ranker.load(layout.ranker),
+        held,
     )
     rows = {
         "manifest": manifest["rows"], "products": products.count, "embeddings": dense.rows,

@@ -1,4 +1,8 @@
-"""Which release of a home is live, and how another one takes its place: one rename of a one-line file."""
+"""Which release of a home is live, and how another one takes its place: one rename of a one-line file.
+
+Beside it lies what was live before, for a server that finds the live one damaged: older releases were not all meant
+to be live, some are kept for inspection.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ from search.durable import write_durably
 from search.errors import ReleaseDamaged, ReleaseMissing, ReleaseRefused
 from search.home import Home, Layout
 from search.release import damage_of, expect_readable, read_manifest
+
+REMEMBERED = 50  # switches
 
 
 def live_or_none(home: Home) -> Layout | None:
@@ -26,7 +32,27 @@ def switch(home: Home, name: str) -> None:
         ReleaseDamaged: this version cannot read it; no server could serve it.
     """
     expect_readable(home.release(name))
+    names = [*_were_live(home), name][-REMEMBERED:]
+    write_durably(home.history, "".join(f"{one}\n" for one in names))
     write_durably(home.current, f"{name}\n")
+
+
+def _were_live(home: Home) -> list[str]:
+    """Return the names of the releases that were switched to, the latest last."""
+    try:
+        return home.history.read_text("utf-8").split()
+    except (OSError, ValueError):
+        return []
+
+
+def stand_ins(home: Home) -> list[Layout]:
+    """Return the releases that were live before, the latest first: one may stand in where the live one is damaged."""
+    try:
+        live = home.current.read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return []  # nothing was published yet
+    kept = {layout.name: layout for layout in home.all_releases() if layout.name != live}
+    return [kept[name] for name in dict.fromkeys(reversed(_were_live(home))) if name in kept]
 
 
 def activate(home: Home, name: str) -> str:

@@ -123,7 +123,7 @@ def test_every_answer_and_every_error_gives_its_slot_back(shop: Engine, path: st
 
 def test_even_an_answer_that_fails_gives_its_slot_back() -> None:
     class Failing:
-        engine, is_opening = None, False
+        engine, is_opening, trouble = None, False, ""
 
         def get(self) -> Engine:
             raise RuntimeError

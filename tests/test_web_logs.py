@@ -58,7 +58,7 @@ def test_nothing_asked_for_can_write_a_line_of_its_own(shop: Engine, lines: Line
 
 def test_an_error_is_told_once_with_its_stack_and_no_line_of_it_looks_like_a_record(lines: Lines) -> None:
     class Failing:
-        engine, is_opening = None, False
+        engine, is_opening, trouble = None, False, ""
 
         def get(self) -> Engine:
             raise RuntimeError("bad\n12:00:00 INFO forged")

@@ -23,7 +23,7 @@ def client(shop: Engine) -> FlaskClient:
 class Failing:
     """Raises where an engine is asked for."""
 
-    engine, is_opening = None, False
+    engine, is_opening, trouble = None, False, ""
 
     def __init__(self, error: Exception):
         self.error = error

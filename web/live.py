@@ -18,12 +18,14 @@ from search.encoder import Encoder, Tokens
 from search.encoders import find_encoder
 from search.engine import Engine
 from search.errors import AisleError, ReleaseMissing
-from search.home import Home
+from search.home import Home, Layout
 from search.release import expect_readable, open_release
+from search.releases import stand_ins
 from search.watch import NOBODY, Watch
 
 logger = logging.getLogger("aisle.live")
 CHECK_SECONDS = 0.5  # how often `current` is read; a switch is seen within a second
+RETRY_SECONDS = 10.0  # how often a release that could not be opened is tried again
 
 
 class EngineProvider(Protocol):
@@ -39,6 +41,11 @@ class EngineProvider(Protocol):
         """Whether the first release is just being opened: `get` would wait for it."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why another release answers than the one that is live; "" when all is well."""
+        ...
+
     def get(self) -> Engine:
         """Return the engine of the live release."""
         ...
@@ -50,6 +57,7 @@ class FixedEngine:
 
     engine: Engine
     is_opening = False
+    trouble = ""
 
     def get(self) -> Engine:
         """Return it."""
@@ -71,8 +79,9 @@ def current_engine() -> Engine:
 class LiveEngine:
     """The engine of a home's live release, opened at the first request and replaced when `current` changes.
 
-    A release that cannot be opened is logged, and the one before it keeps answering. Requests in flight keep the
-    engine they began with.
+    A release that cannot be opened is logged, and the one before it keeps answering, or answers where the server has
+    only just begun; it is tried again now and then, should someone mend it. Requests in flight keep the engine they
+    began with.
 
     Args:
         home: whose live release is served.
@@ -94,6 +103,8 @@ class LiveEngine:
         self._closed = threading.Event()
         self._failure: AisleError | None = None
         self._failed_at = 0.0
+        self._trouble = self._told = ""
+        self._retry_at = 0.0
 
     @property
     def engine(self) -> Engine | None:
@@ -105,12 +116,17 @@ class LiveEngine:
         """Whether the first release is just being opened: `get` would wait for it."""
         return self._engine is None and self._opening.locked()
 
+    @property
+    def trouble(self) -> str:
+        """Why another release answers than the one that is live; "" when all is well."""
+        return self._trouble
+
     def get(self) -> Engine:
         """Return the current engine; the first call opens it and begins to follow the home.
 
         Raises:
             ReleaseMissing: nothing was published yet.
-            ReleaseDamaged: the only release there is cannot be opened.
+            ReleaseDamaged: the live release cannot be opened, nor any that was live before.
         """
         if self._engine is None:
             with self._opening:
@@ -126,10 +142,13 @@ class LiveEngine:
             raise type(self._failure)(str(self._failure))
         self._seen = self._pointer()
         try:
-            engine = self._open()
-        except ReleaseMissing:
-            raise
+            engine = self._open(self.home.live())
         except AisleError as error:
+            standing_in = self._stand_in(error)
+            if standing_in is not None:
+                return standing_in
+            if isinstance(error, ReleaseMissing):
+                raise
             self.watch.not_opened()
             if str(error) != str(self._failure):
                 logger.error("nothing is served: %s", error)
@@ -137,6 +156,32 @@ class LiveEngine:
             raise
         logger.info("release %s answers, %d products", engine.release.name, engine.release.rows)
         return engine
+
+    def _stand_in(self, error: AisleError) -> Engine | None:
+        """Return an engine of the last release that was live before and can be opened; None where there is none."""
+        for layout in stand_ins(self.home):
+            try:
+                engine = self._open(layout)
+            except AisleError as other:
+                logger.error("release %s cannot stand in: %s", layout.name, other)
+                continue
+            self._not_served(self._seen[0] if self._seen else "", layout.name, error)
+            return engine
+        return None
+
+    def _not_served(self, name: str, instead: str, error: Exception) -> None:
+        """Tell that a release does not answer though it is live, once, and note when to try it again."""
+        self._retry_at = time.monotonic() + RETRY_SECONDS
+        self._trouble = f"release {name} cannot be opened; {instead or 'the one before'} answers in its place"
+        if (told := f"{name}: {error}") == self._told:
+            return
+        self._told = told
+        self.watch.not_opened()
+        is_expected = isinstance(error, AisleError)
+        logger.error(
+            "release %s is not served, %s answers in its place: %s", name, instead or "the one before", error,
+            exc_info=None if is_expected else error,
+        )  # fmt: skip
 
     def start(self) -> None:
         """Begin to open the live release in the background, so that the first visitor finds it open."""
@@ -163,8 +208,7 @@ class LiveEngine:
         except OSError:
             return None
 
-    def _open(self) -> Engine:
-        layout = self.home.live()
+    def _open(self, layout: Layout) -> Engine:
         record = expect_readable(layout)["encoder"]
         self._encoders.fetch(record)  # while the release is opened
         release = open_release(layout)
@@ -173,7 +217,8 @@ class LiveEngine:
     def _follow(self) -> None:
         while not self._closed.wait(CHECK_SECONDS):
             pointer = self._pointer()
-            if pointer is not None and pointer != self._seen:
+            is_due = bool(self._trouble) and time.monotonic() >= self._retry_at
+            if pointer is not None and (pointer != self._seen or is_due):
                 self._seen = pointer
                 self._swap(pointer[0])
 
@@ -181,24 +226,19 @@ class LiveEngine:
         """Open a release and let it answer, or keep the old one and say why."""
         old = self._engine
         if old is not None and old.release.name == name:
+            self._trouble = self._told = ""
             return
         try:
-            engine = self._open()
+            engine = self._open(self.home.live())
             engine.encoder.vectors(["warm-up"])  # the encoder answers before the first visitor asks
-        except ReleaseMissing as error:
-            self.watch.not_opened()
-            logger.error("release %s is gone, the one before keeps answering: %s", name, error)
-        except AisleError as error:
-            self.watch.not_opened()
-            logger.error("release %s is not served, the one before keeps answering: %s", name, error)
-        except Exception:
-            self.watch.not_opened()
-            logger.exception("release %s is not served, the one before keeps answering", name)
+        except Exception as error:
+            self._not_served(name, old.release.name if old is not None else "", error)
         else:
             self._engine = engine
+            self._trouble = self._told = ""
             self.watch.switched()
             self._encoders.keep_only(engine.release.manifest["encoder"]["fingerprint"])
-            logger.info("release %s answers from now on", name)
+            logger.info("release %s answers from now on", engine.release.name)
 
 
 class EncoderShelf:

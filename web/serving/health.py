@@ -21,10 +21,14 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 def readyz() -> Response:
-    """Say whether a release is open, its encoder answers and the server goes on; else 503 with what is missing."""
+    """Say whether a release is open, its encoder answers and the server goes on; else 503 with what is missing.
+
+    With `trouble` it answers in full, but from an earlier release than the live one, which is damaged.
+    """
     if is_stopping():
         return _not_ready("stopping", "the server is stopping; it answers what was asked and takes nothing new")
-    if current_app.extensions["aisle.engine"].is_opening:
+    provider = current_app.extensions["aisle.engine"]
+    if provider.is_opening:
         return _not_ready("release_opening", "the live release is being opened")
     try:
         engine = current_engine()
@@ -32,7 +36,8 @@ def readyz() -> Response:
         told = problem_of(error)
         return _not_ready(told.code, told.detail)
     if engine.encoder.is_ready:
-        return uncached(jsonify(status="ready", release=engine.release.name, products=engine.release.rows))
+        trouble = {"trouble": provider.trouble} if provider.trouble else {}
+        return uncached(jsonify(status="ready", release=engine.release.name, products=engine.release.rows, **trouble))
     failure: AisleError | None = engine.problem
     if failure is not None:
         return _not_ready("encoder_unavailable", problem_of(failure).detail)

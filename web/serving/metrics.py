@@ -129,7 +129,8 @@ class _State(Collector):
             for lane in admission.lanes:
                 family.add_metric([lane.name], getattr(lane, name))
             yield family
-        engine = self._app.extensions["aisle.engine"].engine  # not get(): a scrape opens nothing
+        provider = self._app.extensions["aisle.engine"]
+        engine = provider.engine  # not get(): a scrape opens nothing
         ready = engine is not None and engine.encoder.is_ready
         yield GaugeMetricFamily("aisle_encoder_ready", "Whether searches are answered by meaning", value=int(ready))
         info = GaugeMetricFamily("aisle_release_info", "The live release", labels=["release", "encoder"])
@@ -139,6 +140,8 @@ class _State(Collector):
             rows.add_metric([], engine.release.rows)
         yield info
         yield rows
+        text = "Whether an earlier release answers because the live one cannot be opened"
+        yield GaugeMetricFamily("aisle_release_stands_in", text, value=int(bool(provider.trouble)))
 
 
 def install(app: Flask, counted: Metrics) -> None:
