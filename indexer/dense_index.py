@@ -12,6 +12,7 @@ import numpy as np
 from indexer.neighbors import threads
 from search.arrays import Floats, Mask, Rows
 from search.dense import DenseIndex
+from search.encoder import cpu_threads
 from search.first_pass import ALWAYS_EXACT_IN_CELLS, FEW, FirstPass, Plan
 
 RECALL = 0.99  # of the first TOP, that an inverted file must reach; `build --recall`

@@ -34,7 +34,7 @@ class DenseIndex:
 
     Args:
         whole: a FAISS index of one of PRECISIONS, read whole; None in two passes.
-        embeddings: (n, d) float32, the truth of a float32 release; None for a coarser one, whose codes are all there is.
+        embeddings: (n, d) float32, the truth of a float32 release; None for a coarser one, which has its codes only.
         first, stored: the two passes, None without; of a float32 release `stored` may be the embeddings themselves.
 
     Raises:
