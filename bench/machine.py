@@ -22,7 +22,7 @@ def machine() -> str:
     )
 
 
-def resident_mb(pid: int) -> float:
-    """Return the resident memory of a process in MB, files that it maps and has touched included."""
+def resident_mb(pid: int | str) -> float:
+    """Return the resident memory of a process, or of "self", in MB, files that it maps and has touched included."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
     return round(int(fields["VmRSS"].split()[0]) * 1024 / 1e6, 1)

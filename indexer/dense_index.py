@@ -12,12 +12,16 @@ import numpy as np
 from indexer.neighbors import threads
 from search.arrays import Floats, Mask, Rows
 from search.dense import DenseIndex
+from search.encoder import cpu_threads
 from search.first_pass import ALWAYS_EXACT_IN_CELLS, FEW, FirstPass, Plan
 
 RECALL = 0.99  # of the first TOP, that an inverted file must reach; `build --recall`
 WHOLE = 200_000  # rows up to which every code is read; DESIGN.md, "Dense index by size"
-SAMPLE = 40_000  # vectors that cells and codes are learnt from
-ROUNDS = 10  # of k-means
+# Vectors that each cell and each of the 16 values of a dimension is learnt from, and rounds of k-means; 1,024 and 2,500
+# vectors a value find no more.
+CELL_SAMPLE, CELL_ROUNDS = 40, 10
+VALUE_SAMPLE, VALUE_ROUNDS = 512, 25
+VALUES = 16
 BLOCK = 65_536  # vectors added at a time
 POOL, TOP = 1000, 100  # best rows whose recall is measured
 EXACT = 0.999  # recall of the pool from which a first pass over every code counts as exact
@@ -59,10 +63,13 @@ def trained_index(embeddings: Floats) -> Any:
     cells = 1 if count <= WHOLE else math.isqrt(count)
     index = faiss.IndexIVFPQFastScan(faiss.IndexFlatIP(dim), dim, cells, dim, 4, faiss.METRIC_INNER_PRODUCT)
     index.by_residual = False  # then one table a query serves all cells
-    for clustering in (index.cp, index.pq.cp):
-        clustering.niter, clustering.min_points_per_centroid, clustering.seed = ROUNDS, 1, 1
-        clustering.max_points_per_centroid = SAMPLE  # else it would draw again, and say so on stderr
-    drawn = np.random.default_rng(0).permutation(count)[:SAMPLE]
+    for clustering, sample, rounds in (
+        (index.cp, CELL_SAMPLE, CELL_ROUNDS),
+        (index.pq.cp, VALUE_SAMPLE, VALUE_ROUNDS),
+    ):
+        clustering.niter, clustering.seed, clustering.min_points_per_centroid = rounds, 1, 1
+        clustering.max_points_per_centroid = sample
+    drawn = np.random.default_rng(0).permutation(count)[: max(CELL_SAMPLE * cells, VALUE_SAMPLE * VALUES)]
     with threads(1):  # sums in another order would round to other cells
         index.train(np.ascontiguousarray(embeddings[np.sort(drawn)]))
     with threads(cpu_threads()):

@@ -103,16 +103,16 @@ def explanations(release: Release, rows: Rows, read: Understood, scored: ScoredQ
     words, shares = scored.words.scores_of(rows), scored.words.shares_of(rows)
     boosts = looked_up(scored.boost.rows, scored.boost.gains, rows)
     close = closeness(release, scored, rows)
-    all_dense = None if scored.vector is None else release.dense.scores(scored.vector)
+    ranks = [None] * len(rows) if scored.vector is None else release.dense.ranks(scored.vector, rows)
     kept = {one.text: release.interpreter.kept_by(one) for one in read.constraints}
     explained = []
     for place, row in enumerate(rows):
         lexical = float(words[place])
         explained.append(
             {
-                "dense_score": None if all_dense is None else round(float(dense[place]), 4),
-                "dense_rank": None if all_dense is None else int((all_dense > all_dense[row]).sum()) + 1,
-                "closest_sentence": None if all_dense is None else round(float(close[place]), 4),
+                "dense_score": None if scored.vector is None else round(float(dense[place]), 4),
+                "dense_rank": ranks[place],
+                "closest_sentence": None if scored.vector is None else round(float(close[place]), 4),
                 "lexical_score": round(lexical, 4),
                 "lexical_rank": int((scored.words.scores > words[place]).sum()) + 1 if lexical > 0 else None,
                 "coverage": round(float(shares[place]), 4),

@@ -3,7 +3,7 @@
 A product quantiser with one dimension a part and 16 values, whose tables fit the registers of the processor ("fast
 scan": André et al. 2015; Guo et al. 2020), reads 50,000 x 384 in a quarter of a millisecond. What it finds is scored
 again exactly, so it only has to leave nobody out: how many more than wanted it must name, and above a size how many
-of the cells of an inverted file it must read, is measured on the catalog itself when it is built (indexer/dense_index.py).
+of the cells of an inverted file it must read, is measured on the catalog itself (indexer/dense_index.py).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from search.arrays import Floats, Mask, Rows, unit_rows
 from search.errors import QueryError
 from search.likeness import expect_limit
 from search.release import Release
-from search.rescoring import best_of_each
+from search.rescoring import MOST_VARIANTS, best_of_each
 
 MAX_RECOMMENDED_FROM = 100  # products liked, and disliked
 DISLIKE_WEIGHT = 0.5  # a dislike says less: what lies away from it may be anything
@@ -59,8 +59,10 @@ def recommended(release: Release, liked: Rows, disliked: Rows, allowed: Mask | N
     wanted = dense.gathered(liked).mean(axis=0)
     if len(disliked):
         wanted = wanted - DISLIKE_WEIGHT * dense.gathered(disliked).mean(axis=0)
-    scores = dense.scores(unit_rows(wanted[None, :])[0])
-    scores[np.isin(groups, groups[np.concatenate([liked, disliked])])] = -np.inf
-    if allowed is not None:
-        scores[~allowed] = -np.inf
-    return best_of_each(scores, groups, limit)
+    told = groups[np.concatenate([liked, disliked])]
+    count = limit * MOST_VARIANTS + int(np.isin(groups, told).sum())  # so many are left however many go
+    rows, scores = dense.search(unit_rows(wanted[None, :])[0], count, allowed)
+    is_new = ~np.isin(groups[rows], told)
+    rows, scores = rows[is_new], scores[is_new]
+    places, scores = best_of_each(scores, groups[rows], limit)
+    return rows[places], scores

@@ -1,4 +1,4 @@
-"""Vectors as a release stores them, whole or rounded to fewer bits, and exact products with the few that are asked for."""
+"""Vectors as a release stores them, whole or rounded to fewer bits, and products with the few that are asked for."""
 
 from __future__ import annotations
 
