@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -43,6 +44,8 @@ def facets_json(
     Raises:
         QueryError: a facet is asked for that this catalog does not have.
     """
+    if request.facets == ():
+        return {}
     counted = Counted(rows, folding)
     tally = index.tally(counted)
     told: dict[str, dict[str, Any]] = {}
@@ -55,7 +58,7 @@ def facets_json(
                 told[name]["thresholds"] = thresholds_json(index.numbers[name], among, request.rating_min)
             continue
         facet, selected, find = index.values[name], request.filters.get(name, ()), request.find.get(name, "")
-        counts = (index.tally(among) if is_chosen else tally).counts[facet.codes_here]
+        counts = index.counts(name, among, None if is_chosen else tally)
         told[name] = facet_json(facet, counts, selected, SHOWN_VALUES, find)
     return told
 
@@ -83,7 +86,7 @@ def _wanted(index: FacetIndex, request: SearchRequest, rows: int, tally: Tally) 
         expect_known(index, request.facets)
         return list(request.facets)
     fixed = [name for name in ("category", *NUMBER_FACETS) if name in index.values or name in index.numbers]
-    other = {name: place for name, place in index.places.items() if name not in ("category", "availability")}
+    other = {name: place for name, place in index.places.items() if name != "category"}
     chosen = [name for name in other if request.filters.get(name)]
     carried = {name: int(tally.carried[place]) for name, place in other.items() if name not in chosen}
     least = max(1, FACET_SHARE * rows)
@@ -188,19 +191,27 @@ def range_json(label: str, numbers: Floats, among: Counted, buckets: int = 12) -
     ordered = np.sort(known)
     low, high, most = float(ordered[0]), float(ordered[-1]), _percentile(ordered, 0.98)
     summary |= {"min": round(low, 2), "max": round(high, 2)}
-    edges = np.unique(np.round([*np.linspace(low, most, buckets), high], 2)) if high > low else np.array([low, high])
-    edges[0], edges[-1] = low, high
+    edges = _edges(low, most, high, buckets)
     if among.folding is None:
-        starts = np.searchsorted(ordered.astype(np.float64), edges[1:-1])
-        counts = np.diff(starts, prepend=0, append=len(ordered)).tolist()
+        starts = [0, *np.searchsorted(ordered.astype(np.float64), edges[1:-1]).tolist(), len(ordered)]
+        counts = [end - start for start, end in itertools.pairwise(starts)]
     else:
         bucket_of = np.minimum(np.searchsorted(edges, known.astype(np.float64), side="right") - 1, len(edges) - 2)
         counts = among.counts(bucket_of, len(edges) - 1, np.flatnonzero(is_known)).tolist()
-    ends = [round(edge, 2) for edge in edges.tolist()]
+    ends = itertools.pairwise([round(edge, 2) for edge in edges])
     summary["histogram"] = [
-        {"from": start, "to": end, "count": count} for start, end, count in zip(ends, ends[1:], counts, strict=False)
+        {"from": start, "to": end, "count": count} for (start, end), count in zip(ends, counts, strict=True)
     ]
     return summary
+
+
+def _edges(low: float, most: float, high: float, buckets: int) -> list[float]:
+    """Return the edges of the buckets, ascending, those within in whole hundredths."""
+    if high <= low:
+        return [low, high]
+    width = (most - low) / (buckets - 1)
+    inner = {round(edge * 100) / 100 for edge in (*(low + width * place for place in range(buckets - 1)), most, high)}
+    return [low, *sorted(inner)[1:-1], high]
 
 
 def _percentile(ordered: Floats, share: float) -> float:

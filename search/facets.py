@@ -1,7 +1,8 @@
 """Facets and filters: value codes by row and rows by value, so that filtering and counting are array work.
 
-The values of all fields lie side by side, in one space of codes: one pass over the rows of a result counts every field,
-and a filter reads only the rows that it leaves. A number facet is one float32 per row, NaN where unknown.
+The values of the fields lie side by side, in one space of codes: one pass over the rows of a result counts every field,
+and a filter reads only the rows that it leaves. Availability, which changes while a catalog stays, lies apart. A number
+facet is one float32 per row, NaN where unknown.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.arrays import Floats, Indices, Mask, Rows, expect, mapped
+from search.entries import Entries, starts_of
 from search.errors import QueryError, ReleaseDamaged
 from search.folding import Counted, Folding
 from search.product import Product
@@ -29,50 +31,9 @@ MIN_SHARE = 0.02  # and one that under 2 % of the products have is not offered a
 MAX_ATTRIBUTE_FACETS = 40
 MAX_VALUE_CHARACTERS = 60
 NUMBERS = ("price", "rating", "created")
+APART = "availability"
 PATH_SEPARATOR = " > "
 _LIST = re.compile(r"[,;] (?=\D)")  # "vegan, gluten-free" are two values; "20,000 mm" is one
-
-
-@dataclass(frozen=True)
-class Entries:
-    """Every value of every row, in codes that no two fields share.
-
-    Attributes:
-        starts: (n + 1,) int64; codes: (e,) int32. Those of a row are codes[starts[row]:starts[row + 1]], field after
-            field, within a field as the product lists them.
-        value_starts: (v + 1,) int64; rows: (e,) int32. The rows of a code, ascending, are
-            rows[value_starts[code]:value_starts[code + 1]].
-    """
-
-    starts: Rows
-    codes: NDArray[np.int32]
-    value_starts: Rows
-    rows: NDArray[np.int32]
-
-    @classmethod
-    def of(cls, rows: NDArray[np.int32], codes: NDArray[np.int32], count: int, values: int) -> Entries:
-        """Return the entries of (e,) rows and (e,) codes, of `count` rows and `values` codes.
-
-        Args:
-            rows, codes: field after field, within a field by row.
-            count: how many rows there are.
-            values: how many codes.
-        """
-        by_row, by_value = (np.argsort(numbers, kind="stable") for numbers in (rows, codes))
-        return cls(_starts(rows, count), codes[by_row], _starts(codes, values), rows[by_value])
-
-    def within(self, rows: Indices) -> tuple[NDArray[np.int32], Rows]:
-        """Return (k,) all codes of these rows, in their order, and (k,) the place in `rows` that each belongs to."""
-        starts = self.starts[rows]
-        lengths = self.starts[rows + 1] - starts
-        owners = np.repeat(np.arange(len(rows)), lengths)
-        # Where each row's run begins, less how many codes came before it, plus 0, 1, 2 ...: no loop over rows.
-        places = (starts - (np.cumsum(lengths) - lengths))[owners] + np.arange(len(owners))
-        return self.codes[places], owners
-
-    def holders(self, code: int) -> NDArray[np.int32]:
-        """Return the rows that carry a code, ascending; a view."""
-        return self.rows[self.value_starts[code] : self.value_starts[code + 1]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +44,7 @@ class ValuesFacet:
         name: as in URLs and JSON, e.g. "color".
         label: for people, e.g. "Color".
         values: value texts, the most frequent first; a value's code is its position.
-        entries: of all fields; first: the code there of this field's first value.
+        entries: of all fields, or of this one; first: the code there of this field's first value.
         is_path: values are category paths ("A > B"); a row carries every ancestor of its own.
     """
 
@@ -143,7 +104,7 @@ class ValuesFacet:
     @cached_property
     def offsets(self) -> Rows:
         """(n + 1,) int64: the codes of a row are codes[offsets[row]:offsets[row + 1]]."""
-        return _starts(self._all_rows, len(self.entries.starts) - 1)
+        return starts_of(self._all_rows, len(self.entries.starts) - 1)
 
     @cached_property
     def carriers(self) -> int:
@@ -175,10 +136,10 @@ class FacetIndex:
     """All facets of a release.
 
     Attributes:
-        values: by name, in the order of their codes in `entries`.
+        values: by name, in the order of their codes.
         numbers: by name.
         rows: how many there are.
-        entries: the values of every row.
+        entries: the values of every row, of all fields but one that lies apart.
     """
 
     values: dict[str, ValuesFacet]
@@ -218,27 +179,31 @@ class FacetIndex:
             drafts.setdefault(name, _draft(name, label, attributes[name].items()))
         arrays = {name: np.asarray(column, np.float32) for name, column in numbers.items()}
         known = {name: array for name, array in arrays.items() if not np.isnan(array).all()}
-        return cls._of(
-            [draft for draft, *_ in drafts.values()], known, count, _entries_of(list(drafts.values()), count)
-        )
+        together = _entries_of([draft for name, draft in drafts.items() if name != APART], count)
+        apart = _entries_of([drafts[APART]] if APART in drafts else [], count)
+        return cls._of([listed for listed, *_ in drafts.values()], known, together, apart)
 
     @classmethod
     def _of(
-        cls, listing: Sequence[dict[str, Any]], numbers: dict[str, Floats], rows: int, entries: Entries
+        cls, listing: Sequence[dict[str, Any]], numbers: dict[str, Floats], together: Entries, apart: Entries
     ) -> FacetIndex:
         """Return the facets that a listing names, in the order of their codes."""
         values, first = {}, 0
         for one in listing:
-            texts = tuple(one["values"])
-            values[one["name"]] = ValuesFacet(one["name"], one["label"], texts, entries, first, one["is_path"])
-            first += len(texts)
-        return cls(values, numbers, rows, entries)
+            name, label, texts, is_path = one["name"], one["label"], tuple(one["values"]), one["is_path"]
+            if name == APART:
+                values[name] = ValuesFacet(name, label, texts, apart, 0, is_path)
+            else:
+                values[name] = ValuesFacet(name, label, texts, together, first, is_path)
+                first += len(texts)
+        return cls(values, numbers, len(together.starts) - 1, together)
 
     def save(self, folder: Path) -> None:
         """Write facets as .npy columns and one JSON of names and values."""
         folder.mkdir(parents=True)
-        for name, array in vars(self.entries).items():
-            np.save(folder / f"{name}.npy", array)
+        self.entries.save(folder / "together")
+        if APART in self.values:
+            self.values[APART].entries.save(folder / APART)
         for name, array in self.numbers.items():
             np.save(folder / f"number.{name}.npy", array)
         listing = [
@@ -257,29 +222,42 @@ class FacetIndex:
         """
         try:
             data = json.loads((folder / "facets.json").read_text("utf-8"))
-            rows, distinct = data["rows"], sum(len(one["values"]) for one in data["values"])
-            starts = expect(mapped(folder / "starts.npy"), (rows + 1,), np.int64, "facet starts")
-            codes = expect(mapped(folder / "codes.npy"), (int(starts[-1]),), np.int32, "facet codes")
-            value_starts = expect(mapped(folder / "value_starts.npy"), (distinct + 1,), np.int64, "value starts")
-            holders = expect(mapped(folder / "rows.npy"), (int(value_starts[-1]),), np.int32, "rows of values")
+            rows, sizes = data["rows"], {one["name"]: len(one["values"]) for one in data["values"]}
+            apart = sizes.pop(APART, 0)
+            together = Entries.load(folder / "together", rows, sum(sizes.values()))
             numbers = {
                 name: expect(mapped(folder / f"number.{name}.npy"), (rows,), np.float32, name)
                 for name in data["numbers"]
             }
-            return cls._of(data["values"], numbers, rows, Entries(starts, codes, value_starts, holders))
+            available = Entries.load(folder / APART, rows, apart) if apart else together
+            return cls._of(data["values"], numbers, together, available)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ReleaseDamaged(f"the facets in {folder} cannot be read ({error}); build the release again") from error
 
     @cached_property
     def _field_of(self) -> NDArray[np.int32]:
         """(v,) the number of the field that each code is of."""
-        sizes = [len(facet.values) for facet in self.values.values()]
+        sizes = [len(self.values[name].values) for name in self.places]
         return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """The number of each values facet, in the order of their codes."""
-        return {name: place for place, name in enumerate(self.values)}
+        """The number of each field that `tally` tells of."""
+        together = [name for name, facet in self.values.items() if facet.entries is self.entries]
+        return {name: place for place, name in enumerate(together)}
+
+    def counts(self, name: str, counted: Counted, tally: Tally | None = None) -> Rows:
+        """Return (len(values),) int64, how many of the rows, or of their products, carry each value of a facet.
+
+        Args:
+            name: of the facet.
+            counted: what is counted.
+            tally: of the same, where it is known.
+        """
+        facet = self.values[name]
+        if name not in self.places:
+            return facet.counts(counted.rows, counted.folding)
+        return (tally or self.tally(counted)).counts[facet.codes_here]
 
     def tally(self, counted: Counted) -> Tally:
         """Return what a set of rows carries; of the whole catalog it is remembered."""
@@ -292,7 +270,7 @@ class FacetIndex:
         fields = self._field_of[codes]
         begins = np.ones(len(fields), bool)  # the first code of a field in a row
         begins[1:] = (fields[1:] != fields[:-1]) | (owners[1:] != owners[:-1])
-        carried = np.bincount(fields[begins], minlength=len(self.values))
+        carried = np.bincount(fields[begins], minlength=len(self.places))
         return Tally(counted.counts(codes, len(self._field_of), owners), carried)
 
     @cached_property
@@ -316,10 +294,10 @@ class FacetIndex:
         several = several[np.lexsort((-tally.counts[several], self._field_of[several]))]
         fields = self._field_of[several]
         ranks = np.arange(len(fields)) - np.searchsorted(fields, fields)
-        largest = np.zeros((len(self.values), most), np.int64)
+        largest = np.zeros((len(self.places), most), np.int64)
         seen = ranks < most
         largest[fields[seen], ranks[seen]] = tally.counts[several[seen]]
-        sums = np.bincount(self._field_of, tally.counts, len(self.values)).astype(np.int64)
+        sums = np.bincount(self._field_of, tally.counts, len(self.places)).astype(np.int64)
         return largest, sums
 
     def allowed(
@@ -436,8 +414,3 @@ def _entries_of(drafts: Sequence[tuple[dict[str, Any], NDArray[np.int32], NDArra
     rows = np.concatenate([none, *(rows for _, rows, _ in drafts)])
     codes = np.concatenate([none, *(one + np.int32(first) for (_, _, one), first in zip(drafts, firsts, strict=False))])
     return Entries.of(rows, codes, count, int(firsts[-1]))
-
-
-def _starts(numbers: NDArray[np.int32], count: int) -> Rows:
-    """Return (count + 1,) int64, where each of 0..count - 1 begins among these numbers in order."""
-    return np.concatenate([[0], np.cumsum(np.bincount(numbers, minlength=count))]).astype(np.int64)

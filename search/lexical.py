@@ -300,8 +300,10 @@ class LexicalIndex:
         weights = {term: self._rarity(term) for term in terms}
         total = sum(weights.values())
         held = {term: rows for term in weights if len(rows := self.title_rows(term))}
+        if len(held) < 2:
+            return max((weights[term] for term in held), default=0.0) / total if total > 0 else 1.0
         _, (shares,) = summed(list(held.values()), [[weights[term] for term in held]], self.rows)
-        return float(shares.max(initial=0.0)) / total if total > 0 else 1.0
+        return float(shares.max()) / total
 
     def mutual_coverage(self, title: str, rest: str) -> Floats:
         """Return (rows,) float32, 0..1: how much of each other's titles this text and every row hold, by rarity.

@@ -237,14 +237,14 @@ def _second_look(release: Release, scored: ScoredQuery, vectors: Floats, segment
     share = settings.segment_weight * (1 - scored.title_coverage**2)
 
     dense = (1 - share) * (vectors @ np.asarray(scored.vector)) + share * scored.near_segments
-    scale = Scale.of(dense[best_rows(dense, DEPTH)])
+    scale = Scale.of(np.sort(dense)[::-1])
     fused = fuse(dense, scored.words.scores_of(rows), scale, scored.lexical_scale, scored.dense_share)
     leaders, _ = best_of_each(fused, groups, settings.feedback_products)
     vector = with_feedback(np.asarray(scored.vector), vectors[leaders], settings.feedback_weight)
     dense = near_cosines = vectors @ vector
     if share >= LEAST_SEGMENT_SHARE:
         dense = (1 - share) * dense + share * segments.closest(vector)
-    scale = Scale.of(dense[best_rows(dense, DEPTH)])
+    scale = Scale.of(np.sort(dense)[::-1])
     scored = replace(scored, ranking_vector=vector, near_cosines=near_cosines, dense_scale=scale)
 
     fused = fuse(dense, scored.words.scores_of(rows), scored.dense_scale, scored.lexical_scale, scored.dense_share)
