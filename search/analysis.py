@@ -195,10 +195,11 @@ class Analyzer:
     def _compounds_at(self, run: list[str]) -> Iterator[tuple[str, str]]:
         """Yield the parts of the run's last word, if it is a compound, and the compounds that end with it."""
         yield from ((part, self._term(part)) for part in self.compounds.get(self._term(run[-1]), ()))
-        for length in range(2, len(run) + 1):
-            joined = "".join(run[-length:])
-            if self._term(joined) in self.compounds:
-                yield joined, self._term(joined)
+        joined = run[-1]
+        for before in run[-2::-1]:
+            joined = before + joined
+            if (term := self._term(joined)) in self.compounds:
+                yield joined, term
 
 
 def _tokens(text: str) -> Iterator[tuple[list[str], str]]:

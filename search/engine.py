@@ -45,6 +45,7 @@ from search.sentences import Sentences
 from search.suggest import Suggestions, suggestions
 from search.understanding import Understood
 from search.watch import NOBODY, Watch
+from search.wording import Wordings
 
 SHOWN_CLUSTERS = 12
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
@@ -86,7 +87,7 @@ class Engine:
         self.encoder = encoder
         self.waits = waits
         self.matcher = Matcher(release, self.encoder)
-        self.sentences = Sentences(release)
+        self.sentences, self.wordings = Sentences(release), Wordings(release.lexical.analyzer)
         self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -316,7 +317,8 @@ class Engine:
     # -- what is shown --
 
     def _hits(self, asked: _Asked, ranking: Rows, relevant: Rows) -> list[Hit]:
-        return hits_of(self.release, self.sentences, asked.request, asked.read, asked.scored, ranking, relevant)
+        request, read, scored = asked.request, asked.read, asked.scored
+        return hits_of(self.release, self.sentences, self.wordings, request, read, scored, ranking, relevant)
 
     # -- the other questions --
 

@@ -16,9 +16,9 @@ from search.release import Release
 from search.retrieval import closeness, dense_scores, fused_scores
 from search.scoring import ScoredQuery
 from search.understanding import Understood
+from search.wording import SHORT_VALUE, Wording
 
 SNIPPET_WORDS = 26
-SHORT_VALUE = 40  # characters of an attribute's value that a card can show
 MOST_REASONS = 3
 _AROUND = "".join(c for c in string.punctuation if c not in "%+") + "“”‘’…–—"
 
@@ -72,7 +72,7 @@ def _fullest(missed: Sequence[bool]) -> int:
     return counts.index(min(counts))
 
 
-def reasons(product: Product, terms: set[str], analyzer: Analyzer) -> list[str]:
+def reasons(product: Product, wording: Wording, terms: set[str], analyzer: Analyzer) -> list[str]:
     """Return up to three reasons such as "color: red" or "title: dress"; "close in meaning" when no word is shared."""
 
     def is_shared(text: str) -> bool:
@@ -82,15 +82,17 @@ def reasons(product: Product, terms: set[str], analyzer: Analyzer) -> list[str]:
         shared = dict.fromkeys(word for word, term in analyzer.plain_terms(text) if term in terms)
         return [f"{label}: {' '.join(shared)}"] if shared else []
 
-    found = [
-        f"{label}: {value}"
-        for label, values in product.attributes.items()
-        for value in values
-        if len(value) <= SHORT_VALUE and is_shared(value)
-    ]
+    found = []
+    if not terms.isdisjoint(wording.value_words):
+        found = [
+            f"{label}: {value}"
+            for label, values in product.attributes.items()
+            for value in values
+            if len(value) <= SHORT_VALUE and is_shared(value)
+        ]
     if product.brand and is_shared(product.brand):
         found.append(f"brand: {product.brand}")
-    if len(found) < MOST_REASONS:
+    if len(found) < MOST_REASONS and not terms.isdisjoint(wording.title_words):
         found += phrase("title", product.title)
     if not found and product.category and is_shared(product.category[-1]):
         found.append(f"category: {product.category[-1]}")

@@ -13,11 +13,13 @@ from search.scoring import ScoredQuery
 from search.sentences import Sentences
 from search.understanding import Understood
 from search.variants import variants_of
+from search.wording import Wordings
 
 
 def hits_of(
     release: Release,
     sentences: Sentences,
+    wordings: Wordings,
     request: SearchRequest,
     read: Understood,
     scored: ScoredQuery | None,
@@ -27,7 +29,7 @@ def hits_of(
     """Return the hits of the page that a request asks for.
 
     Args:
-        release, sentences: of it.
+        release, sentences, wordings: of it.
         request: what is asked.
         read, scored: its words; None when there are none to look up.
         ranking: (m,) int64, what is counted and shown, in the wanted order.
@@ -40,7 +42,8 @@ def hits_of(
     clusters = release.clusters.cluster_of[shown].tolist()
     terms, analyzer = set(scored.terms) if scored else set(), release.lexical.analyzer
     scores = np.ones(len(shown)) if scored is None else fused_scores(release, scored, shown)
-    told = sentences.closest(scored, shown, products) if scored else [""] * len(shown)
+    worded = wordings.of(shown, products) if scored else []
+    told = sentences.closest(scored, shown, products, worded) if scored else [""] * len(shown)
     explained = explanations(release, shown, read, scored) if request.explain and scored else [None] * len(shown)
     return [
         Hit(
@@ -53,7 +56,7 @@ def hits_of(
                 "description": snippet(product.description, terms, analyzer),
                 "sentence": snippet(sentence, terms, analyzer) if sentence else "",
             },
-            why=reasons(product, terms, analyzer) if scored else [],
+            why=reasons(product, worded[place], terms, analyzer) if scored else [],
             cluster=cluster,
             explain=explanation,
             variants=variant,

@@ -52,7 +52,8 @@ class SearchRequest:
     literal: Sequence[str] = ()  # words that are no value, as said in `constraints[].text`: "orange" the fruit
 
     def __post_init__(self) -> None:
-        text = " ".join("".join(c if c.isprintable() else " " for c in self.q).split())
+        text = self.q if self.q.isprintable() else "".join(c if c.isprintable() else " " for c in self.q)
+        text = " ".join(text.split())
         object.__setattr__(self, "q", text)
         if len(text) > MAX_QUERY_CHARACTERS:
             raise QueryError("q", f"the query has {len(text)} characters; at most {MAX_QUERY_CHARACTERS} are read")

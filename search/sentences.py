@@ -13,11 +13,12 @@ import numpy as np
 
 from search.analysis import Analyzer
 from search.arrays import Floats, Rows
-from search.explain import SHORT_VALUE, SNIPPET_WORDS
+from search.explain import SNIPPET_WORDS
 from search.passages import DESCRIPTION_WORDS, SENTENCE_END, passage_and_parts, without_sentences
 from search.product import Product
 from search.release import Release
 from search.scoring import ScoredQuery
+from search.wording import Wording
 
 LEAST_NEW = 2  # terms of a sentence that the title does not have
 Span = tuple[int, int]
@@ -31,7 +32,9 @@ class Sentences:
         self.release = release
         self._boilerplate = frozenset(release.manifest["passages"]["boilerplate"])
 
-    def closest(self, scored: ScoredQuery, rows: Rows, products: Sequence[Product]) -> list[str]:
+    def closest(
+        self, scored: ScoredQuery, rows: Rows, products: Sequence[Product], wordings: Sequence[Wording]
+    ) -> list[str]:
         """Return for each row the sentence of its description that comes closest to a query, plain text.
 
         "" where title, brand and attributes hold every word of the query, where no sentence is closer than the title
@@ -39,14 +42,12 @@ class Sentences:
 
         Args:
             scored: the query.
-            rows: (k,) int64 that are shown; products: (k,) of these rows.
+            rows: (k,) int64 that are shown; products, wordings: (k,) of these rows.
         """
         analyzer, terms = self.release.lexical.analyzer, set(scored.terms)
         found = [""] * len(products)
-        titles = [set(analyzer.terms_of(f"{one.title} {one.brand}")) for one in products]
-        open_places = [
-            place for place, one in enumerate(products) if not _is_seen(one, terms - titles[place], analyzer)
-        ]
+        # A card shows the title, and gives short attributes as reasons.
+        open_places = [place for place, one in enumerate(wordings) if terms - one.title - one.value_pieces]
         if not open_places:
             return found
         own = [products[place] for place in open_places]
@@ -55,7 +56,7 @@ class Sentences:
         by_meaning = self._by_meaning(scored.vector, rows[open_places], own)
         for place, product, sentence in zip(open_places, own, by_meaning, strict=True):
             told = sentence or _by_words(product, terms, analyzer)
-            found[place] = told if _says_more(told, titles[place], analyzer) else ""
+            found[place] = told if _says_more(told, wordings[place].title, analyzer) else ""
         return found
 
     def _by_meaning(self, query: Floats | None, rows: Rows, products: Sequence[Product]) -> list[str]:
@@ -70,19 +71,6 @@ class Sentences:
             _closest(product, spans[first:last].tolist(), close.tolist())
             for product, first, last, close in zip(products, firsts, lasts, cosines, strict=True)
         ]
-
-
-def _is_seen(product: Product, left: set[str], analyzer: Analyzer) -> bool:
-    """Return whether short attributes, which a card gives as reasons, hold all terms that are left after the title."""
-    for values in product.attributes.values():
-        if not left:
-            break
-        for value in values:
-            if len(value) <= SHORT_VALUE:
-                held = analyzer.terms_of_pieces(value)
-                if not left.isdisjoint(held):
-                    left = left - held
-    return not left
 
 
 def _says_more(sentence: str, title: Collection[str], analyzer: Analyzer) -> bool:

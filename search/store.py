@@ -12,6 +12,7 @@ from search.analysis import words_of
 from search.arrays import Rows
 from search.errors import NotFound, ReleaseDamaged
 from search.product import Product
+from search.remembered import Remembered
 
 _SCHEMA = """
 CREATE TABLE products (row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, group_id TEXT NOT NULL, json BLOB NOT NULL);
@@ -19,6 +20,8 @@ CREATE INDEX products_by_group ON products (group_id) WHERE group_id != '';
 CREATE TABLE codes (code TEXT NOT NULL, row INTEGER NOT NULL, own INTEGER NOT NULL);
 CREATE INDEX codes_by_code ON codes (code);
 """
+REMEMBERED = 2048  # products; 5 to 10 kB each
+SHOWN_AT_ONCE = 100  # products that an answer shows; who asks for more reads the whole catalog
 SUGGESTION_KINDS = ("queries", "categories", "products")
 
 
@@ -30,6 +33,7 @@ class ProductStore:
 
     def __init__(self, path: Path, *, writable: bool = False):
         self.path = path
+        self._known: Remembered[int, Product] = Remembered(REMEMBERED)
         self._mode = "rwc" if writable else "ro&immutable=1"
         try:
             self._db = self._connect()
@@ -104,12 +108,23 @@ class ProductStore:
     def products(self, rows: Sequence[int] | Rows) -> list[Product]:
         """Return the products of these rows, in the order asked for."""
         wanted = [int(row) for row in rows]
-        found: dict[int, bytes] = {}
-        for start in range(0, len(wanted), 500):  # SQLite takes a bounded number of placeholders
-            part = wanted[start : start + 500]
+        if len(wanted) > SHOWN_AT_ONCE:
+            found = self._products_at(wanted)
+            return [found[row] for row in wanted]
+        known = {row: self._known.get(row) for row in wanted}
+        new = self._products_at([row for row, product in known.items() if product is None])
+        for row, product in new.items():
+            self._known.put(row, product)
+        return [known[row] or new[row] for row in wanted]
+
+    def _products_at(self, rows: Sequence[int]) -> dict[int, Product]:
+        found: dict[int, Product] = {}
+        for start in range(0, len(rows), 500):  # SQLite takes a bounded number of placeholders
+            part = rows[start : start + 500]
             marks = ",".join("?" * len(part))
-            found |= dict(self._read(f"SELECT row, json FROM products WHERE row IN ({marks})", part))  # noqa: S608
-        return [Product.from_line(found[row]) for row in wanted]
+            lines = self._read(f"SELECT row, json FROM products WHERE row IN ({marks})", part)  # noqa: S608
+            found |= {row: Product.from_line(line) for row, line in lines}
+        return found
 
     def row_of(self, product_id: str) -> int:
         """Return the row of a product id.

@@ -77,12 +77,14 @@ def alone(product: Product) -> Variants:
 
 def _differences(release: Release, rows: Rows, product: Product) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return `colors` and `differ_in` of these variants of a product."""
+    if len(rows) < 2:
+        return (), ()
     colors: tuple[str, ...] = ()
     differ_in = []
     for label, own in product.attributes.items():
         name = field_name(label)
         facet = release.facets.values.get(name)
-        held = facet.values_of(rows[:MOST_COMPARED]) if facet is not None and len(rows) > 1 else []
+        held = facet.values_of(rows[:MOST_COMPARED]) if facet is not None else []
         if len(set(held)) < 2:
             continue
         differ_in.append(name)

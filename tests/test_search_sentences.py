@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FakeEncoder, open_engine, write_release
+from conftest import open_engine, write_release
 
 from search.engine import Engine
 from search.product import Product
@@ -32,7 +31,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 def told(engine: Engine, q: str, product: Product, mode: str = "hybrid") -> str:
     """What is said of a product under a query, whether or not the query finds it."""
     scored = engine.scored(engine.understood(SearchRequest(q=q, mode=mode, interpret=False, correct=False)), mode)
-    return engine.sentences.closest(scored, np.array([engine.release.products.row_of(product.id)]), [product])[0]
+    rows = np.array([engine.release.products.row_of(product.id)])
+    return engine.sentences.closest(scored, rows, [product], engine.wordings.of(rows, [product]))[0]
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,8 @@ def test_sentences_that_many_products_repeat_are_not_told(tmp_path: Path) -> Non
 
 
 def test_segments_that_do_not_fit_the_text_are_not_guessed_at(tmp_path: Path) -> None:
-    class Other(FakeEncoder):
-        def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
-            return [[(0, 4)] for _ in passages]
-
-    engine = open_engine(write_release(tmp_path / "shop", SHOP), Other())
+    layout = write_release(tmp_path / "shop", SHOP)
+    np.save(layout.spans, np.full_like(np.load(layout.spans), -1))
+    engine = open_engine(layout)
     assert told(engine, "espresso", LAMP) == ""
     assert told(engine, "table", LAMP) == "It stands on any desk or table"  # by its words

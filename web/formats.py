@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
+from babel import Locale
 from babel.dates import format_date
 from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
-from flask_babel import gettext as _
-from flask_babel import ngettext
 from markupsafe import Markup
 
-from web.language import current_locale
+from web.language import current_locale, ngettext
+from web.language import gettext as _
 
 STAR_ROW = 1280  # width of five stars in the icon sprite's own units
 
@@ -22,9 +23,18 @@ def price_text(price: float | None, currency: str) -> str:
     """Return "$39.90", "39.90" without a currency, "" without a price."""
     if price is None:
         return ""
-    if not currency:
-        return format_decimal(price, format="#,##0.00", locale=current_locale())
-    return format_currency(price, currency, locale=current_locale())
+    return _decimal(price, "#,##0.00", current_locale()) if not currency else _amount(price, currency, current_locale())
+
+
+# A page writes a hundred numbers, mostly the same small counts as the page before it.
+@lru_cache(8192)
+def _decimal(number: float, form: str | None, locale: Locale) -> str:
+    return format_decimal(number, format=form, locale=locale)
+
+
+@lru_cache(8192)
+def _amount(price: float, currency: str, locale: Locale) -> str:
+    return format_currency(price, currency, locale=locale)
 
 
 def round_price_text(price: float, currency: str) -> str:
@@ -37,17 +47,17 @@ def round_price_text(price: float, currency: str) -> str:
 
 def number_text(number: float) -> str:
     """Return "1,618"."""
-    return format_decimal(number, locale=current_locale())
+    return _decimal(number, None, current_locale())
 
 
 def rating_text(rating: float) -> str:
     """Return "4.0"."""
-    return format_decimal(rating, format="0.0#", locale=current_locale())
+    return _decimal(rating, "0.0#", current_locale())
 
 
 def hundredths(number: float) -> str:
     """Return "0.62"."""
-    return format_decimal(number, format="0.00", locale=current_locale())
+    return _decimal(number, "0.00", current_locale())
 
 
 def date_text(day: date) -> str:

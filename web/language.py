@@ -25,7 +25,33 @@ SCRIPTS = Path(__file__).resolve().parent.parent / "static" / "js"
 
 def current_locale() -> Locale:
     """Return the locale of this request, English outside of one."""
-    return get_locale() or ENGLISH if has_request_context() else ENGLISH
+    if not has_request_context():
+        return ENGLISH
+    if "locale" not in g:
+        g.locale = get_locale() or ENGLISH
+    locale: Locale = g.locale
+    return locale
+
+
+def _translations() -> Any:
+    """Return the translations of this request; a page asks for hundreds of words, Flask-Babel looks anew each time."""
+    if not g:
+        return get_translations()
+    if "translations" not in g:
+        g.translations = get_translations()
+    return g.translations
+
+
+def gettext(message: str, **variables: Any) -> str:
+    """Return a message in the language of this request, its %(variables)s filled in."""
+    found: str = _translations().ugettext(message)
+    return found % variables if variables else found
+
+
+def ngettext(singular: str, plural: str, num: int, **variables: Any) -> str:
+    """Return the form of a message for so many, its %(variables)s filled in; `num` is one of them."""
+    found: str = _translations().ungettext(singular, plural, num)
+    return found % {"num": num, **variables}
 
 
 def chosen(asked: list[str], offered: set[str]) -> Locale:
@@ -63,7 +89,7 @@ def words_of_scripts() -> dict[str, Any]:
     """
     if current_locale().language == "en":
         return {}
-    return _words_of_scripts(get_translations(), current_locale())
+    return _words_of_scripts(_translations(), current_locale())
 
 
 @lru_cache(maxsize=64)
@@ -106,6 +132,11 @@ def install(app: Flask, language: str = "", translations: Path = TRANSLATIONS) -
         return str(chosen(asked, offered))
 
     Babel(app, locale_selector=select, default_translation_directories=str(translations))
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda message: _translations().ugettext(message),
+        lambda singular, plural, number: _translations().ungettext(singular, plural, number),
+        newstyle=True,
+    )
     app.jinja_env.globals.update(locale=current_locale, words_of_scripts=words_of_scripts, spoken=spoken)
     app.after_request(_told)
 

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from search.request import MAX_WINDOW, SearchRequest
 
+_DEFAULTS = SearchRequest()
 MOST_POINTED = 12  # products liked or disliked in one address; the API reads more
 
 
@@ -32,7 +33,7 @@ def page_request_of(request: SearchRequest, view: str = "grid", first: int = 0) 
     return PageRequest(**{one.name: getattr(request, one.name) for one in fields(request)}, view=view, first=first)
 
 
-def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
+def query_pairs(request: SearchRequest, *, tells_fold: bool = True) -> list[tuple[str, str]]:
     """Return the parameters that differ from their defaults, in one fixed order, values sorted within a filter."""
     pairs: list[tuple[str, str]] = [("q", request.q)] if request.q else []
     for name in sorted(request.filters):
@@ -48,14 +49,13 @@ def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
     pairs += [(f"find.{name}", request.find[name]) for name in sorted(request.find)]
     if request.facets is not None:
         pairs.append(("facets", ",".join(request.facets) or "none"))
-    defaults = SearchRequest()
     for name in ("mode", "sort", "per_page", "page"):
         value = getattr(request, name)
-        if value != getattr(defaults, name):
+        if value != getattr(_DEFAULTS, name):
             pairs.append((name, str(value)))
     if request.explain:
         pairs.append(("explain", "1"))
-    if request.fold:
+    if request.fold and tells_fold:
         pairs.append(("fold", "1"))
     pairs += [("literal", text) for text in sorted(set(request.literal))]
     pairs += [(name, "0") for name in ("interpret", "correct", "cutoff") if not getattr(request, name)]
@@ -64,7 +64,7 @@ def query_pairs(request: SearchRequest) -> list[tuple[str, str]]:
 
 def page_pairs(request: SearchRequest) -> list[tuple[str, str]]:
     """Return the parameters of a page's address: pages fold variants always, so theirs do not say it."""
-    pairs = query_pairs(replace(request, fold=False))
+    pairs = query_pairs(request, tells_fold=False)
     if isinstance(request, PageRequest):
         pairs += [("view", request.view)] if request.view != "grid" else []
         pairs += [("from", str(request.first))] if 0 < request.first < request.page else []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
-from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
 from search.engine import Engine
@@ -17,6 +17,7 @@ from search.product import Product
 from search.request import Hit
 from search.variants import Variants, alone, variants_of
 from web.formats import availability_text, commas, counted, number_text, price_text
+from web.language import gettext as _
 from web.pages.illustrations import PALETTE
 from web.pages.readings import facet_label
 from web.urls import PageRequest, cluster_path, product_path, taste_path
@@ -177,6 +178,8 @@ def _text(hit: Hit, said: Markup) -> Markup:
 
 def shared_title(product: Product, differ_in: Sequence[str]) -> str:
     """Return a title without the values at its end in which the variants differ: "Boots, 8" is "Boots"."""
+    if not differ_in:
+        return product.title
     varying = {
         value.casefold()
         for label, values in product.attributes.items()
@@ -254,11 +257,12 @@ def _card(product: Product, variants: Variants, title: Markup, cluster: int, q: 
 def _facts(engine: Engine, product: Product, variants: Variants) -> list[tuple[str, str]]:
     """Return attributes that can be filtered by and that hold for every variant behind the card."""
     facets = engine.release.facets.values
-    return [
+    told = (
         (facet_label(name, facets[name].label), commas(values))
         for label, values in product.attributes.items()
         if (name := field_name(label)) in facets and name not in variants.differ_in
-    ][:SHOWN_FACTS]
+    )
+    return list(islice(told, SHOWN_FACTS))
 
 
 def _span(variants: Variants, currency: str) -> str:

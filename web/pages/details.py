@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from flask_babel import gettext as _
-
 from search.engine import Engine
 from search.facets import field_name, values_in
 from search.product import Product
 from search.request import SearchRequest
 from web.formats import availability_text, price_text
+from web.language import gettext as _
 from web.pages.cards import Picture, picture_of, traits_of
 from web.urls import address, cluster_path, product_path
 

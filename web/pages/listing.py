@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from flask_babel import gettext as _
-
 from search.analysis import words_of
 from search.engine import Engine
 from search.request import SearchRequest, SearchResults
 from web.asking import ask
+from web.language import gettext as _
 from web.pages.cards import Card, card_of_hit
 from web.pages.narrowing import Group, groups_of
 from web.pages.paging import More, earlier_hits, more_of

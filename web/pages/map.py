@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from flask import Blueprint, Response, jsonify, render_template, request
-from flask_babel import gettext as _
 from numpy.typing import NDArray
 
 from search.arrays import Rows
@@ -30,6 +29,7 @@ from web.api.schemas import BinaryParameters, MapPointParameters, SearchParamete
 from web.api.validation import NoParameters, query_of
 from web.caching import uncached
 from web.formats import availability_text, date_text, number_text, price_text, round_price_text
+from web.language import gettext as _
 from web.language import localized
 from web.live import current_engine
 from web.pages.cards import one_per_group, picture_of

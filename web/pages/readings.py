@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from babel.lists import format_list
-from flask_babel import gettext as _
 
 from search.conditions import Condition, conditions_of
 from search.engine import Engine
@@ -16,6 +15,7 @@ from search.request import SearchRequest, SearchResults
 from search.understanding import Constraint
 from web.formats import availability_text, number_text, price_text
 from web.language import current_locale
+from web.language import gettext as _
 from web.urls import address
 
 FEW = 8  # fewer results than this are seen at a glance, and are few

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask_babel import gettext as _
-
 from search.conditions import without_value
 from search.request import SearchRequest, SearchResults
+from web.language import gettext as _
 from web.pages.cards import Trait, trait
 from web.pages.readings import FEW, facet_label
 from web.urls import address, with_value
