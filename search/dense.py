@@ -102,7 +102,9 @@ class DenseIndex:
             if (found := _precision_of(index)) != precision:
                 raise ReleaseDamaged(f"{index_path.name} is {found}, the manifest says {precision}")
         except (OSError, ValueError, RuntimeError, ReleaseDamaged) as error:
-            raise ReleaseDamaged(f"the dense index in {index_path.parent} cannot be read ({error})") from error
+            raise ReleaseDamaged(
+                f"the dense index in {index_path.parent} cannot be read ({error}); build the release again"
+            ) from error
         return cls(index, embeddings)
 
     def search(self, query: Floats, count: int, allowed: Mask | None = None) -> tuple[Rows, Floats]:

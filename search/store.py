@@ -42,8 +42,11 @@ class ProductStore:
             )
 
     def _read(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._db.execute(sql, values).fetchall()
+        try:
+            with self._lock:
+                return self._db.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise ReleaseDamaged(f"{self.path} cannot be read ({error}); see python -m indexer verify") from error
 
     # -- writing (the indexer only) --
 
