@@ -125,7 +125,7 @@ class Building(Operation):
     """A build that encodes a changed catalog, publishes it and removes the oldest release."""
 
     name = "build"
-    shown = 12
+    shown = 10
     before, after = (18.0, ""), (18.5, " New for autumn.")
     options: ClassVar[dict[str, Any]] = {}
 
@@ -169,7 +169,7 @@ class BuildingCoarse(Building):
     """A build of shorter vectors, which keeps the whole ones beside the releases."""
 
     name = "build --dim"
-    shown = 4
+    shown = 3
     options: ClassVar[dict[str, Any]] = {"dim": 8, "precision": "float16"}
 
 
@@ -177,7 +177,7 @@ class BuildingElsewhere(Building):
     """A build with --out, over an earlier release there."""
 
     name = "build --out"
-    shown = 4
+    shown = 3
 
     def prepare(self, root: Path) -> None:
         write_catalog(root / "shop.csv", *self.before)

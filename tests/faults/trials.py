@@ -7,6 +7,7 @@ This process loads everything once and forks: a child that is killed costs no ne
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,11 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent)]
 
 # ruff: noqa: E402 - the paths and variables come first
+from conftest import SHOP
 from injection import KINDS, Fault, Site, Tracer, errors_of
 from operations import OPERATIONS, Operation
+
+from indexer.training.language import main_language
 
 
 def forked(work: Callable[[Callable[[Any], None]], None]) -> tuple[int, list[Any]]:
@@ -46,6 +51,15 @@ def forked(work: Callable[[Callable[[Any], None]], None]) -> tuple[int, list[Any
         said = file.read()
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status), [json.loads(line) for line in said.splitlines()]
+
+
+def warm_up(modules: list[str]) -> None:
+    """Load here what is loaded at first use, once and not in every child; nothing that would start threads."""
+    for module in modules:
+        if module.split(".")[0] not in ("__main__", "__mp_main__"):
+            with suppress(Exception):
+                importlib.import_module(module)
+    main_language(SHOP)
 
 
 def sites_of(operation: Operation, root: Path) -> dict[Site, int]:
@@ -119,7 +133,10 @@ def main(name: str, scratch: str, everything: bool) -> None:
     template, root = folder / "template", folder / "try"
     # The template is made where the tries happen, so that paths within it are the same.
     root.mkdir(parents=True)
-    operation.prepare(root)  # here, so that what is loaded at first use is loaded once and not in every child
+    ended, said = forked(lambda say: (operation.prepare(root), say(list(sys.modules)))[1])
+    if ended:
+        raise SystemExit(f"{name} cannot be prepared: {said}")
+    warm_up(said[0])
     root.rename(template)
 
     def afresh() -> None:
