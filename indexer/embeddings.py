@@ -172,8 +172,11 @@ def _known_vectors(home: Home, cache: Path, fingerprint: str, precision: str) ->
         pass  # as with a damaged release
     for path in sorted(cache.glob("*.hashes.npy")):
         name = path.name.removesuffix(".hashes.npy")
-        index = SegmentIndex.load(cache / f"{name}.segments")
-        _add_known(known, np.load(path), np.load(cache / f"{name}.vectors.npy"), index)
+        try:
+            index = SegmentIndex.load(cache / f"{name}.segments")
+            _add_known(known, np.load(path), np.load(cache / f"{name}.vectors.npy"), index)
+        except (ReleaseDamaged, OSError, ValueError, EOFError):
+            continue  # numpy does not always say that its last bytes found no room; encoded again
     return known
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from search.durable import disk_error, is_disk_error, make_folder, sync, sync_tree
@@ -137,8 +138,23 @@ def seal(staging: Layout, manifest: dict[str, Any], newest: str = "") -> dict[st
         with suppress(PermissionError):  # a file system without permissions
             path.chmod(0o444)
     sync_tree(staging.folder)
-    open_release(staging)  # not every library says when its last bytes found no room
+    _expect_whole(staging, paths)
     return manifest
+
+
+def _expect_whole(staging: Layout, paths: dict[str, Path]) -> None:
+    """Open what was written: neither numpy nor FAISS says so when the last bytes of a file found no room.
+
+    Raises:
+        DiskError: a file is cut short.
+    """
+    try:
+        for path in paths.values():
+            if path.suffix == ".npy":
+                np.load(path, mmap_mode="r")
+        open_release(staging)
+    except (ReleaseDamaged, ValueError, EOFError) as error:
+        raise disk_error(OSError(errno.ENOSPC, str(error)), staging.folder, "publishing the release") from error
 
 
 def place(staging: Layout, target: Path) -> Layout:

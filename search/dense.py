@@ -131,7 +131,9 @@ class DenseIndex:
                     f"{layout.dense_index.name} is {dense.precision}, the manifest says {record['precision']}"
                 )
         except (OSError, ValueError, TypeError, RuntimeError, ReleaseDamaged) as error:
-            raise ReleaseDamaged(f"the dense index in {layout.folder} cannot be read ({error})") from error
+            raise ReleaseDamaged(
+                f"the dense index in {layout.folder} cannot be read ({error}); build the release again"
+            ) from error
         return dense
 
     @property

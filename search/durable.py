@@ -7,10 +7,13 @@ import os
 import secrets
 import shutil
 import sqlite3
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from search.errors import DiskError
 
+ABANDONED_SECONDS = 3600  # after which a file written aside is one of a process that was killed
 _UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP}  # by a file system that has no syncing of folders
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_OURS = {errno.EACCES, errno.EPERM}
@@ -40,6 +43,10 @@ def write_durably(path: Path, text: str, mode: int = 0o644) -> None:
         aside.unlink(missing_ok=True)
         raise
     sync(path.parent)
+    for other in path.parent.glob(f".{path.name}.*"):
+        with suppress(OSError):
+            if time.time() - other.stat().st_mtime > ABANDONED_SECONDS:
+                other.unlink()
 
 
 def make_folder(folder: Path) -> None:

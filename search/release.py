@@ -271,6 +271,10 @@ def damage_of(layout: Layout) -> list[str]:
         path = layout.folder / name
         if not path.is_file():
             problems.append(f"{name}: missing")
-        elif file_sha256(path) != expected:
-            problems.append(f"{name}: its content has changed since the build")
+            continue
+        try:
+            if file_sha256(path) != expected:
+                problems.append(f"{name}: its content has changed since the build")
+        except OSError as error:
+            problems.append(f"{name}: {disk_cure(error)}")
     return problems

@@ -6,7 +6,7 @@ to be live, some are kept for inspection.
 
 from __future__ import annotations
 
-from search.durable import write_durably
+from search.durable import disk_error, write_durably
 from search.errors import ReleaseDamaged, ReleaseMissing, ReleaseRefused
 from search.home import Home, Layout
 from search.release import damage_of, expect_readable, read_manifest
@@ -30,11 +30,15 @@ def switch(home: Home, name: str) -> None:
     Raises:
         ReleaseMissing: there is no such release.
         ReleaseDamaged: this version cannot read it; no server could serve it.
+        DiskError: it cannot be written down.
     """
     expect_readable(home.release(name))
     names = [*_were_live(home), name][-REMEMBERED:]
-    write_durably(home.history, "".join(f"{one}\n" for one in names))
-    write_durably(home.current, f"{name}\n")
+    try:
+        write_durably(home.history, "".join(f"{one}\n" for one in names))
+        write_durably(home.current, f"{name}\n")
+    except OSError as error:
+        raise disk_error(error, home.index, f"switching to release {name}") from error
 
 
 def _were_live(home: Home) -> list[str]:
@@ -61,6 +65,7 @@ def activate(home: Home, name: str) -> str:
     Raises:
         ReleaseMissing: there is no such release.
         ReleaseRefused: it is damaged, or of a format that this version does not read; nothing was switched.
+        DiskError: it cannot be written down.
     """
     layout = home.release(name)
     try:

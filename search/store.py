@@ -58,6 +58,8 @@ class ProductStore:
             connection = self._connect()
         try:
             return connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise ReleaseDamaged(f"{self.path} cannot be read ({error}); see python -m indexer verify") from error
         finally:
             self._idle.append(connection)
 

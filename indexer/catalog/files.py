@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
+from search.durable import disk_cure
 from search.errors import CatalogError
 
 GZIP = b"\x1f\x8b"
@@ -95,7 +96,7 @@ def opened(path: Path, gzipped: bool) -> Iterator[IO[bytes]]:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise CatalogError(f"{path} is a damaged gzip file ({error}); export or copy it again") from error
     except OSError as error:
-        raise CatalogError(f"cannot read {path}: {error.strerror or error}") from error
+        raise CatalogError(f"cannot read {path}: {disk_cure(error)}") from error
 
 
 @contextmanager

@@ -152,7 +152,7 @@ class EventLog:
         try:
             while database.prune(time.time()) and not self._waiting and not self._is_closed:
                 pass
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             logger.warning("old searches and events are not deleted: %s", reason_of(error, self.path))
 
     def _fail(self, error: Exception, searches: int, waiting: list[_Waiting]) -> None:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from search.durable import write_durably
+from search.durable import disk_cure, write_durably
 from search.errors import KeysError, NotFound
 from search.state.rates import Rate, rate_of
 
@@ -179,7 +179,8 @@ class KeyFile:
                 content = _Kept(version=1, keys=list(keys.values())).model_dump_json(indent=1)
                 write_durably(self.path, f"{content}\n", mode=0o600)
         except OSError as error:  # filelock's Timeout is one too
-            raise KeysError(f"{self.path} cannot be written: {error}") from error
+            told = "another program is changing it; try again" if isinstance(error, TimeoutError) else disk_cure(error)
+            raise KeysError(f"{self.path} cannot be written: {told}") from error
 
 
 class KeyRing:
