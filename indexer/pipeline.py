@@ -32,7 +32,7 @@ from indexer.report import Subject, knowledge_of, write_query_report, write_repo
 from indexer.serving import Proof, prepare_to_serve
 from indexer.settings import BuildSettings
 from indexer.spans import spans_of
-from indexer.storage import expect_storable, keep_whole, stored
+from indexer.storage import expect_storable, keep_whole, stored, vectors_place
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
 from indexer.training.language import main_language, warn_language
@@ -133,7 +133,9 @@ def build(
             progress.say(f"  {choice.report['reason']}")
         warnings = list(dict.fromkeys([*warnings, *choice.report.get("warnings", [])]))
         with progress.stage("embedding"):
-            embedded = embed(texts, choice.encoder, home, progress.step)
+            full = choice.encoder.dim
+            place_of = stack.enter_context(vectors_place(home, staging, settings.dim, settings.precision, full))
+            embedded = embed(texts, hashes, choice.encoder, home, place_of, progress.step)
             vectors = stored(
                 embedded, choice.encoder, settings.dim, settings.precision, live,
                 [product.title for product in products], settings.recall,
@@ -141,7 +143,7 @@ def build(
             vectors.save(staging)
             passages = [text.passage for text in texts]
             np.save(staging.spans, spans_of(passages, vectors.segments.starts, choice.encoder))
-            np.save(staging.text_hashes, embedded.hashes)
+            np.save(staging.text_hashes, hashes)
             np.save(staging.decided_on, choice.decided_on)
         with progress.stage("preparing the encoder to serve"):
             proof = Proof(
@@ -182,7 +184,7 @@ def build(
             np.save(staging.clusters / "positions.npy", positions)
         store.finish()
 
-        encoder = choice.record(embedded.embeddings.shape[1], embedded.precision, embedded.parity)
+        encoder = choice.record(full, embedded.precision, embedded.parity)
         manifest: dict[str, Any] = {
             "format": FORMAT, "rows": len(texts), "dim": vectors.dense.dim, "language": language,
             "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},

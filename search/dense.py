@@ -90,10 +90,10 @@ class DenseIndex:
         return cls(None, None, first, StoredVectors.of(embeddings, STORED_AS[precision]))
 
     def save(self, layout: Layout) -> None:
-        """Write the FAISS index, the stored vectors of two passes and, in float32, the embeddings."""
+        """Write the FAISS index, the stored vectors of two passes and, in float32, embeddings that are missing."""
         import faiss
 
-        if self._embeddings is not None:
+        if self._embeddings is not None and not layout.embeddings.is_file():
             np.save(layout.embeddings, self._embeddings)
         faiss.write_index(self.whole if self.first is None else self.first.index, str(layout.dense_index))
         if self.first is not None and self._embeddings is not None:

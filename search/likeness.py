@@ -53,7 +53,7 @@ def similar_rows(release: Release, product_id: str, limit: int) -> tuple[Rows, F
     while True:
         near, cosines = release.dense.search(vector, depth)
         worded = best_positive(shared, depth)
-        rows = union_of(near, worded, release.rows)
+        rows = union_of(near, worded)
         alike = _alike(release.dense.scores_of(vector, rows), shared[rows])
         alike[groups[rows] == groups[row]] = -np.inf
         places, found = best_of_each(alike, groups[rows], limit)

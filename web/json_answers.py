@@ -33,7 +33,7 @@ class JsonAnswers(DefaultJSONProvider):
             text: bytes | str = orjson.dumps(data, self.default, _OPTIONS)
         except TypeError:  # keys that are no text, halves of surrogate pairs: rare, and Flask can write them
             text = f"{self.dumps(data, default=_plain(self.default))}\n"
-        return self._app.response_class(text, mimetype=self.mimetype)
+        return Response(text, mimetype=self.mimetype)
 
 
 def _plain(default: Any) -> Any:
