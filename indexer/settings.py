@@ -29,6 +29,8 @@ class BuildSettings:
         dim: dimensions of the release's vectors; None for the encoder's own.
         precision: in which they are stored, one of `search.dense.PRECISIONS`; that of the encoding is another matter.
         force: whether to go live in spite of a refusal.
+        keep_changes: whether changes of prices and stock that were made before the catalog is read go on top of it all
+            the same, as of a file that was written before them.
     """
 
     catalog_path: Path
@@ -45,6 +47,7 @@ class BuildSettings:
     dim: int | None = None
     precision: str = "float32"
     force: bool = False
+    keep_changes: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the settings as JSON-ready data, paths as file names only."""

@@ -6,7 +6,8 @@ Which entries of a column are the same pair is worked out once; counting a resul
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,13 @@ class Folding:
         if sizes.max(initial=0) < 2:
             return None
         return cls(product_of, sizes, np.cumsum(sizes) - sizes, np.argsort(product_of, kind="stable"))
+
+    def without_pairs(self, fields: Collection[str]) -> Folding:
+        """Return the same folding without the pairs it remembers of fields whose values have changed."""
+        other = replace(self)
+        kept = {name: pairs for name, pairs in list(self._pairs.items()) if name.partition(".")[2] not in fields}
+        other._pairs.update(kept)
+        return other
 
     def rows_of(self, product: int) -> Rows:
         """Return the rows of a product, ascending."""

@@ -41,6 +41,8 @@ class Release:
         confidence: knows what unanswerable queries look like here.
         group_of: (n,) int64, equal for the variants of one product.
         ranker: learnt from judgments, or None.
+        sequence: number of the last change of prices and stock that it knows, 0 before the first: as opened, those made
+            before its catalog was read; search/overlay.py adds others.
     """
 
     layout: Layout
@@ -57,11 +59,17 @@ class Release:
     confidence: Confidence
     group_of: Rows
     ranker: Ranker | None
+    sequence: int
 
     @property
     def name(self) -> str:
         """The release's name, `<utc>-<hash>`."""
         return str(self.manifest["release"])
+
+    @property
+    def state(self) -> dict[str, str | int]:
+        """What an answer says of where it is from: release and sequence. The same state gives the same answers."""
+        return {"release": self.name, "sequence": self.sequence}
 
     @property
     def rows(self) -> int:
@@ -160,6 +168,7 @@ def open_release(layout: Layout) -> Release:
         Confidence.load(layout.confidence),
         _load_groups(layout, products.count),
         Ranker.load(layout.ranker),
+        int(manifest.get("sequence", 0)),
     )
     rows = {
         "manifest": manifest["rows"], "products": products.count, "embeddings": dense.rows,

@@ -86,7 +86,7 @@ def search_batch() -> Response:
     answers = ask_many(engine, asked)
     took_ms = round((time.perf_counter() - started) * 1000, 2)
     results = [search_json(one) for one in answers]
-    return uncached(jsonify(release=engine.release.name, results=results, took_ms=took_ms))
+    return uncached(jsonify(**engine.release.state, results=results, took_ms=took_ms))
 
 
 def search_response(results: SearchResults) -> Response:
@@ -150,7 +150,7 @@ def product(product_id: str) -> Response:
     row = engine.release.products.row_of(product_id)
     return jsonify(
         id=found.id,
-        release=engine.release.name,
+        **engine.release.state,
         product=found.as_json(),
         variants=[variant.id for variant in engine.variants(found) if variant.id != found.id],
         cluster=int(engine.release.clusters.cluster_of[row]),
@@ -171,7 +171,7 @@ def similar(product_id: str) -> Response:
         {"id": found.id, "rank": place, "score": score, "product": found.as_json()}
         for place, (found, score) in enumerate(engine.similar(product_id, asked.limit), start=1)
     ]
-    return jsonify(id=product_id, release=engine.release.name, hits=hits)
+    return jsonify(id=product_id, **engine.release.state, hits=hits)
 
 
 @api.get("/products/<path:product_id>/match")
@@ -182,7 +182,12 @@ def match(product_id: str) -> Response:
     asked = query_of(MatchParameters, request.args)
     engine = current_engine()
     found = engine.match(product_id, asked.q)
-    response = jsonify(id=product_id, release=engine.release.name, q=SearchRequest(q=asked.q).q, **found.as_json())
+    response = jsonify(
+        id=product_id,
+        **engine.release.state,
+        q=SearchRequest(q=asked.q).q,
+        **found.as_json(),
+    )
     return response if found.degraded in (None, "no_token_vectors") else uncached(response)
 
 
@@ -201,7 +206,7 @@ def recommend() -> Response:
         {"id": one.id, "rank": place, "score": score, "product": one.as_json()}
         for place, (one, score) in enumerate(found, start=1)
     ]
-    return uncached(jsonify(release=engine.release.name, hits=hits))
+    return uncached(jsonify(**engine.release.state, hits=hits))
 
 
 def product_links(found: Product) -> dict[str, str]:
@@ -217,7 +222,10 @@ def clusters() -> Response:
     """Give every cluster, parents before their children."""
     query_of(NoParameters, request.args)
     engine = current_engine()
-    return jsonify(release=engine.release.name, clusters=[_cluster(one, engine) for one in engine.clusters()])
+    return jsonify(
+        **engine.release.state,
+        clusters=[_cluster(one, engine) for one in engine.clusters()],
+    )
 
 
 @api.get("/clusters/<int:cluster_id>")
@@ -230,7 +238,7 @@ def cluster(cluster_id: int) -> Response:
     found = engine.release.clusters.cluster(cluster_id)
     top = engine.release.products.products(found.top_rows[:TOP_PRODUCTS])
     return jsonify(
-        release=engine.release.name,
+        **engine.release.state,
         cluster=_cluster(found, engine),
         children=[_cluster(child, engine) for child in engine.release.clusters.children(cluster_id)],
         top=[{"id": one.id, "product": one.as_json()} for one in top],
@@ -270,9 +278,11 @@ def version() -> Response:
     try:
         engine = current_engine()
     except ReleaseError:
-        return jsonify(name="aisle", version=__version__, api="v1", release=None, products=None, encoder=None)
+        return jsonify(
+            name="aisle", version=__version__, api="v1", release=None, sequence=None, products=None, encoder=None
+        )
     encoder = {name: engine.release.manifest["encoder"][name] for name in ("name", "fingerprint")}
     return jsonify(
-        name="aisle", version=__version__, api="v1", release=engine.release.name, products=engine.release.rows,
+        name="aisle", version=__version__, api="v1", **engine.release.state, products=engine.release.rows,
         encoder=encoder,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from search.errors import (
     AisleError,
+    ChangesUnavailable,
     EncoderError,
     EventsUnavailable,
     KeysError,
@@ -81,6 +82,7 @@ _MEANING: list[tuple[type[AisleError], int, str, str]] = [
     (ReleaseError, 503, "release_unusable", "The live release cannot be used"),
     (EncoderError, 503, "encoder_unavailable", "Searching by meaning is not possible right now"),
     (EventsUnavailable, 503, "events_unavailable", "Events cannot be stored or read right now"),
+    (ChangesUnavailable, 503, "changes_unavailable", "Prices and stock cannot be changed right now"),
     (KeysError, 503, "keys_unreadable", "API keys cannot be checked right now"),
     (AisleError, 500, "internal_error", "Something went wrong"),
 ]
