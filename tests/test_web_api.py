@@ -242,7 +242,8 @@ def test_the_id_of_a_group_that_is_gone_leads_to_where_its_products_are(client: 
 
 def test_the_version_names_release_and_encoder(client: FlaskClient) -> None:
     assert client.get("/api/v1/version").get_json() == {
-        "name": "aisle", "version": "0.1.0", "api": "v1", "release": "shop", "products": 8,
+        "name": "aisle", "version": "0.1.0", "api": "v1", "release": "shop", "sequence": 0,
+        "products": 8,
         "encoder": {"name": "fake", "fingerprint": "fake"},
     }  # fmt: skip
 
