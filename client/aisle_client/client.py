@@ -238,7 +238,7 @@ class Aisle:
         return self._json("POST", f"{API}/admin/releases:rollback", is_safe=False)
 
     def change_products(self, products: Sequence[ProductChange]) -> Changed:
-        """Change prices and stock of up to 1,000 products, all or none: [{"id": "SKU-1", "price": 19.9, "stock": 3}]."""
+        """Change prices and stock of up to 1,000 products, all or none: [{"id": "SKU-1", "price": 19.9}]."""
         return self._json("PATCH", f"{API}/products", {"products": list(products)})
 
     def insights(self, *, days: int = 30, surface: Literal["page", "api"] = "page", limit: int = 20) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from web import __version__
 from web.api.openapi import operation_of
 from web.asking import Surface, searched
 from web.caching import uncached
+from web.live import EngineProvider
 from web.serving.admission import Admission
 
 metrics = Blueprint("metrics", __name__)
@@ -139,6 +140,16 @@ class _State(Collector):
             rows.add_metric([], engine.release.rows)
         yield info
         yield rows
+        yield from _changes(self._app.extensions["aisle.engine"])
+
+
+def _changes(live: EngineProvider) -> Iterable[Metric]:
+    """Give how far the changes of prices and stock were followed."""
+    engine = live.engine
+    sequence = engine.release.sequence if engine is not None else 0
+    yield GaugeMetricFamily("aisle_changes_sequence", "Last change of prices and stock that is served", value=sequence)
+    failure = getattr(live, "changes_failure", "")
+    yield GaugeMetricFamily("aisle_changes_unreadable", "Whether changes cannot be read", value=int(bool(failure)))
 
 
 def install(app: Flask, counted: Metrics) -> None:
