@@ -15,6 +15,8 @@ from test_pipeline import Shop
 
 from indexer import pipeline
 from indexer.__main__ import main
+from indexer.catalog import Rejection
+from indexer.catalog.price_list import open_price_list
 from indexer.updating import Difference, difference
 from search import Engine
 from search.home import Home
@@ -224,25 +226,32 @@ def test_a_list_of_prices_and_stock_goes_on_top_of_the_live_release(shop: Shop, 
 def test_every_bad_row_is_told_with_its_line_its_reason_and_what_to_do(shop: Shop) -> None:
     path = shop.catalog.with_name("prices.csv")
     path.write_text(
-        "id,price,availability\n0001,12,\n,5,\n0002,cheap,\n0003,,maybe\n0004,,\n0001,13,\n0005,EUR 5,\nnew,1,\n"
+        "id,price,availability\n0001,12,\n,5,\n0002,cheap,\n0003,,maybe\n0004,,\n0001,13,\n0005,5,\nnew,1,\n"
     )
     done = aisle("update", "--prices", path, "--json")
     assert (done.exit_code, ChangeLog(shop.home.changes).sequence) == (1, 0)
-    assert "6 of 8 rows" in done.output
+    assert "5 of 8 rows" in done.output
     told = answer("update", "--prices", path, "--max-rejected", "90%", "--rejected", path.with_name("bad.csv"))
-    assert (told["accepted"], told["rejected"], told["unknown_ids"]) == (1, 6, ["new"])
+    assert (told["accepted"], told["rejected"], told["unknown_ids"]) == (2, 5, ["new"])
     assert [(one["line"], one["column"], bool(one["fix"])) for one in told["rejections"]] == [
         (3, "id", True), (4, "price", True), (5, "availability", True), (6, "", True), (7, "id", True),
-        (8, "price", True),
     ]  # fmt: skip
     reasons = " | ".join(one["reason"] for one in told["rejections"])
     for part in ("no id", "no number", "not understood", "nothing is to change", "already used on line 2"):
         assert part in reasons
-    assert len(path.with_name("bad.csv").read_text().splitlines()) == 7
+    assert len(path.with_name("bad.csv").read_text().splitlines()) == 6
     text = aisle("update", "--prices", path, "--max-rejected", "90%").output
     assert "1 ids are not in the release: new" in text
     assert "line 4, price: " in text
     assert price(shop.home, "0001") == 12.0
+
+
+def test_a_price_in_another_currency_is_no_price_of_this_shop(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text("id,price\n1,EUR 5\n2,$5\n3,5 USD\n4,7\n")
+    found = list(open_price_list(tmp_path / "prices.csv", {}, "USD").read())
+    assert isinstance(found[0], Rejection)
+    assert "EUR" in found[0].reason
+    assert found[1:] == [("2", Change(5.0)), ("3", Change(5.0)), ("4", Change(7.0))]
 
 
 def test_a_list_of_another_shop_or_without_the_columns_is_refused(shop: Shop) -> None:
