@@ -77,7 +77,9 @@ def test_following_next_reaches_every_product_once_and_then_stops(client: FlaskC
 def test_links_keep_what_was_asked(client: FlaskClient) -> None:
     links = client.get("/api/v1/search?per_page=2&page=2&f.category=Clothing").get_json()["links"]
     assert links["next"] is None  # three products are in Clothing, two were on page 1
-    assert parse_qs(urlsplit(links["prev"]).query) == {"f.category": ["Clothing"], "per_page": ["2"]}
+    assert parse_qs(urlsplit(links["prev"]).query) == {
+        "f.category": ["Clothing"], "per_page": ["2"], "state": ["shop.0"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

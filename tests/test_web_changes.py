@@ -191,6 +191,19 @@ def test_version_health_metrics_and_answers_tell_the_sequence(client: FlaskClien
     assert client.post("/api/v1/search:batch", json={"queries": [{"q": "mug"}]}).get_json()["sequence"] == 2
 
 
+def test_the_link_to_the_next_page_tells_there_whether_anything_moved(client: FlaskClient) -> None:
+    first = client.get("/api/v1/search?per_page=3&sort=price:asc").get_json()
+    assert (first["moved"], first["links"]["next"].rpartition("&")[2]) == (False, f"state={ONE}.0")
+    assert client.get(first["links"]["next"]).get_json()["moved"] is False
+    patch(client, {"id": "0008", "price": 5})
+    second = client.get(first["links"]["next"]).get_json()
+    assert (second["moved"], second["sequence"]) == (True, 1)
+    assert client.get(second["links"]["next"]).get_json()["moved"] is False
+    for wrong in ("", "1", "x.", ".1", "a.b.1", "x.1&state=x.1"):
+        answer = client.get(f"/api/v1/search?state={wrong}")
+        assert (answer.status_code, answer.get_json()["errors"][0]["parameter"]) == (422, "state")
+
+
 def test_sending_a_change_again_changes_nothing_more(client: FlaskClient) -> None:
     patch(client, {"id": "0008", "price": 5})
     before = client.get("/api/v1/products/0008").get_json()["product"]

@@ -231,6 +231,7 @@ class SearchAnswer(TypedDict):
     currency: str
     took_ms: float
     timings_ms: NotRequired[dict[str, float]]
+    moved: bool
     links: Links
 
 

@@ -321,6 +321,7 @@ class SearchResult(Answer):
     currency: str
     took_ms: float
     timings_ms: dict[str, float] = absent("With explain=1: each stage.")
+    moved: bool = Field(False, description="Release, prices or stock are others than in `state`: pages may overlap.")
     links: PageLinks
 
 

@@ -32,6 +32,7 @@ from web.api.revalidation import revalidated
 from web.api.schemas import (
     BatchParameters,
     MatchParameters,
+    PageParameters,
     RecommendParameters,
     SearchParameters,
     SimilarParameters,
@@ -39,6 +40,7 @@ from web.api.schemas import (
     search_request,
     search_request_of_json,
     search_requests_of_json,
+    state_of,
 )
 from web.api.validation import NoParameters, parsed_body, query_of
 from web.asking import ask, ask_many
@@ -55,12 +57,13 @@ TOP_PRODUCTS = 12  # shown of a cluster
 
 
 @api.get("/search")
-@operation("search", "Search the catalog", "search", parameters=SearchParameters, answer=SearchResult)
+@operation("search", "Search the catalog", "search", parameters=PageParameters, answer=SearchResult)
 @revalidated
 def search() -> Response:
     """Answer a search; revalidated by ETag, so that an unchanged answer costs nothing."""
-    engine = current_engine()
-    return search_response(ask(engine, search_request(request.args, engine), "api"))
+    engine, values = current_engine(), request.args.copy()
+    state = state_of(values)
+    return search_response(ask(engine, search_request(values, engine), "api"), state)
 
 
 @api.post("/search")
@@ -89,16 +92,22 @@ def search_batch() -> Response:
     return uncached(jsonify(**engine.release.state, results=results, took_ms=took_ms))
 
 
-def search_response(results: SearchResults) -> Response:
+def search_response(results: SearchResults, state: str = "") -> Response:
     """Return the contract's JSON and the time each stage took; an answer that makes do is not to be kept."""
-    response = jsonify(search_json(results))
+    response = jsonify(search_json(results, state))
     response.headers["Server-Timing"] = server_timing(results)
     return uncached(response) if results.degraded else response
 
 
-def search_json(results: SearchResults) -> dict[str, Any]:
-    """Return the contract's JSON, with links."""
-    return {**results.as_json(), "links": links(results)}
+def search_json(results: SearchResults, state: str = "") -> dict[str, Any]:
+    """Return the contract's JSON, with links.
+
+    Args:
+        results: a page of a search.
+        state: of the page before; "" when it is not known.
+    """
+    has_moved = state not in ("", f"{results.release}.{results.sequence}")
+    return {**results.as_json(), "moved": has_moved, "links": links(results)}
 
 
 def server_timing(results: SearchResults) -> str:
@@ -107,14 +116,22 @@ def server_timing(results: SearchResults) -> str:
 
 
 def links(results: SearchResults) -> dict[str, str | None]:
-    """Return the addresses of this page and its neighbors, null where there is none."""
+    """Return the addresses of this page and its neighbors, null where there is none.
+
+    The neighbors' hold release and sequence, so that theirs tell whether the two pages fit together.
+    """
     asked, last = results.request, reachable_pages(results.pages, results.request.per_page)
     page = asked.page
     return {
         "self": address(SEARCH, asked),
-        "next": address(SEARCH, asked, page=page + 1) if page < last else None,
-        "prev": address(SEARCH, asked, page=min(page - 1, last)) if page > 1 and last else None,
+        "next": _neighbor(results, page + 1) if page < last else None,
+        "prev": _neighbor(results, min(page - 1, last)) if page > 1 and last else None,
     }
+
+
+def _neighbor(results: SearchResults, page: int) -> str:
+    path = address(SEARCH, results.request, page=page)
+    return f"{path}{'&' if '?' in path else '?'}state={results.release}.{results.sequence}"
 
 
 @api.get("/suggest")
