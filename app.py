@@ -15,9 +15,11 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from search.home import Home
+from search.state.changes import ChangeLog
 from search.state.keys import KeyFile, KeyRing
 from web import formats, language
 from web.api.admin import admin
+from web.api.changes import changes
 from web.api.docs import docs
 from web.api.events import events
 from web.api.exports import exports
@@ -86,6 +88,7 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     app.json = JsonAnswers(app)
     home, counted = Home(settings.home), metrics.Metrics(app)
     app.extensions["aisle.home"] = home
+    app.extensions["aisle.changes"] = ChangeLog(home.changes)
     app.extensions["aisle.engine"] = engine or LiveEngine(home, watch=counted)
     app.jinja_env.globals["shop_name"] = settings.shop_name
     app.jinja_env.filters.update(formats.FILTERS)
@@ -104,7 +107,8 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     discovery.install(app, settings.url)
     event_log.install(app, settings)
     for blueprint in (
-        pages, api, exports, events, admin, insights, docs, catalog_map, map_picture, health, illustrations, report,
+        pages, api, exports, events, changes, admin, insights, docs, catalog_map, map_picture, health, illustrations,
+        report,
     ):  # fmt: skip
         app.register_blueprint(blueprint)
     if settings.proxies:

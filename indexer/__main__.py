@@ -1,5 +1,5 @@
-"""The command line: python -m indexer check, build, report, evaluate, compare, search, dimensions, export, insights,
-releases, rollback, verify, keys.
+"""The command line: python -m indexer check, build, update, report, evaluate, compare, search, dimensions, export,
+insights, releases, rollback, verify, keys.
 
 Exit codes: 0 fine, 1 the answer is no (a refusal, errors found), 2 bad usage or input.
 """
@@ -10,7 +10,7 @@ import os
 
 import click
 
-from indexer.commands import catalog, dimensions, insights, keys, quality, releases, report
+from indexer.commands import catalog, dimensions, insights, keys, quality, releases, report, update
 
 # Set before any library starts its threads: a fork afterwards would hang, and models are local.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 for command in (
-    catalog.check, catalog.build, report.report, quality.evaluate, quality.compare, quality.search,
+    catalog.check, catalog.build, update.update, report.report, quality.evaluate, quality.compare, quality.search,
     dimensions.dimensions, insights.insights, releases.export, releases.releases, releases.rollback, releases.verify,
     keys.keys,
 ):  # fmt: skip

@@ -40,7 +40,15 @@ from search.categories import CategoryIndex
 from search.codes import codes_of
 from search.encoder import SentenceTransformerEncoder, file_sha256, open_encoder
 from search.engine import Engine
-from search.errors import AisleError, BuildRefused, CatalogError, EvaluationError, TooManyRejected
+from search.errors import (
+    AisleError,
+    BuildRefused,
+    CatalogError,
+    ChangesUnavailable,
+    EvaluationError,
+    ReleaseDamaged,
+    TooManyRejected,
+)
 from search.facets import FacetIndex
 from search.home import Home, Layout
 from search.lexical import LexicalIndex, LexicalSettings
@@ -48,6 +56,7 @@ from search.passages import categories_are_kinds, texts_of
 from search.product import Product, lexical_fields
 from search.release import FORMAT, read_manifest
 from search.releases import live_or_none, switch
+from search.state.changes import ChangeLog
 from search.store import ProductStore
 from search.understanding import Interpreter
 
@@ -112,6 +121,7 @@ def build(
         live = live_or_none(home)
         staging = new_staging(home)
         base = open_base(settings.model)
+        sequence = known_changes(home, live, settings.keep_changes)  # before the catalog is read: it knows no later one
 
         with progress.stage("reading the catalog"):
             catalog = open_catalog(settings.catalog_path, settings.catalog)
@@ -188,7 +198,8 @@ def build(
         manifest: dict[str, Any] = {
             "format": FORMAT, "rows": len(texts), "dim": vectors.dense.dim, "language": language,
             "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},
-            "encoder": {**encoder, "serving": serving}, "vectors": vectors.record, "encoded": embedded.encoded,
+            "sequence": sequence, "encoder": {**encoder, "serving": serving}, "vectors": vectors.record,
+            "encoded": embedded.encoded,
             "passages": {"categories_are_kinds": categories_are_kinds(products), "boilerplate": sorted(boilerplate)},
             "training": choice.report, "settings": settings.as_json(), "warnings": warnings,
             "confidence": asdict(confidence.calibration), "metrics": None, "ranker": None,
@@ -211,6 +222,19 @@ def build(
         newest = max((layout.name for layout in home.all_releases()), default="")
         manifest = seal(staging, {**manifest, "seconds": progress.seconds}, newest)
         return publish(staging, manifest, embedded, settings, home, live, worse)
+
+
+def known_changes(home: Home, live: Layout | None, keep: bool) -> int:
+    """Return the number of the last change of prices and stock that a catalog read now knows of.
+
+    Args:
+        keep: whether it knows of none but those that the live release's catalog knew.
+
+    Raises:
+        ChangesUnavailable: it cannot be told.
+    """
+    before = read_manifest(live).get("sequence", 0) if live is not None else 0
+    return int(before) if keep else max(int(before), ChangeLog(home.changes).sequence)
 
 
 def read_products(
@@ -344,8 +368,18 @@ def publish(
         keep_whole(home, embedded, manifest)
         switch(home, layout.name)
         prune(home)
+        forget_changes(home)
         forget_chunks(home)
     return BuildResult(layout, manifest, settings.publish, "")
+
+
+def forget_changes(home: Home) -> None:
+    """Let go of the changes of prices and stock that the catalogs of all kept releases know."""
+    try:
+        kept = [int(read_manifest(layout).get("sequence", 0)) for layout in home.all_releases()]
+        ChangeLog(home.changes).forget(min(kept, default=0))
+    except (ReleaseDamaged, ChangesUnavailable):
+        pass  # they are passed over all the same, and the next build tries again
 
 
 def _shrunk(manifest: dict[str, Any], live: Layout | None) -> str:

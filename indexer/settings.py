@@ -31,6 +31,8 @@ class BuildSettings:
         precision: in which they are stored, one of `search.dense.PRECISIONS`; that of the encoding is another matter.
         recall: 0..1, of the first hundred by meaning, that the index of a large catalog must find of an exact search's.
         force: whether to go live in spite of a refusal.
+        keep_changes: whether changes of prices and stock that were made before the catalog is read go on top of it all
+            the same, as of a file that was written before them.
     """
 
     catalog_path: Path
@@ -48,6 +50,7 @@ class BuildSettings:
     precision: str = "float32"
     recall: float = RECALL
     force: bool = False
+    keep_changes: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the settings as JSON-ready data, paths as file names only."""

@@ -22,7 +22,12 @@ REFUSALS = _NOT_OURS | _TOO_MANY | {errno.EIO, errno.ENOMEM}  # of reading, what
 
 
 def write_durably(path: Path, text: str, mode: int = 0o644) -> None:
-    """Put a text in a file's place in one rename; readers see the old one or the new one, never a part.
+    """Put a text in a file's place, as `write_bytes_durably`."""
+    write_bytes_durably(path, text.encode("utf-8"), mode)
+
+
+def write_bytes_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Put a content in a file's place in one rename; readers see the old one or the new one, never a part.
 
     Args:
         mode: the permissions of the file, less the process's umask.
@@ -34,8 +39,8 @@ def write_durably(path: Path, text: str, mode: int = 0o644) -> None:
     aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # its own name: two may write at once
     try:
         handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

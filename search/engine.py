@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from search.hits import hits_of
 from search.home import Home, default_home, layout_of
 from search.likeness import similar_rows
 from search.match import Match, Matcher
+from search.overlay import CHANGING, with_changes
 from search.product import Product
 from search.query_encoder import QueryEncoder
 from search.recommend import recommended_rows
@@ -42,6 +44,7 @@ from search.retrieval import (
 )
 from search.scoring import NO_BOOST, Boost, ScoredQuery, score_query
 from search.sentences import Sentences
+from search.state.changes import Change, ChangeLog, Reading
 from search.suggest import Suggestions, suggestions
 from search.understanding import Understood
 from search.watch import NOBODY, Watch
@@ -90,6 +93,29 @@ class Engine:
         self.sentences, self.wordings = Sentences(release), Wordings(release.lexical.analyzer)
         self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()
         self._lock = threading.Lock()
+        self._built: Engine | None = None
+
+    @property
+    def as_built(self) -> Engine:
+        """The engine of the same release without the changes of prices and stock on top of it."""
+        return self._built or self
+
+    def with_changes(self, changes: Mapping[str, Change], sequence: int) -> Engine:
+        """Return an engine of the same release with other prices and stock; all that does not depend on them is shared.
+
+        Args:
+            changes: by product id, later than those it has.
+            sequence: number of the last of them.
+        """
+        new = copy(self)
+        new.release = with_changes(self.release, changes, sequence)
+        new._built, new._lock = self.as_built, threading.Lock()
+        with self._lock:
+            new._scored = OrderedDict(
+                (key, scored) for key, scored in self._scored.items()
+                if not any(one.field in CHANGING for one in key[0].constraints)
+            )  # fmt: skip
+        return new
 
     @classmethod
     def open(cls, path: Path | str | None = None, *, home: Home | None = None, waits: bool = True) -> Engine:
@@ -97,10 +123,19 @@ class Engine:
 
         Raises:
             ReleaseError: there is none, or it is damaged.
+            ChangesUnavailable: what changed since cannot be read.
         """
         home = home or (Home(Path(path)) if path and (Path(path) / "index").is_dir() else default_home())
-        release = open_release(layout_of(path if path is not None else home.root))
-        return cls(release, partial(find_encoder, release.manifest["encoder"], home), waits=waits)
+        layout = layout_of(path if path is not None else home.root)
+        release = open_release(layout)
+        engine = cls(release, partial(find_encoder, release.manifest["encoder"], home), waits=waits)
+        is_of_home = layout.folder.parent == home.releases
+        return engine.up_to_date(ChangeLog(home.changes).read(release.sequence)) if is_of_home else engine
+
+    def up_to_date(self, reading: Reading) -> Engine:
+        """Return an engine with the changes of prices and stock that were read after the last it knows, if any."""
+        is_later = reading.sequence > self.release.sequence
+        return self.with_changes(reading.changes, reading.sequence) if is_later else self
 
     # -- the story --
 
@@ -134,6 +169,7 @@ class Engine:
                    "unknown_words": self.release.interpreter.unknown_words(read.search_text)},
             query_id=uuid.uuid4().hex,
             release=self.release.name,
+            sequence=self.release.sequence,
             mode=mode,
             total=len(ranking),
             total_relation="exact" if found.is_exact else "at_least",

@@ -14,6 +14,7 @@
     ├── KeysError               API keys that cannot be read, made or kept
     ├── EvaluationError         queries, judgments or runs that cannot be used
     ├── EventsUnavailable       searches and events that cannot be stored or read at the moment
+    ├── ChangesUnavailable      prices and stock that cannot be changed, or whose changes cannot be read, at the moment
     ├── QueryError              a search request that is not understood (names the parameter)
     └── NotFound                no such product, cluster, key or kept release
 
@@ -78,6 +79,10 @@ class EvaluationError(AisleError):
 
 class EventsUnavailable(AisleError):
     """Searches and events cannot be stored or read at the moment; search itself goes on."""
+
+
+class ChangesUnavailable(AisleError):
+    """Changes of prices and stock cannot be stored or read at the moment; search itself goes on."""
 
 
 class QueryError(AisleError):

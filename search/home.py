@@ -168,6 +168,11 @@ class Home:
         """Searches and what came of them."""
         return self.state / "events.sqlite"
 
+    @property
+    def changes(self) -> Path:
+        """Prices and stock that changed since the catalog was read; see search/state/changes.py."""
+        return self.state / "changes.log"
+
     def live(self) -> Layout:
         """Return the live release.
 

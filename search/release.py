@@ -46,6 +46,8 @@ class Release:
         group_of: (n,) int64, equal for the variants of one product.
         ranker: learnt from judgments, or None.
         held: keeps other processes from removing the release.
+        sequence: number of the last change of prices and stock that it knows, 0 before the first: as opened, those made
+            before its catalog was read; search/overlay.py adds others.
     """
 
     layout: Layout
@@ -64,11 +66,17 @@ class Release:
     group_of: Rows
     ranker: Ranker | None
     held: Hold
+    sequence: int
 
     @property
     def name(self) -> str:
         """The release's name, `<utc>-<hash>`."""
         return str(self.manifest["release"])
+
+    @property
+    def state(self) -> dict[str, str | int]:
+        """What an answer says of where it is from: release and sequence. The same state gives the same answers."""
+        return {"release": self.name, "sequence": self.sequence}
 
     @property
     def rows(self) -> int:
@@ -219,6 +227,7 @@ def _opened(layout: Layout, manifest: dict[str, Any], held: Hold) -> Release:
         _load_groups(layout, products.count),
         Ranker.load(layout.ranker),
         held,
+        int(manifest.get("sequence", 0)),
     )
     rows = {
         "manifest": manifest["rows"], "products": products.count, "embeddings": dense.rows,

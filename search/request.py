@@ -119,6 +119,7 @@ class SearchResults:
     """The answer: one page of hits, and counts over the one relevant set it was cut from.
 
     Attributes:
+        sequence: of the last change of prices and stock that the answer knows.
         less_relevant: how many more there are with `cutoff=0`, under the same filters; counted as `total` is.
         rows: int64, the relevant set itself in the wanted order, with `fold` too every variant; not part of the JSON.
     """
@@ -127,6 +128,7 @@ class SearchResults:
     query: dict[str, Any]
     query_id: str
     release: str
+    sequence: int
     mode: str
     total: int
     total_relation: str
@@ -153,7 +155,8 @@ class SearchResults:
         hits = [hit.as_json(product_json) for hit in self.hits]
         timings = {"timings_ms": self.timings_ms} if self.request.explain else {}
         return {
-            "query": self.query, "query_id": self.query_id, "release": self.release, "mode": self.mode,
+            "query": self.query, "query_id": self.query_id, "release": self.release, "sequence": self.sequence,
+            "mode": self.mode,
             "total": self.total, "total_relation": self.total_relation, "confidence": self.confidence,
             "confidence_score": self.confidence_score,
             "degraded": self.degraded, "page": self.request.page, "per_page": self.request.per_page,

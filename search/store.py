@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from search.arrays import Rows
 from search.errors import NotFound, ReleaseDamaged
 from search.product import Product
 from search.remembered import Remembered
+from search.state.changes import Change
 
 _SCHEMA = """
 CREATE TABLE products (row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, group_id TEXT NOT NULL, json BLOB NOT NULL);
@@ -34,6 +37,7 @@ class ProductStore:
     def __init__(self, path: Path, *, writable: bool = False):
         self.path = path
         self._known: Remembered[int, Product] = Remembered(REMEMBERED)
+        self._changes: dict[int, Change] = {}
         self._mode = "rwc" if writable else "ro&immutable=1"
         try:
             self._db = self._connect()
@@ -125,8 +129,29 @@ class ProductStore:
             part = rows[start : start + 500]
             marks = ",".join("?" * len(part))
             lines = self._read(f"SELECT row, json FROM products WHERE row IN ({marks})", part)  # noqa: S608
-            found |= {row: Product.from_line(line) for row, line in lines}
+            found |= {row: self._as_it_is(row, Product.from_line(line)) for row, line in lines}
         return found
+
+    def _as_it_is(self, row: int, product: Product) -> Product:
+        """Return a product of the catalog as it is today."""
+        change = self._changes.get(row)
+        if change is None:
+            return product
+        price = product.price if change.price is None else change.price
+        return replace(product, price=price, availability=change.availability or product.availability)
+
+    def with_changes(self, changes: Mapping[int, Change]) -> ProductStore:
+        """Return the same products, some with another price or availability, over the same connections.
+
+        Args:
+            changes: by row, on top of those there are.
+        """
+        other = copy(self)
+        other._known = Remembered(REMEMBERED)
+        other._changes = {**self._changes}
+        for row, change in changes.items():
+            other._changes[row] = change.after(self._changes.get(row))
+        return other
 
     def row_of(self, product_id: str) -> int:
         """Return the row of a product id.
@@ -145,12 +170,17 @@ class ProductStore:
         Raises:
             NotFound: no product has one of them.
         """
+        found = self.known_rows(product_ids)
+        return [found[one] if one in found else self.row_of(one) for one in product_ids]
+
+    def known_rows(self, product_ids: Sequence[str]) -> dict[str, int]:
+        """Return id -> row of those product ids that there are."""
         found: dict[str, int] = {}
         for start in range(0, len(product_ids), 500):
             part = product_ids[start : start + 500]
             marks = ",".join("?" * len(part))
             found |= dict(self._read(f"SELECT id, row FROM products WHERE id IN ({marks})", part))  # noqa: S608
-        return [found[one] if one in found else self.row_of(one) for one in product_ids]
+        return found
 
     def group_rows(self, group_id: str) -> list[int]:
         """Return the rows of a group's variants, ascending; none for ""."""

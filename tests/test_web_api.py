@@ -77,7 +77,9 @@ def test_following_next_reaches_every_product_once_and_then_stops(client: FlaskC
 def test_links_keep_what_was_asked(client: FlaskClient) -> None:
     links = client.get("/api/v1/search?per_page=2&page=2&f.category=Clothing").get_json()["links"]
     assert links["next"] is None  # three products are in Clothing, two were on page 1
-    assert parse_qs(urlsplit(links["prev"]).query) == {"f.category": ["Clothing"], "per_page": ["2"]}
+    assert parse_qs(urlsplit(links["prev"]).query) == {
+        "f.category": ["Clothing"], "per_page": ["2"], "state": ["shop.0"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -242,7 +244,8 @@ def test_the_id_of_a_group_that_is_gone_leads_to_where_its_products_are(client: 
 
 def test_the_version_names_release_and_encoder(client: FlaskClient) -> None:
     assert client.get("/api/v1/version").get_json() == {
-        "name": "aisle", "version": "0.1.0", "api": "v1", "release": "shop", "products": 8,
+        "name": "aisle", "version": "0.1.0", "api": "v1", "release": "shop", "sequence": 0,
+        "products": 8,
         "encoder": {"name": "fake", "fingerprint": "fake"},
     }  # fmt: skip
 

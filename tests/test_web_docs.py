@@ -272,7 +272,8 @@ ANSWERS = {
     "match": answers.Match, "recommend": answers.Recommended, "clusters": answers.Clusters,
     "cluster": answers.ClusterAnswer, "map": answers.Map, "mapPoints": answers.MapPoints, "mapLit": answers.Lit,
     "sendEvents": answers.Events, "version": answers.Version, "releases": answers.Releases,
-    "exportSearch": Any, "activateRelease": answers.Switched, "rollbackRelease": answers.Switched, "openapi": Any,
+    "exportSearch": Any, "changeProducts": answers.Changed,
+    "activateRelease": answers.Switched, "rollbackRelease": answers.Switched, "openapi": Any,
     "insights": Any,
 }  # fmt: skip
 

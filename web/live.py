@@ -17,10 +17,11 @@ from search.arrays import Floats
 from search.encoder import Encoder, Tokens
 from search.encoders import find_encoder
 from search.engine import Engine
-from search.errors import AisleError, ReleaseMissing
+from search.errors import AisleError, ChangesUnavailable, ReleaseMissing
 from search.home import Home, Layout
 from search.release import expect_readable, open_release
 from search.releases import stand_ins
+from search.state.changes import ChangeLog
 from search.watch import NOBODY, Watch
 
 logger = logging.getLogger("aisle.live")
@@ -50,6 +51,10 @@ class EngineProvider(Protocol):
         """Return the engine of the live release."""
         ...
 
+    def catch_up(self) -> None:
+        """Take up the prices and stock that changed, now."""
+        ...
+
 
 @dataclass(frozen=True)
 class FixedEngine:
@@ -62,6 +67,9 @@ class FixedEngine:
     def get(self) -> Engine:
         """Return it."""
         return self.engine
+
+    def catch_up(self) -> None:
+        """Leave it as it is."""
 
 
 def current_engine() -> Engine:
@@ -81,7 +89,7 @@ class LiveEngine:
 
     A release that cannot be opened is logged, and the one before it keeps answering, or answers where the server has
     only just begun; it is tried again now and then, should someone mend it. Requests in flight keep the engine they
-    began with.
+    began with. Changes of prices and stock are followed the same way; when they cannot be read, those read before stay.
 
     Args:
         home: whose live release is served.
@@ -101,6 +109,10 @@ class LiveEngine:
         self._seen: tuple[str, int] | None = None  # the pointer last acted upon
         self._opening = threading.Lock()
         self._closed = threading.Event()
+        self._changes = ChangeLog(home.changes)
+        self._changes_seen: tuple[int, int, int] | None = None
+        self._swapping = threading.Lock()  # held while `_engine` is replaced
+        self.changes_failure = ""
         self._failure: AisleError | None = None
         self._failed_at = 0.0
         self._trouble = self._told = ""
@@ -120,6 +132,28 @@ class LiveEngine:
     def trouble(self) -> str:
         """Why another release answers than the one that is live; "" when all is well."""
         return self._trouble
+
+    def catch_up(self) -> None:
+        """Take up the prices and stock that changed, now; one `stat` when there are none."""
+        with self._swapping:
+            if self._engine is not None and self._changes.stamp != self._changes_seen:
+                self._engine = self._up_to_date(self._engine)
+
+    def _up_to_date(self, engine: Engine) -> Engine:
+        """Return an engine with what changed meanwhile; as it is, and a word in the log, where that cannot be read."""
+        stamp, problems = self._changes.stamp, ""  # the stamp first: what is written after it is seen the next time
+        try:
+            reading = self._changes.read(engine.release.sequence)
+            engine, problems = engine.up_to_date(reading), " ".join(reading.problems)
+        except ChangesUnavailable as error:
+            problems = str(error)
+        self._changes_seen = stamp
+        if problems and problems != self.changes_failure:
+            logger.error("prices and stock may not be up to date: %s", problems)
+        elif self.changes_failure and not problems:
+            logger.info("changes of prices and stock are read again, up to %d", engine.release.sequence)
+        self.changes_failure = problems
+        return engine
 
     def get(self) -> Engine:
         """Return the current engine; the first call opens it and begins to follow the home.
@@ -212,7 +246,8 @@ class LiveEngine:
         record = expect_readable(layout)["encoder"]
         self._encoders.fetch(record)  # while the release is opened
         release = open_release(layout)
-        return Engine(release, partial(self._encoders.encoder_of, record), waits=False, watch=self.watch)
+        engine = Engine(release, partial(self._encoders.encoder_of, record), waits=False, watch=self.watch)
+        return self._up_to_date(engine)
 
     def _follow(self) -> None:
         while not self._closed.wait(CHECK_SECONDS):
@@ -221,6 +256,10 @@ class LiveEngine:
             if pointer is not None and (pointer != self._seen or is_due):
                 self._seen = pointer
                 self._swap(pointer[0])
+            try:
+                self.catch_up()
+            except Exception:
+                logger.exception("changes of prices and stock are not taken up")
 
     def _swap(self, name: str) -> None:
         """Open a release and let it answer, or keep the old one and say why."""
@@ -234,7 +273,8 @@ class LiveEngine:
         except Exception as error:
             self._not_served(name, old.release.name if old is not None else "", error)
         else:
-            self._engine = engine
+            with self._swapping:
+                self._engine = self._up_to_date(engine)  # changes may have come since it was opened
             self._trouble = self._told = ""
             self.watch.switched()
             self._encoders.keep_only(engine.release.manifest["encoder"]["fingerprint"])

@@ -213,6 +213,7 @@ class SearchAnswer(TypedDict):
     query: Query
     query_id: str
     release: str
+    sequence: int
     mode: Mode
     total: int
     total_relation: Literal["exact", "at_least"]
@@ -230,6 +231,7 @@ class SearchAnswer(TypedDict):
     currency: str
     took_ms: float
     timings_ms: NotRequired[dict[str, float]]
+    moved: bool
     links: Links
 
 
@@ -237,6 +239,7 @@ class Batch(TypedDict):
     """The answers to several searches, all of one release."""
 
     release: str
+    sequence: int
     results: list[SearchAnswer]
     took_ms: float
 
@@ -292,6 +295,7 @@ class ProductAnswer(TypedDict):
 
     id: str
     release: str
+    sequence: int
     product: Product
     variants: list[str]
     cluster: int
@@ -312,6 +316,7 @@ class Similar(TypedDict):
 
     id: str
     release: str
+    sequence: int
     hits: list[NearHit]
 
 
@@ -319,6 +324,7 @@ class Recommended(TypedDict):
     """Products like some and unlike others."""
 
     release: str
+    sequence: int
     hits: list[NearHit]
 
 
@@ -344,6 +350,7 @@ class Match(TypedDict):
 
     id: str
     release: str
+    sequence: int
     q: str
     search_text: str
     degraded: Degraded | Literal["no_token_vectors"] | None
@@ -382,6 +389,7 @@ class Clusters(TypedDict):
     """Every cluster, parents before their children."""
 
     release: str
+    sequence: int
     clusters: list[Cluster]
 
 
@@ -396,6 +404,7 @@ class ClusterAnswer(TypedDict):
     """One cluster, those below it, and the products nearest its middle."""
 
     release: str
+    sequence: int
     cluster: Cluster
     children: list[Cluster]
     top: list[TopProduct]
@@ -451,6 +460,7 @@ class Map(TypedDict):
     """What is on the map, and where its columns are."""
 
     release: str
+    sequence: int
     count: int
     currency: str
     positions: MapColumn
@@ -489,6 +499,7 @@ class MapPoints(TypedDict):
     """Which products some rows of the map are."""
 
     release: str
+    sequence: int
     points: list[MapPoint]
 
 
@@ -503,6 +514,7 @@ class Lit(TypedDict):
     """Which rows of the map a search finds, best first."""
 
     release: str
+    sequence: int
     query: Query
     total: int
     total_relation: Literal["exact", "at_least"]
@@ -522,12 +534,13 @@ class EncoderName(TypedDict):
 
 
 class Version(TypedDict):
-    """Which program, release and encoder answer; the last three are None while nothing is live."""
+    """Which program, release and encoder answer; the last four are None while nothing is live."""
 
     name: Literal["aisle"]
     version: str
     api: Literal["v1"]
     release: str | None
+    sequence: int | None
     products: int | None
     encoder: EncoderName | None
 
@@ -569,3 +582,21 @@ class Switched(TypedDict):
 
     live: str
     previous: str | None
+
+
+class ProductChange(TypedDict):
+    """What is new of one product; at least one of the last three."""
+
+    id: str
+    price: NotRequired[float]
+    availability: NotRequired[Literal["in_stock", "out_of_stock", "preorder"]]
+    stock: NotRequired[int]
+
+
+class Changed(TypedDict):
+    """What became of changes; an answer of this sequence or a higher one knows them."""
+
+    release: str
+    sequence: int
+    accepted: int
+    unknown: list[str]

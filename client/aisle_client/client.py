@@ -13,6 +13,7 @@ from urllib.parse import quote as _quoted
 from urllib.parse import urlencode as _urlencoded
 
 from aisle_client.answers import (
+    Changed,
     ClusterAnswer,
     Clusters,
     Events,
@@ -24,6 +25,7 @@ from aisle_client.answers import (
     Match,
     Product,
     ProductAnswer,
+    ProductChange,
     Recommended,
     Releases,
     SearchAnswer,
@@ -234,6 +236,10 @@ class Aisle:
     def rollback(self) -> Switched:
         """Let the release before the live one answer. Never sent twice by itself: it would go back two."""
         return self._json("POST", f"{API}/admin/releases:rollback", is_safe=False)
+
+    def change_products(self, products: Sequence[ProductChange]) -> Changed:
+        """Change prices and stock of up to 1,000 products, all or none: [{"id": "SKU-1", "price": 19.9}]."""
+        return self._json("PATCH", f"{API}/products", {"products": list(products)})
 
     def insights(self, *, days: int = 30, surface: Literal["page", "api"] = "page", limit: int = 20) -> dict[str, Any]:
         """Say what people look for and what they find: the searches most asked, without results, without clicks, ..."""

@@ -56,7 +56,7 @@ class Catalog:
         """
         maker = ProductMaker(self.mapping, self.conventions, self.settings, notes)
         preset = rows_of(self.preset, self.sniffed.headers, self.settings)
-        for row in _raw_rows(self.path, self.sniffed, self.settings):
+        for row in raw_rows(self.path, self.sniffed, self.settings):
             if isinstance(row, Blank):
                 notes.blank += 1
                 continue
@@ -76,7 +76,7 @@ def open_catalog(path: str | Path, settings: CatalogSettings) -> Catalog:
     path = Path(path)
     if settings.currency and settings.currency.upper() not in ISO_CODES:
         raise CatalogError(f"--currency {settings.currency}: not an ISO 4217 code; write one such as USD or EUR")
-    sniffed, sample = _with_headers(path, sniff(path, settings), settings)
+    sniffed, sample = with_headers(path, sniff(path, settings), settings)
     headers = sniffed.headers
     if not headers and sample and isinstance(sample[0], Rejection):  # JSONL without one good line
         raise CatalogError(f"{path}, line {sample[0].line}: {sample[0].reason}; {sample[0].fix}")
@@ -95,13 +95,13 @@ def _outcome(row: Row, maker: ProductMaker, preset: Preset, notes: Notes) -> Pro
     return maker.product(prepared) if isinstance(prepared, Row) else prepared
 
 
-def _with_headers(path: Path, sniffed: Sniffed, settings: CatalogSettings) -> tuple[Sniffed, list[Row | Rejection]]:
+def with_headers(path: Path, sniffed: Sniffed, settings: CatalogSettings) -> tuple[Sniffed, list[Row | Rejection]]:
     """Return what was sniffed with its headers, and the sampled rows (cells cut short)."""
     if sniffed.format == "parquet":
         sniffed = replace(sniffed, headers=parquet_headers(path, sniffed.gzipped))
     elif sniffed.format != "jsonl":
         sniffed = replace(sniffed, headers=read_header(path, sniffed, settings))
-    rows = (row for row in _raw_rows(path, sniffed, settings) if not isinstance(row, Blank))
+    rows = (row for row in raw_rows(path, sniffed, settings) if not isinstance(row, Blank))
     sample = [_cut(row) for row in islice(rows, settings.sample_rows)]
     if sniffed.format == "jsonl":
         keys = dict.fromkeys(key for row in sample if isinstance(row, Row) for key in row.cells)
@@ -123,7 +123,8 @@ def _cut(row: Row | Rejection) -> Row | Rejection:
     return Row(row.line, {header: main_text(cell)[:SAMPLED_CELL_CHARACTERS] for header, cell in row.cells.items()})
 
 
-def _raw_rows(path: Path, sniffed: Sniffed, settings: CatalogSettings) -> Iterator[Row | Rejection | Blank]:
+def raw_rows(path: Path, sniffed: Sniffed, settings: CatalogSettings) -> Iterator[Row | Rejection | Blank]:
+    """Give every row of a file as it stands there, or why it cannot be read as one."""
     if sniffed.format == "parquet":
         return parquet_rows(path, sniffed)
     if sniffed.format == "jsonl":

@@ -59,8 +59,12 @@ class ProductMaker:
             product = self._product(row)
         except Rejected as rejected:
             return Rejection(row.line, *rejected.parts)
-        self._line_of[_digest(product.id)] = row.line
+        self._take(product.id, row.line)
         return product
+
+    def _take(self, product_id: str, line: int) -> None:
+        """Let an id be taken by the row at a line."""
+        self._line_of[_digest(product_id)] = line
 
     def _product(self, row: Row) -> Product:
         price, currency = self._price(row)

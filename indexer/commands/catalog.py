@@ -34,7 +34,7 @@ def check(
     sys.exit(0 if report.rejected <= share_of(max_rejected) * max(report.rows_read, 1) and report.accepted else 1)
 
 
-def _is_built(catalog: Path | None) -> bool:
+def is_built(catalog: Path | None) -> bool:
     """Return whether a release this version reads is live; with a catalog, whether it is of exactly that file."""
     from search.encoder import file_sha256
     from search.errors import ReleaseDamaged, ReleaseMissing
@@ -68,6 +68,7 @@ def _is_built(catalog: Path | None) -> bool:
               help="Of an exact search's first hundred, what the index of a large catalog must find.")  # fmt: skip
 @click.option("--publish/--no-publish", default=True, help="Make the release live.")
 @click.option("--force", is_flag=True, help="Make it live in spite of a refusal.")
+@click.option("--keep-changes", is_flag=True, help="Earlier changes of prices and stock stay on top of CATALOG.")
 @click.option("--if-none", is_flag=True, help="Do nothing when any release is live.")
 @click.option("--if-changed", is_flag=True, help="Do nothing when the live release is of this very file.")
 @AS_JSON
@@ -81,7 +82,7 @@ def build(catalog: Path, as_json: bool, mapping: tuple[str, ...], **options: Any
     from indexer.training import TrainingSettings
     from search.home import default_home
 
-    if (options["if_none"] or options["if_changed"]) and _is_built(catalog if options["if_changed"] else None):
+    if (options["if_none"] or options["if_changed"]) and is_built(catalog if options["if_changed"] else None):
         click.echo("the live release is up to date; nothing to build")
         return
     settings = BuildSettings(
@@ -99,11 +100,14 @@ def build(catalog: Path, as_json: bool, mapping: tuple[str, ...], **options: Any
         precision=options["precision"],
         recall=options["recall"],
         force=options["force"],
+        keep_changes=options["keep_changes"],
     )
     result = build_release(settings, default_home(), Progress()).as_json()
-    if as_json:
-        print_json(result)
-        return
+    print_json(result) if as_json else tell(result)
+
+
+def tell(result: dict[str, Any]) -> None:
+    """Print what a build did, for people."""
     state = "live" if result["live"] else "not live"
     click.echo(f"release {result['release']} ({state}) in {result['folder']}")
     click.echo(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from indexer.commands.options import AS_JSON, INDEX, fails_plainly, print_json
+
+if TYPE_CHECKING:
+    from search.home import Layout
 
 
 @click.command()
@@ -32,6 +37,7 @@ def releases(as_json: bool) -> None:
         metrics = (manifest["metrics"] or {}).get("metrics", {})
         listing.append(
             {"release": layout.name, "live": live is not None and layout.name == live.name, "rows": manifest["rows"],
+             "sequence": manifest.get("sequence", 0),
              "catalog": manifest["catalog"]["name"], "encoder": manifest["encoder"]["name"],
              "adopted": manifest["training"]["adopted"], "nDCG@10": metrics.get("nDCG@10", {}).get("mean")}
         )  # fmt: skip
@@ -64,20 +70,53 @@ def rollback(name: str, as_json: bool) -> None:
 @AS_JSON
 @fails_plainly
 def verify(name: str, as_json: bool) -> None:
-    """Check every file of a release (default: the live one) and of its encoder against its manifest."""
+    """Check every file of a release (default: the live one) and of its encoder, and what changed since."""
     from search.encoders import encoder_damage
+    from search.errors import ChangesUnavailable
     from search.home import default_home
     from search.release import read_manifest
     from search.release import verify as problems_of
+    from search.state.changes import Batch, ChangeLog
 
     home = default_home()
     layout = home.release(name) if name else home.live()
-    problems = problems_of(layout) + encoder_damage(read_manifest(layout).get("encoder", {}), home)
+    manifest = read_manifest(layout)
+    problems = problems_of(layout) + encoder_damage(manifest.get("encoder", {}), home)
+    log = ChangeLog(home.changes)
+    problems += log.problems()
+    sequence, changes = int(manifest.get("sequence", 0)), Batch()
+    try:
+        reading = log.read(sequence)
+        sequence, changes = max(sequence, reading.sequence), reading.changes
+    except ChangesUnavailable:
+        pass  # is among the problems
+    unknown = _unknown(layout, list(changes))
     if as_json:
-        print_json({"release": layout.name, "problems": problems})
+        print_json({
+            "release": layout.name, "problems": problems, "sequence": sequence, "changed": len(changes),
+            "unknown": unknown,
+        })  # fmt: skip
     else:
-        click.echo("\n".join(problems) if problems else f"{layout.name}: every checksum fits")
+        fine = f"{layout.name}: every checksum fits; {len(changes):,} products changed since, sequence {sequence}"
+        click.echo("\n".join(problems) if problems else fine)
+        if unknown:
+            click.echo(
+                f"  {len(unknown):,} changed products are not in this release, which is no fault: "
+                f"{', '.join(unknown[:20])}{', ...' if len(unknown) > 20 else ''}"
+            )
     sys.exit(1 if problems else 0)
+
+
+def _unknown(layout: Layout, product_ids: list[str]) -> list[str]:
+    """Return which products a release does not have; [] where its products cannot be read, which was told."""
+    from search.errors import ReleaseDamaged
+    from search.store import ProductStore
+
+    try:
+        known = ProductStore(layout.products).known_rows(product_ids) if product_ids else {}
+    except (ReleaseDamaged, sqlite3.Error):
+        return []
+    return [one for one in product_ids if one not in known]
 
 
 @click.command()

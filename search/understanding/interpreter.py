@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,6 +100,12 @@ class Interpreter:
         return cls(
             facets, lexical, SpokenValues.load(folder / "spoken.json"), Speller.load(folder / "words.json"), stated
         )
+
+    def over(self, facets: FacetIndex) -> Interpreter:
+        """Return the same reader over facets with other prices or availability, which no value is named by."""
+        other = copy(self)
+        other.facets = facets
+        return other
 
     def unknown_words(self, text: str) -> list[str]:
         """Return the words of a text that no product has, in any form, and that the encoder knows in pieces only.

@@ -28,6 +28,8 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+SEQUENCE: Any = Field(description="Of the last change of prices and stock that the answer knows; it only grows.")
+
 # -- products --
 
 
@@ -66,6 +68,7 @@ class ProductAnswer(Answer):
 
     id: str
     release: str
+    sequence: int = SEQUENCE
     product: ProductRecord
     variants: list[str] = Field(description="Ids of the other variants of the same product.")
     cluster: int
@@ -86,6 +89,7 @@ class SimilarAnswer(Answer):
 
     id: str
     release: str
+    sequence: int = SEQUENCE
     hits: list[ProductHit]
 
 
@@ -93,6 +97,7 @@ class RecommendAnswer(Answer):
     """Products like some and unlike others."""
 
     release: str
+    sequence: int = SEQUENCE
     hits: list[ProductHit]
 
 
@@ -118,6 +123,7 @@ class MatchAnswer(Answer):
 
     id: str
     release: str
+    sequence: int = SEQUENCE
     q: str
     search_text: str
     degraded: Degraded | Literal["no_token_vectors"] | None
@@ -297,6 +303,7 @@ class SearchResult(Answer):
     query: QueryRead
     query_id: str = Field(description="Ties events to this search.")
     release: str
+    sequence: int = SEQUENCE
     mode: Literal["hybrid", "dense", "lexical"]
     total: int = Field(ge=0)
     total_relation: Relation
@@ -314,6 +321,7 @@ class SearchResult(Answer):
     currency: str
     took_ms: float
     timings_ms: dict[str, float] = absent("With explain=1: each stage.")
+    moved: bool = Field(False, description="Release, prices or stock are others than in `state`: pages may overlap.")
     links: PageLinks
 
 
@@ -321,6 +329,7 @@ class BatchAnswer(Answer):
     """Answers to several searches, in their order, all of one release."""
 
     release: str
+    sequence: int = SEQUENCE
     results: list[SearchResult]
     took_ms: float
 
@@ -379,6 +388,7 @@ class VersionAnswer(Answer):
     version: str
     api: Literal["v1"]
     release: str | None
+    sequence: int | None = SEQUENCE
     products: int | None
     encoder: EncoderNamed | None
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from web.api.answers import (
+    SEQUENCE,
     Answer,
     Availability,
     ClusterCount,
@@ -41,6 +42,7 @@ class ClustersAnswer(Answer):
     """Every cluster, parents before their children."""
 
     release: str
+    sequence: int = SEQUENCE
     clusters: list[ClusterRecord]
 
 
@@ -55,6 +57,7 @@ class ClusterAnswer(Answer):
     """One cluster, those below it, and the products nearest its middle."""
 
     release: str
+    sequence: int = SEQUENCE
     cluster: ClusterRecord
     children: list[ClusterRecord]
     top: list[TypicalProduct]
@@ -110,6 +113,7 @@ class MapAnswer(Answer):
     """What is on the map, and where its columns are."""
 
     release: str
+    sequence: int = SEQUENCE
     count: int
     currency: str
     positions: Column
@@ -148,6 +152,7 @@ class MapPointsAnswer(Answer):
     """Which products some dots are."""
 
     release: str
+    sequence: int = SEQUENCE
     points: list[MapPoint]
 
 
@@ -162,6 +167,7 @@ class MapLitAnswer(Answer):
     """Which dots a search lights: rows of its relevant set, best first."""
 
     release: str
+    sequence: int = SEQUENCE
     query: QueryRead
     total: int
     total_relation: Relation

@@ -124,6 +124,8 @@ def _requests(subject: Subject) -> dict[str, list[dict[str, Any]]]:
         "sendEvents": [{"body": [event], "shown": ("ignored",)}],
         "version": [{"shown": ("release",)}],
         "openapi": [{"shown": ("info", "title")}],
+        "changeProducts": [{"body": {"products": [{"id": s.product, "price": s.price or 20, "stock": 3}]},
+                            "shown": ("accepted",)}],
         "releases": [{"shown": ("live",)}],
         "activateRelease": [{"arguments": {"release": s.release}, "shown": ("live",)}],
         "rollbackRelease": [{"shown": ("live",)}],

@@ -30,6 +30,7 @@ METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sendEvents": ("send_events", ("events",)),
     "version": ("version", ()),
     "openapi": ("openapi", ()),
+    "changeProducts": ("change_products", ("products",)),
     "releases": ("releases", ()),
     "activateRelease": ("activate", ("release",)),
     "insights": ("insights", ()),
@@ -92,7 +93,7 @@ def _curl(example: Example, root: str) -> str:
         parts.append('-H "Authorization: Bearer $AISLE_KEY"')
     if example.body is not None:
         parts += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(_json(example.body))}"]
-    elif example.method != "GET":
+    if example.method != ("GET" if example.body is None else "POST"):
         parts.append(f"-X {example.method}")
     if example.operation in _ARRAYS:
         parts.append("-o column.bin")

@@ -44,7 +44,7 @@ class ExportParameters(SearchParameters):
 @exports.get(EXPORT)
 @operation(
     "exportSearch", "Every result of a search as a file", "search", parameters=ExportParameters,
-    media=tuple(MIMETYPES.values()), headers=("X-Total-Count", "X-Release"),
+    media=tuple(MIMETYPES.values()), headers=("X-Total-Count", "X-Release", "X-Sequence"),
 )  # fmt: skip
 @revalidated
 def export_search() -> Response:
@@ -66,6 +66,7 @@ def export_search() -> Response:
     response.headers["Content-Disposition"] = f'attachment; filename="{file_name(asked.q, file_format)}"'
     response.headers["X-Total-Count"] = str(results.total)
     response.headers["X-Release"] = results.release
+    response.headers["X-Sequence"] = str(results.sequence)
     return uncached(response) if results.degraded else response
 
 

@@ -73,6 +73,7 @@ HEADERS: dict[str, tuple[str, Schema]] = {
     "RateLimit-Policy": ("What is allowed (IETF draft).", {"type": "string"}),
     "X-Total-Count": ("How many results there are; a file has at most 10,000.", {"type": "integer", "minimum": 0}),
     "X-Release": ("The release that the file is of.", {"type": "string"}),
+    "X-Sequence": ("Of the last change of prices and stock that the file knows.", {"type": "integer", "minimum": 0}),
 }
 ARGUMENTS: dict[str, tuple[str, Schema]] = {
     "product_id": ("The shop's own id, percent-encoded; it may hold any character.", {"minLength": 1}),

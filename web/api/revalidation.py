@@ -20,13 +20,14 @@ View = Callable[..., Response]
 def revalidated(view: View) -> View:
     """Give the answers of a view a tag, and answer 304 to those who have the answer already.
 
-    For views whose answer the live release, the address and the language decide. An answer that makes do, which says
-    so with `Cache-Control: no-store`, gets no tag; neither does a problem. Stands between the view and `operation`.
+    For views whose answer the live release with its changes, the address and the language decide. An answer that makes
+    do, which says so with `Cache-Control: no-store`, gets no tag; neither does a problem. Stands between the view and
+    `operation`.
     """
 
     @wraps(view)
     def answered(**arguments: str | int) -> Response:
-        tag = etag(current_engine().release.name)
+        tag = etag(str(current_engine().release.state))
         if request.if_none_match.is_weak(tag) or request.if_none_match.is_strong(tag):
             return tagged(Response(status=304), tag)
         response = view(**arguments)
@@ -40,8 +41,8 @@ def revalidated(view: View) -> View:
     return answered
 
 
-def etag(release: str) -> str:
-    """Return the tag of what is asked now: it changes with program, release, address and language.
+def etag(state: str) -> str:
+    """Return the tag of what is asked now: it changes with program, release, sequence, address and language.
 
     Parameters in another order, said as they are when left out, or with other blanks, are the same address.
     """
@@ -49,7 +50,7 @@ def etag(release: str) -> str:
     usual = _defaults(operation.parameters) if operation and operation.parameters else {}
     asked = sorted((name, " ".join(value.split())) for name, value in request.args.items(multi=True))
     asked = [(name, value) for name, value in asked if usual.get(name) != value]
-    text = repr((__version__, release, request.path, asked, str(current_locale())))
+    text = repr((__version__, state, request.path, asked, str(current_locale())))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
@@ -61,7 +62,7 @@ def _defaults(model: type[BaseModel]) -> dict[str, str]:
 
 
 def tagged(response: Response, tag: str) -> Response:
-    """Let an answer be kept, but asked about before each use: a release may be switched at any time."""
+    """Let an answer be kept, but asked about before each use: release and prices may change at any time."""
     response.set_etag(tag, weak=True)  # weak: query_id and took_ms differ from one answer to the next
     response.headers["Cache-Control"] = "no-cache"
     return response

@@ -32,6 +32,7 @@ from web.api.revalidation import revalidated
 from web.api.schemas import (
     BatchParameters,
     MatchParameters,
+    PageParameters,
     RecommendParameters,
     SearchParameters,
     SimilarParameters,
@@ -39,6 +40,7 @@ from web.api.schemas import (
     search_request,
     search_request_of_json,
     search_requests_of_json,
+    state_of,
 )
 from web.api.validation import NoParameters, parsed_body, query_of
 from web.asking import ask, ask_many
@@ -56,12 +58,13 @@ TOP_PRODUCTS = 12  # shown of a cluster
 
 
 @api.get("/search")
-@operation("search", "Search the catalog", "search", parameters=SearchParameters, answer=SearchResult)
+@operation("search", "Search the catalog", "search", parameters=PageParameters, answer=SearchResult)
 @revalidated
 def search() -> Response:
     """Answer a search; revalidated by ETag, so that an unchanged answer costs nothing."""
-    engine = current_engine()
-    return search_response(ask(engine, search_request(request.args, engine), "api"))
+    engine, values = current_engine(), request.args.copy()
+    state = state_of(values)
+    return search_response(ask(engine, search_request(values, engine), "api"), state)
 
 
 @api.post("/search")
@@ -87,19 +90,25 @@ def search_batch() -> Response:
     answers = ask_many(engine, asked)
     took_ms = round((time.perf_counter() - started) * 1000, 2)
     results = [search_json(one) for one in answers]
-    return uncached(jsonify(release=engine.release.name, results=results, took_ms=took_ms))
+    return uncached(jsonify(**engine.release.state, results=results, took_ms=took_ms))
 
 
-def search_response(results: SearchResults) -> Response:
+def search_response(results: SearchResults, state: str = "") -> Response:
     """Return the contract's JSON and the time each stage took; an answer that makes do is not to be kept."""
-    response = jsonify(search_json(results))
+    response = jsonify(search_json(results, state))
     response.headers["Server-Timing"] = server_timing(results)
     return uncached(response) if results.degraded else response
 
 
-def search_json(results: SearchResults) -> dict[str, Any]:
-    """Return the contract's JSON, with links."""
-    return {**results.as_json(product_json), "links": links(results)}
+def search_json(results: SearchResults, state: str = "") -> dict[str, Any]:
+    """Return the contract's JSON, with links.
+
+    Args:
+        results: a page of a search.
+        state: of the page before; "" when it is not known.
+    """
+    has_moved = state not in ("", f"{results.release}.{results.sequence}")
+    return {**results.as_json(product_json), "moved": has_moved, "links": links(results)}
 
 
 def server_timing(results: SearchResults) -> str:
@@ -108,14 +117,22 @@ def server_timing(results: SearchResults) -> str:
 
 
 def links(results: SearchResults) -> dict[str, str | None]:
-    """Return the addresses of this page and its neighbors, null where there is none."""
+    """Return the addresses of this page and its neighbors, null where there is none.
+
+    The neighbors' hold release and sequence, so that theirs tell whether the two pages fit together.
+    """
     asked, last = results.request, reachable_pages(results.pages, results.request.per_page)
     page = asked.page
     return {
         "self": address(SEARCH, asked),
-        "next": address(SEARCH, asked, page=page + 1) if page < last else None,
-        "prev": address(SEARCH, asked, page=min(page - 1, last)) if page > 1 and last else None,
+        "next": _neighbor(results, page + 1) if page < last else None,
+        "prev": _neighbor(results, min(page - 1, last)) if page > 1 and last else None,
     }
+
+
+def _neighbor(results: SearchResults, page: int) -> str:
+    path = address(SEARCH, results.request, page=page)
+    return f"{path}{'&' if '?' in path else '?'}state={results.release}.{results.sequence}"
 
 
 @api.get("/suggest")
@@ -151,7 +168,7 @@ def product(product_id: str) -> Response:
     row = engine.release.products.row_of(product_id)
     return jsonify(
         id=found.id,
-        release=engine.release.name,
+        **engine.release.state,
         product=product_json(found),
         variants=[variant.id for variant in engine.variants(found) if variant.id != found.id],
         cluster=int(engine.release.clusters.cluster_of[row]),
@@ -172,7 +189,7 @@ def similar(product_id: str) -> Response:
         {"id": found.id, "rank": place, "score": score, "product": product_json(found)}
         for place, (found, score) in enumerate(engine.similar(product_id, asked.limit), start=1)
     ]
-    return jsonify(id=product_id, release=engine.release.name, hits=hits)
+    return jsonify(id=product_id, **engine.release.state, hits=hits)
 
 
 @api.get("/products/<path:product_id>/match")
@@ -183,7 +200,12 @@ def match(product_id: str) -> Response:
     asked = query_of(MatchParameters, request.args)
     engine = current_engine()
     found = engine.match(product_id, asked.q)
-    response = jsonify(id=product_id, release=engine.release.name, q=SearchRequest(q=asked.q).q, **found.as_json())
+    response = jsonify(
+        id=product_id,
+        **engine.release.state,
+        q=SearchRequest(q=asked.q).q,
+        **found.as_json(),
+    )
     return response if found.degraded in (None, "no_token_vectors") else uncached(response)
 
 
@@ -202,7 +224,7 @@ def recommend() -> Response:
         {"id": one.id, "rank": place, "score": score, "product": product_json(one)}
         for place, (one, score) in enumerate(found, start=1)
     ]
-    return uncached(jsonify(release=engine.release.name, hits=hits))
+    return uncached(jsonify(**engine.release.state, hits=hits))
 
 
 def product_links(found: Product) -> dict[str, str]:
@@ -218,7 +240,10 @@ def clusters() -> Response:
     """Give every cluster, parents before their children."""
     query_of(NoParameters, request.args)
     engine = current_engine()
-    return jsonify(release=engine.release.name, clusters=[_cluster(one, engine) for one in engine.clusters()])
+    return jsonify(
+        **engine.release.state,
+        clusters=[_cluster(one, engine) for one in engine.clusters()],
+    )
 
 
 @api.get("/clusters/<int:cluster_id>")
@@ -231,7 +256,7 @@ def cluster(cluster_id: int) -> Response:
     found = engine.release.clusters.cluster(cluster_id)
     top = engine.release.products.products(found.top_rows[:TOP_PRODUCTS])
     return jsonify(
-        release=engine.release.name,
+        **engine.release.state,
         cluster=_cluster(found, engine),
         children=[_cluster(child, engine) for child in engine.release.clusters.children(cluster_id)],
         top=[{"id": one.id, "product": product_json(one)} for one in top],
@@ -271,9 +296,11 @@ def version() -> Response:
     try:
         engine = current_engine()
     except ReleaseError:
-        return jsonify(name="aisle", version=__version__, api="v1", release=None, products=None, encoder=None)
+        return jsonify(
+            name="aisle", version=__version__, api="v1", release=None, sequence=None, products=None, encoder=None
+        )
     encoder = {name: engine.release.manifest["encoder"][name] for name in ("name", "fingerprint")}
     return jsonify(
-        name="aisle", version=__version__, api="v1", release=engine.release.name, products=engine.release.rows,
+        name="aisle", version=__version__, api="v1", **engine.release.state, products=engine.release.rows,
         encoder=encoder,
     )  # fmt: skip

@@ -93,6 +93,17 @@ class SearchParameters(Parameters):
     )
 
 
+class PageParameters(SearchParameters):
+    """The parameters of a page of a search: those of the search, and what the page before was of."""
+
+    state: str | None = Field(
+        None,
+        max_length=96,
+        pattern=r"^[A-Za-z0-9_-]{1,64}\.[0-9]{1,18}$",
+        description="Release and sequence of the page before, as links.next has them; the answer tells what moved.",
+    )
+
+
 class BatchParameters(Parameters):
     """Several searches at once; they are refused together when one of them is not understood."""
 
@@ -248,6 +259,18 @@ def search_request_of_json(body: Any, engine: Engine, at: str = "") -> SearchReq
     except QueryError as error:
         place = f"/{escaped(error.parameter)}" if error.parameter in body else ""
         raise InvalidBody([(at + place, error.detail)]) from error
+
+
+def state_of(values: MultiDict[str, str]) -> str:
+    """Return, and take out of the values of an address, what the page before was of; "" when nothing is said of it.
+
+    Raises:
+        InvalidParameters: it is said twice, or is no state.
+    """
+    given = values.poplist("state")
+    if len(given) > 1:
+        raise InvalidParameters([("state", said_twice("state", given))])
+    return parsed(PageParameters, {"state": given[0]}).state or "" if given else ""
 
 
 def search_requests_of_json(body: Any, engine: Engine) -> list[SearchRequest]:

@@ -47,7 +47,7 @@ _groups: WeakKeyDictionary[Engine, list[GroupRow]] = WeakKeyDictionary()
 
 
 def current_map(engine: Engine) -> CatalogMap:
-    """Return the map of an engine's release, made at the first call."""
+    """Return the map of an engine's release, made at the first call, and anew when prices or stock have changed."""
     if engine not in _maps:
         _maps[engine] = map_of(engine.release)
     return _maps[engine]
@@ -140,7 +140,7 @@ def meta() -> Response:
     engine = current_engine()
     drawn, name = current_map(engine), engine.release.name
     answer = jsonify(
-        release=name,
+        **engine.release.state,
         count=engine.release.rows,
         currency=engine.release.currency,
         positions=_column(name, "positions", drawn.positions),
@@ -287,7 +287,7 @@ def points(release: str) -> Response:
             raise NotFound(f"no dot {row} on this map; it has {engine.release.rows}, counted from 0")
     found = engine.release.products.products(asked.at)
     told = [_point(row, one, engine) for row, one in zip(asked.at, found, strict=True)]
-    return localized(jsonify(release=release, points=told))
+    return localized(jsonify(**engine.release.state, points=told))
 
 
 def _point(row: int, product: Product, engine: Engine) -> dict[str, Any]:
@@ -315,7 +315,8 @@ def lit() -> Response:
     results = engine.search(replace(asked, facets=(), page=1, per_page=1))
     folding = engine.release.folding if asked.fold else None
     response = jsonify(
-        release=results.release, query=results.query, total=results.total, total_relation=results.total_relation,
+        release=results.release, sequence=results.sequence, query=results.query,
+        total=results.total, total_relation=results.total_relation,
         confidence=results.confidence, degraded=results.degraded, points=results.rows.tolist(),
         products=None if folding is None else folding.product_of[results.rows].tolist(),
         clusters=[cluster_json(*counted) for counted in engine.release.clusters.counts(results.rows, folding)],

@@ -45,9 +45,9 @@ def picture(scheme: str) -> Response:
     if scheme not in palette():
         abort(404, description=f'the map is not drawn in "{scheme}"; there are: light, dark')
     engine = current_engine()
-    drawn = _drawn.setdefault(engine, {})
+    drawn = _drawn.setdefault(engine.as_built, {})  # prices are not in it
     if scheme not in drawn:
-        drawn[scheme] = drawing(engine, palette()[scheme], "#211d18" if scheme == "light" else "#f4f0e8")
+        drawn[scheme] = drawing(engine.as_built, palette()[scheme], "#211d18" if scheme == "light" else "#f4f0e8")
     response = Response(drawn[scheme], mimetype="image/svg+xml")
     is_current = request.args.get("v") == engine.release.name
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_current else "no-cache"

@@ -64,15 +64,16 @@ class Start:
     kinds: list[tuple[str, str]]
 
 
+_told: WeakKeyDictionary[Engine, tuple[list[str], list[str]]] = WeakKeyDictionary()
 _laid_out: WeakKeyDictionary[Engine, dict[str, Start]] = WeakKeyDictionary()
 
 
 def start_of(engine: Engine) -> Start:
-    """Return the start page of a release; the engine is asked only the first time in each locale."""
+    """Return the start page of a release; the engine is asked only the first time in each locale and state."""
     laid_out, locale = _laid_out.setdefault(engine, {}), str(current_locale())
     if locale not in laid_out:
         before = next(iter(laid_out.values()), None)  # searches are the same in every language
-        examples, kinds = (before.examples, before.kinds) if before else _searches(engine)
+        examples, kinds = (before.examples, before.kinds) if before else _searches(engine.as_built)
         favorites, departments = cards_of(engine, _favorites(engine)), departments_of(engine)
         laid_out[locale] = Start(
             release=engine.release.name,
@@ -149,12 +150,11 @@ def _pictures(engine: Engine, products: list[Product]) -> list[Picture]:
 
 def _searches(engine: Engine) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return (text, address) of examples of what can be said, and of the kinds of things there are plenty of."""
-    kinds = kinds_of(engine.release, SHOWN_KINDS)
-
-    def addressed(texts: Iterable[str]) -> list[tuple[str, str]]:
-        return [(text, search_path(text)) for text in texts]
-
-    return addressed(examples_of(engine.release, kinds)), addressed(kind.phrase for kind in kinds)
+    if engine not in _told:
+        kinds = kinds_of(engine.release, SHOWN_KINDS)
+        _told[engine] = examples_of(engine.release, kinds), [kind.phrase for kind in kinds]
+    examples, phrases = _told[engine]
+    return [(text, search_path(text)) for text in examples], [(text, search_path(text)) for text in phrases]
 
 
 def _shelf(favorites: list[Card], departments: list[Department]) -> list[Picture]:

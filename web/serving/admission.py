@@ -24,6 +24,7 @@ EVENT_SLOTS, EVENT_WAITING = 4, 4  # they wait for the disk, and go to it togeth
 SPARE_THREADS = 6  # for those that are not let in, and those that always are
 RETRY_SECONDS = 1
 SUGGEST, EVENTS = "/api/v1/suggest", "/api/v1/events"  # asked while someone types or leaves: not behind searches
+CHANGES = "/api/v1/products"  # waits for the disk as events do
 # Never wait: a file, a number, a line. What watches a server must hear from it when it is busy.
 FREE = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/version", "/robots.txt", "/favicon.ico"})
 
@@ -123,7 +124,7 @@ class Admission:
         """Return the lane of a path; None where nothing waits."""
         if path in FREE or path.startswith("/static/"):
             return None
-        return {SUGGEST: self.light, EVENTS: self.events}.get(path, self.searches)
+        return {SUGGEST: self.light, EVENTS: self.events, CHANGES: self.events}.get(path, self.searches)
 
 
 def install(app: Flask, admission: Admission) -> None:

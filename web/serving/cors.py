@@ -17,7 +17,7 @@ SHARED = re.compile(
 METHODS = ["GET", "HEAD", "POST"]
 ASKED = ["Authorization", "Content-Type", "If-None-Match", "X-API-Key", "X-Request-ID"]
 EXPOSED = ["ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "WWW-Authenticate", "X-Release",
-           "X-Request-ID", "X-Total-Count"]  # fmt: skip
+           "X-Request-ID", "X-Sequence", "X-Total-Count"]  # fmt: skip
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

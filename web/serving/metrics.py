@@ -18,6 +18,7 @@ from web import __version__
 from web.api.openapi import operation_of
 from web.asking import Surface, searched
 from web.caching import uncached
+from web.live import EngineProvider
 from web.serving.admission import Admission
 
 metrics = Blueprint("metrics", __name__)
@@ -142,6 +143,16 @@ class _State(Collector):
         yield rows
         text = "Whether an earlier release answers because the live one cannot be opened"
         yield GaugeMetricFamily("aisle_release_stands_in", text, value=int(bool(provider.trouble)))
+        yield from _changes(provider)
+
+
+def _changes(live: EngineProvider) -> Iterable[Metric]:
+    """Give how far the changes of prices and stock were followed."""
+    engine = live.engine
+    sequence = engine.release.sequence if engine is not None else 0
+    yield GaugeMetricFamily("aisle_changes_sequence", "Last change of prices and stock that is served", value=sequence)
+    failure = getattr(live, "changes_failure", "")
+    yield GaugeMetricFamily("aisle_changes_unreadable", "Whether changes cannot be read", value=int(bool(failure)))
 
 
 def install(app: Flask, counted: Metrics) -> None:

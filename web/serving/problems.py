@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from search.errors import (
     AisleError,
+    ChangesUnavailable,
     DiskError,
     EncoderError,
     EventsUnavailable,
@@ -83,6 +84,7 @@ _MEANING: list[tuple[type[AisleError], int, str, str]] = [
     (EncoderError, 503, "encoder_unavailable", "Searching by meaning is not possible right now"),
     (EventsUnavailable, 503, "events_unavailable", "Events cannot be stored or read right now"),
     (DiskError, 503, "disk_refused", "The server's disk refuses"),
+    (ChangesUnavailable, 503, "changes_unavailable", "Prices and stock cannot be changed right now"),
     (KeysError, 503, "keys_unreadable", "API keys cannot be checked right now"),
     (AisleError, 500, "internal_error", "Something went wrong"),
 ]

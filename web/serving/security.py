@@ -14,6 +14,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from web.api.bodies import expect_utf8
 
 MAX_BODY_BYTES = 64 * 1024
+LARGER_BODIES = {"/api/v1/products": 512 * 1024}  # a thousand products, each with an id of its longest
 MAX_ADDRESS_CHARACTERS = 8 * 1024
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -86,8 +87,10 @@ def _begin() -> None:
         return  # which is what the asker has to know first
     if len(request.full_path) > MAX_ADDRESS_CHARACTERS:
         abort(414, description=f"the address is longer than {MAX_ADDRESS_CHARACTERS} characters; POST the search")
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        abort(413, description=f"the body is larger than {MAX_BODY_BYTES} bytes")
+    most = LARGER_BODIES.get(request.path, MAX_BODY_BYTES)
+    request.max_content_length = most
+    if (request.content_length or 0) > most:
+        abort(413, description=f"the body is larger than {most} bytes")
     if request.path.startswith("/api/"):
         expect_utf8(request.query_string)
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
