@@ -30,10 +30,10 @@ class JsonAnswers(DefaultJSONProvider):
         """Return data as a response of JSON, UTF-8."""
         data = self._prepare_response_obj(args, kwargs)
         try:
-            text: bytes | str = orjson.dumps(data, self.default, _OPTIONS)
+            text = orjson.dumps(data, self.default, _OPTIONS)
         except TypeError:  # keys that are no text, halves of surrogate pairs: rare, and Flask can write them
-            text = f"{self.dumps(data, default=_plain(self.default))}\n"
-        return self._app.response_class(text, mimetype=self.mimetype)
+            text = f"{self.dumps(data, default=_plain(self.default))}\n".encode()
+        return Response(text, mimetype=self.mimetype)
 
 
 def _plain(default: Any) -> Any:
