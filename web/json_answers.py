@@ -30,9 +30,9 @@ class JsonAnswers(DefaultJSONProvider):
         """Return data as a response of JSON, UTF-8."""
         data = self._prepare_response_obj(args, kwargs)
         try:
-            text: bytes | str = orjson.dumps(data, self.default, _OPTIONS)
+            text = orjson.dumps(data, self.default, _OPTIONS)
         except TypeError:  # keys that are no text, halves of surrogate pairs: rare, and Flask can write them
-            text = f"{self.dumps(data, default=_plain(self.default))}\n"
+            text = f"{self.dumps(data, default=_plain(self.default))}\n".encode()
         return Response(text, mimetype=self.mimetype)
 
 

@@ -14,6 +14,8 @@ from babel import Locale, UnknownLocaleError
 from babel.messages.extract import extract_from_dir
 from flask import Flask, Response, g, has_request_context, request
 from flask_babel import Babel, get_locale, get_translations
+from jinja2 import pass_eval_context
+from jinja2.nodes import EvalContext
 from markupsafe import Markup
 
 from web.settings import TRANSLATIONS
@@ -25,21 +27,26 @@ SCRIPTS = Path(__file__).resolve().parent.parent / "static" / "js"
 
 def current_locale() -> Locale:
     """Return the locale of this request, English outside of one."""
-    if not has_request_context():
+    try:
+        locale: Locale | None = g.get("locale")
+    except RuntimeError:  # no app, no request
         return ENGLISH
-    if "locale" not in g:
-        g.locale = get_locale() or ENGLISH
-    locale: Locale = g.locale
+    if locale is None:
+        if not has_request_context():
+            return ENGLISH
+        locale = g.locale = get_locale() or ENGLISH
     return locale
 
 
 def _translations() -> Any:
     """Return the translations of this request; a page asks for hundreds of words, Flask-Babel looks anew each time."""
-    if not g:
+    try:
+        found = g.get("translations")
+    except RuntimeError:
         return get_translations()
-    if "translations" not in g:
-        g.translations = get_translations()
-    return g.translations
+    if found is None:
+        found = g.translations = get_translations()
+    return found
 
 
 def gettext(message: str, **variables: Any) -> str:
@@ -52,6 +59,20 @@ def ngettext(singular: str, plural: str, num: int, **variables: Any) -> str:
     """Return the form of a message for so many, its %(variables)s filled in; `num` is one of them."""
     found: str = _translations().ungettext(singular, plural, num)
     return found % {"num": num, **variables}
+
+
+# As Jinja's "newstyle" functions do, but in one call for each word: what is filled in is escaped.
+@pass_eval_context
+def _gettext_in_template(context: EvalContext, message: str, **variables: Any) -> str:
+    found: str = _translations().ugettext(message)
+    return (Markup(found) if context.autoescape else found) % variables  # noqa: S704 - our own messages
+
+
+@pass_eval_context
+def _ngettext_in_template(context: EvalContext, singular: str, plural: str, num: int, **variables: Any) -> str:
+    found: str = _translations().ungettext(singular, plural, num)
+    variables.setdefault("num", num)
+    return (Markup(found) if context.autoescape else found) % variables  # noqa: S704 - our own messages
 
 
 def chosen(asked: list[str], offered: set[str]) -> Locale:
@@ -132,11 +153,7 @@ def install(app: Flask, language: str = "", translations: Path = TRANSLATIONS) -
         return str(chosen(asked, offered))
 
     Babel(app, locale_selector=select, default_translation_directories=str(translations))
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        lambda message: _translations().ugettext(message),
-        lambda singular, plural, number: _translations().ungettext(singular, plural, number),
-        newstyle=True,
-    )
+    app.jinja_env.globals.update(gettext=_gettext_in_template, ngettext=_ngettext_in_template, _=_gettext_in_template)
     app.jinja_env.globals.update(locale=current_locale, words_of_scripts=words_of_scripts, spoken=spoken)
     app.after_request(_told)
 

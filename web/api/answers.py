@@ -25,7 +25,8 @@ def absent(description: str) -> Any:
 class Answer(BaseModel):
     """Base of all answers. Members may be added within v1; none is removed or retyped."""
 
-    model_config = ConfigDict(frozen=True)
+    # Only the OpenAPI document needs them whole, not a server that starts.
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 SEQUENCE: Any = Field(description="Of the last change of prices and stock that the answer knows; it only grows.")

@@ -52,7 +52,8 @@ Model = TypeVar("Model", bound="Parameters")
 class Parameters(BaseModel):
     """Base of all parameter models: nothing unknown is let through."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built at the first question, not while the server starts.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class NoParameters(Parameters):

@@ -7,6 +7,7 @@ slow clients cost no thread, and refused ones are refused at once.
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -19,6 +20,8 @@ from flask import Flask
 from waitress.server import BaseWSGIServer, create_server
 from waitress.wasyncore import loop
 
+from search.engine import Engine
+from web.live import EngineProvider
 from web.serving.admission import Admission
 from web.serving.punctual import PunctualChannel, make_punctual
 from web.serving.security import MAX_BODY_BYTES
@@ -28,6 +31,9 @@ logger = logging.getLogger("aisle.server")
 # Threads wait for the interpreter's lock at most this long. The encoder lets go of it in every one of its small
 # steps, and at Python's 5 ms lost its turn each time: DESIGN.md, "Under load".
 SWITCH_SECONDS = 0.0005
+# A release is half a million objects that stay; looking through them for garbage stops everybody for .1 s and more.
+GARBAGE = (10_000, 20, 50)  # the interpreter's own (700, 10, 10) looks 14 times as often
+SETTLED_SECONDS = 5.0  # after which the last requests of the release before are answered
 CONNECTIONS = 1000  # open at once; the next wait in the kernel's queue
 SILENT_SECONDS = 30  # after which a connection that asks nothing is closed
 LAST_ANSWERS_SECONDS = 8.0  # for what was asked before the end; service managers wait 10 s or more
@@ -43,6 +49,30 @@ def _share_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, ARENAS)
+
+
+class Keeping:
+    """Sees that a release that stays is not looked through for garbage, and that one that went is let go of whole."""
+
+    def __init__(self, engines: EngineProvider):
+        self._engines = engines
+        self._seen: Engine | None = None
+        self._due: float | None = None  # monotonic, when what is there now is taken as staying
+        self._has_settled = False
+
+    def look(self) -> None:
+        """Notice a new engine, and settle with it once it can answer in full and the one before is idle."""
+        engine = self._engines.engine
+        if engine is not None and engine is not self._seen and (engine.encoder.is_ready or engine.problem):
+            self._seen = engine
+            self._due = time.monotonic() + (SETTLED_SECONDS if self._has_settled else 0.0)
+        if self._due is not None and time.monotonic() >= self._due:
+            self._due = None
+            if self._has_settled:
+                gc.unfreeze()
+                gc.collect()
+            gc.freeze()
+            self._has_settled = True
 
 
 class Server:
@@ -62,6 +92,7 @@ class Server:
         admission: Admission = app.extensions["aisle.admission"]
         self._stopping: Stopping = app.extensions["aisle.stopping"]
         self._sockets: dict[int, Any] = {}
+        self._keeping = Keeping(app.extensions["aisle.engine"])
         self._looked = time.monotonic()  # when connections were looked over last
         self._server = create_server(
             app, map=self._sockets, host=host, port=port, threads=admission.threads, ident="aisle",
@@ -74,6 +105,7 @@ class Server:
     def run(self) -> None:
         """Serve until a signal; return when the last request was answered and everything was put away."""
         sys.setswitchinterval(SWITCH_SECONDS)
+        gc.set_threshold(*GARBAGE)
         _share_memory()
         before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
@@ -103,6 +135,7 @@ class Server:
             self._looked = time.monotonic()
             for channel in [one for one in self._channels() if one.is_unread]:
                 channel.handle_close()  # which also wakes a thread that waits for room
+            self._keeping.look()
 
     def _close_door(self) -> None:
         """Take in whoever stands before the door already, and close it."""
