@@ -116,7 +116,7 @@ def test_the_recall_that_a_release_tells_is_kept_by_other_queries(vectors: Vecto
 def test_a_filter_far_from_most_queries_loses_nothing(
     vectors: Vectors, queries: Vectors, celled: DenseIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Like a category: allowed are the neighbours of one row, and the cells nearest to a query may hold none of them."""
+    """Like a category: allowed are the neighbours of one row, and the cells nearest to a query may hold none."""
     monkeypatch.setattr("search.first_pass.ALWAYS_EXACT_IN_CELLS", 0)
     for row in (3, 500, 7_000):
         nearness = vectors @ vectors[row]
