@@ -83,8 +83,8 @@ def measured_plan(index: Any, embeddings: Floats, queries: Floats, target: float
 
     The surplus is the least of SURPLUSES that finds EXACT of the exact search's POOL where every code is read; where
     only some are, `target` of it. Cells are as few as find `target` of the first TOP. What it tells as recall: "pool"
-    and "top", of the first POOL and TOP without a filter, and where there are cells "filtered": of the best under the
-    narrowest random filter that is not searched exactly anyway.
+    and "top", of the first POOL and TOP without a filter, and where there are cells "filtered": of the first TOP,
+    as far as known, under the narrowest random filter that is not searched exactly anyway.
     """
     with threads(cpu_threads()):
         _, truth = faiss.knn(queries, embeddings, min(DEEP, len(embeddings)), metric=faiss.METRIC_INNER_PRODUCT)
@@ -102,7 +102,7 @@ def measured_plan(index: Any, embeddings: Floats, queries: Floats, target: float
         filtered = probes
         if index.nlist > 1:
             allowed = _narrowest(len(embeddings), surplus)
-            best = [rows[allowed[rows]] for rows in truth]
+            best = [rows[allowed[rows]][:TOP] for rows in truth]
             told = [place for place, rows in enumerate(best) if len(rows) >= LEAST_DEEP]
             for filtered in [step for step in steps if step >= probes]:
                 found = _found(index, queries[told], surplus, filtered, allowed)

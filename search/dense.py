@@ -155,9 +155,10 @@ class DenseIndex:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
         if self.first is None:
             return self._search_whole(query, count, allowed)
+        rows = np.zeros(0, np.int64)
         if among > self.first.exact_up_to(count):
             rows = self.first.candidates(query, count, allowed)
-        else:
+        if len(rows) < count:  # so few are allowed, or so few had a score above the lowest a code can have
             rows = np.arange(self.rows) if allowed is None else np.flatnonzero(allowed)
         scores = self.scores_of(query, rows)
         best = best_rows(scores, count)

@@ -33,7 +33,7 @@ class Plan:
     Attributes:
         cells: of the inverted file; 1 where every code is read.
         probes: cells read without a filter, nearest first.
-        filtered_probes: under a filter so many cells' worth of the rows that a random filter of its share would allow.
+        filtered_probes: cells read under a filter, nearest first, of those that hold allowed rows.
         surplus: candidates for each wanted row.
         queries: by how many it was measured.
         recall: measured shares of the exact search's rows that are found; see `indexer.dense_index.measured_plan`.
@@ -116,17 +116,15 @@ class FirstPass:
     def _nearest(self, nearness: Floats, allowed: Mask | None) -> Rows:
         """Return the cells to read.
 
-        Under a filter only cells that hold allowed rows count, and they are read until as many allowed rows have been
-        seen as `filtered_probes` cells would hold of a random filter: one of far cells loses nothing.
+        Under a filter only cells that hold allowed rows count, so that one whose rows all lie far from the query, as
+        those of another category do, has as many read as one that allows rows everywhere.
         """
         plan = self.plan
         order = np.argsort(-nearness, kind="stable")
         if allowed is None or plan.cells == 1:
             return np.ascontiguousarray(order[: plan.probes])
-        counts = np.bincount(self._cell_of[np.flatnonzero(allowed)], minlength=plan.cells)[order]
-        order, counts = order[counts > 0], counts[counts > 0]
-        enough = plan.filtered_probes / plan.cells * counts.sum()
-        return np.ascontiguousarray(order[: max(plan.probes, int(np.searchsorted(np.cumsum(counts), enough)) + 1)])
+        counts = np.bincount(self._cell_of[np.flatnonzero(allowed)], minlength=plan.cells)
+        return np.ascontiguousarray(order[counts[order] > 0][: plan.filtered_probes])
 
     @cached_property
     def _cell_of(self) -> np.ndarray:
