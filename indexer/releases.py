@@ -30,6 +30,7 @@ from search.releases import live_or_none
 logger = logging.getLogger("aisle.releases")
 
 KEPT_RELEASES = 5
+_STAMP = "%Y%m%dT%H%M%SZ"
 _EXCHANGE = 2  # renameat2's flag
 _AT_WORKING_FOLDER = -100
 
@@ -115,7 +116,8 @@ def seal(staging: Layout, manifest: dict[str, Any], newest: str = "") -> dict[st
     All is on the disk when it returns, and nobody is to write to it again: files are mapped into servers' memory, and
     one that is cut short there ends the process (SIGBUS). Only root can write to files that are read-only.
 
-    Names sort by age: one that would not sort after `newest`, the youngest release there is, is dated a second later.
+    Names sort by age, whatever the clock says: one that would not sort after `newest`, the youngest release there is,
+    is dated a second later than that.
 
     Raises:
         ReleaseDamaged: what was written cannot be opened.
@@ -128,9 +130,10 @@ def seal(staging: Layout, manifest: dict[str, Any], newest: str = "") -> dict[st
     files = {name: file_sha256(path) for name, path in paths.items()}
     sizes = {name: path.stat().st_size for name, path in paths.items()}
     content = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:8]
-    created = datetime.now(UTC)
-    while (name := f"{created:%Y%m%dT%H%M%SZ}-{content}") <= newest:
+    created = max(datetime.now(UTC), _age_of(newest))
+    if (name := f"{created:{_STAMP}}-{content}") <= newest:
         created += timedelta(seconds=1)
+        name = f"{created:{_STAMP}}-{content}"
     dated = {"release": name, "created_at": created.isoformat(timespec="seconds")}
     manifest = {**dated, **manifest, "files": files, "sizes": sizes}
     staging.manifest.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
@@ -140,6 +143,14 @@ def seal(staging: Layout, manifest: dict[str, Any], newest: str = "") -> dict[st
     sync_tree(staging.folder)
     _expect_whole(staging, paths)
     return manifest
+
+
+def _age_of(name: str) -> datetime:
+    """Return when a release was made, by its name; long ago for "" and names of another form."""
+    try:
+        return datetime.strptime(name.split("-")[0], _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _expect_whole(staging: Layout, paths: dict[str, Path]) -> None:
