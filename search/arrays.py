@@ -80,6 +80,12 @@ def union_of(*parts: Rows) -> Rows:
     return rows[_begins_anew(rows)]
 
 
+def common_to(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    """Return what two ascending arrays, each number once, have in common, ascending."""
+    few, many = sorted((first, second), key=len)
+    return few[places_of(many, few)[1]] if len(few) else few
+
+
 def looked_up(members: NDArray[Any], values: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
     """Return (len(rows),) the value of each row that is a member, 0 for the others.
 

@@ -7,8 +7,10 @@ facet is one float32 per row, NaN where unknown.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,6 +86,25 @@ class ValuesFacet:
         codes, owners = self.entries.within(rows)
         here = (codes >= self.first) & (codes < self.first + len(self.values))
         return codes[here] - np.int32(self.first), owners[here]
+
+    def values_holding(self, text: str) -> list[str]:
+        """Return the values that have a case-folded text in them."""
+        folded, starts = self._folded
+        found, place = [], 0
+        while text and (place := folded.find(text, place)) >= 0:
+            code = bisect_right(starts, place) - 1
+            if place + len(text) < starts[code + 1]:  # else it goes on in the next value
+                found.append(self.values[code])
+                place = starts[code + 1]
+            else:
+                place += 1
+        return found
+
+    @cached_property
+    def _folded(self) -> tuple[str, list[int]]:
+        """All values case-folded, a line each, and where each line begins: searched at once, in one go."""
+        lines = [f"{value.casefold()}\n" for value in self.values]
+        return "".join(lines), [0, *itertools.accumulate(map(len, lines))]
 
     def values_of(self, rows: Rows) -> list[tuple[str, ...]]:
         """Return the values that each of a few rows carries, as the product lists them."""
