@@ -130,7 +130,9 @@ class ValuesFacet:
     @cached_property
     def carriers(self) -> int:
         """How many rows of the catalog carry any value."""
-        return len(np.unique(self._all_rows))
+        mask = np.zeros(len(self.entries.starts) - 1, bool)
+        mask[self._all_rows] = True
+        return int(np.count_nonzero(mask))
 
     @property
     def _all_rows(self) -> NDArray[np.int32]:
@@ -301,7 +303,9 @@ class FacetIndex:
     def _whole(self, counted: Counted) -> Tally:
         is_folded = counted.folding is not None
         if (found := self._wholes.get(is_folded)) is None:
-            found = self._wholes[is_folded] = self._tally(counted)
+            carried = np.array([self.values[name].carriers for name in self.places], np.int64)
+            counts = self._tally(counted).counts if is_folded else np.diff(self.entries.value_starts)
+            found = self._wholes[is_folded] = Tally(counts, carried)
         return found
 
     def best_of_each(self, tally: Tally, most: int) -> tuple[Rows, Rows]:
