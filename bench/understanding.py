@@ -19,31 +19,30 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from indexer.evaluation.judgments import read_queries
-from search.engine import FACET_SHARE, SHOWN_FACETS, SHOWN_VALUES, Engine
-from search.facet_counts import facet_json, range_json
+from search.engine import Engine
+from search.entries import Entries
+from search.facet_counts import facets_json
 from search.facets import FacetIndex
 from search.request import SearchRequest
 
 
 def repeated(facets: FacetIndex, copies: int) -> FacetIndex:
     """Return the facets of the same products so many times over."""
-    values = {}
-    for name, facet in facets.values.items():
-        lengths = np.tile(np.diff(facet.offsets), copies)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        values[name] = replace(facet, offsets=offsets, codes=np.tile(facet.codes, copies))
+    rows = facets.rows * copies
+
+    def entries(one: Entries) -> Entries:
+        starts = np.concatenate([[0], np.cumsum(np.tile(np.diff(one.starts), copies))]).astype(np.int64)
+        codes = np.tile(one.codes, copies)
+        owners = np.repeat(np.arange(rows, dtype=np.int32), np.diff(starts))
+        return Entries.of(owners, codes, rows, len(one.value_starts) - 1)
+
+    together = entries(facets.entries)
+    values = {
+        name: replace(one, entries=together if one.entries is facets.entries else entries(one.entries))
+        for name, one in facets.values.items()
+    }
     numbers = {name: np.tile(column, copies) for name, column in facets.numbers.items()}
-    return FacetIndex(values, numbers, facets.rows * copies)
-
-
-def counted(facets: FacetIndex, rows: np.ndarray) -> None:
-    """Count what a page shows: the facets that enough of the rows carry, prices among them."""
-    shares = {name: facet.carried(rows) for name, facet in facets.values.items()}
-    common = [name for name in shares if shares[name] >= max(1, FACET_SHARE * len(rows))]
-    for name in sorted(common, key=lambda one: -shares[one])[: SHOWN_FACETS + 2]:
-        facet_json(facets.values[name], rows, (), SHOWN_VALUES)
-    if "price" in facets.numbers:
-        range_json("Price", facets.numbers["price"], rows)
+    return FacetIndex(values, numbers, rows, together)
 
 
 @click.command()
@@ -65,10 +64,11 @@ def main(queries: Path, index: Path | None, copies: int) -> None:
         understood = release.interpreter.understood(text)
         spelt = time.perf_counter()
         scored = engine.scored(understood, "lexical")
-        rows = np.flatnonzero(scored.coverage >= 0.5 * scored.coverage.max(initial=1e-9))
+        words = scored.words
+        rows = words.rows[words.shares >= 0.5 * words.shares.max(initial=1e-9)].astype(np.int64)
         rows = np.concatenate([rows + copy * release.rows for copy in range(copies)])[: release.ranking.pool]
         asked = time.perf_counter()
-        counted(facets, rows)
+        facets_json(facets, SearchRequest(), rows, lambda _, own=rows: own, None)
         done = time.perf_counter()
         for name, spent in zip(
             times, (read - started, spelt - read, done - asked, done - asked + spelt - read), strict=True
@@ -80,8 +80,8 @@ def main(queries: Path, index: Path | None, copies: int) -> None:
         started = time.perf_counter()
         engine.suggest(prefix[:128])
         times["suggestions"].append((time.perf_counter() - started) * 1000)
-    words = len(release.interpreter.speller.counts)
-    print(f"{facets.rows:,} products, {words:,} words, {len(facets.values)} facets, {len(texts)} queries")
+    known = len(release.interpreter.speller.counts)
+    print(f"{facets.rows:,} products, {known:,} words, {len(facets.values)} facets, {len(texts)} queries")
     for name, spent in times.items():
         print(f"{name:<24} median {np.median(spent):6.2f} ms   p95 {np.percentile(spent, 95):6.2f} ms")
 

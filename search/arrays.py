@@ -80,6 +80,12 @@ def union_of(*parts: Rows) -> Rows:
     return rows[_begins_anew(rows)]
 
 
+def common_to(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    """Return what two ascending arrays, each number once, have in common, ascending."""
+    few, many = sorted((first, second), key=len)
+    return few[places_of(many, few)[1]] if len(few) else few
+
+
 def looked_up(members: NDArray[Any], values: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
     """Return (len(rows),) the value of each row that is a member, 0 for the others.
 
@@ -116,13 +122,12 @@ def summed(
         return rows[0], [np.broadcast_to(np.asarray(kind[0], np.float32), rows[0].shape) for kind in values]
     if SPARSE * sum(map(len, rows)) < count:
         return _summed_by_sorting(rows, values)
-    sums = []
-    for kind in values:
-        total = np.zeros(count, np.float32)
-        for members, added in zip(rows, kind, strict=True):
-            total[members] += added
-        sums.append(total)
-    found = np.flatnonzero(sums[0] > 0) if sums else np.zeros(0, np.int64)
+    sums = [np.zeros(count, np.float32) for _ in values]
+    for place, members in enumerate(rows):
+        at = members.astype(np.intp)  # once, for every use of an index of another type is a copy
+        for total, kind in zip(sums, values, strict=True):
+            total[at] += kind[place]
+    found = np.flatnonzero(sums[0] > 0)
     return found.astype(np.int32), [total[found] for total in sums]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import uuid
@@ -53,6 +54,7 @@ from search.wording import Wordings
 SHOWN_CLUSTERS = 12
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
 CACHED_SCORES = 32  # scored queries kept: page 2 and every filter of a query reuse them
+CACHED_ROWS = 4_000_000  # rows that they hold words of, 12 bytes each: a long query in a large catalog has a million
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,23 @@ class _Asked:
     request: SearchRequest
     read: Understood
     scored: ScoredQuery | None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What answers a request, whatever page of it is shown.
+
+    Attributes:
+        found: the relevant set; rows: the same, in the wanted order.
+        ranking: the first row of each product in that order where variants are folded, else `rows`.
+        facets, clusters: counted over them, as the API tells them; not to be changed.
+    """
+
+    found: RelevantSet
+    rows: Rows
+    ranking: Rows
+    facets: dict[str, dict[str, Any]]
+    clusters: list[dict[str, Any]]
 
 
 class Engine:
@@ -151,12 +170,8 @@ class Engine:
         read, scored = asked.read, asked.scored
         scored_at = time.perf_counter()
 
-        found = self._relevant(asked)
-        rows = self._sorted(found, request.sort)
-        folding = self._folding(request)
-        ranking = rows if folding is None else folding.first_rows(rows)
-        facets = self._facets(asked, found)
-        clusters = self._clusters(asked, found)
+        answer = self._answered(asked)
+        found, rows, ranking = answer.found, answer.rows, answer.ranking
         counted_at = time.perf_counter()
 
         hits = self._hits(asked, ranking, rows)
@@ -178,8 +193,8 @@ class Engine:
             degraded=degraded,
             pages=-(-len(ranking) // request.per_page),
             hits=hits,
-            facets=facets,
-            clusters=clusters,
+            facets=answer.facets,
+            clusters=answer.clusters,
             less_relevant=self._less_relevant(asked, found),
             rescue=None if len(rows) else ways_out(self.release, request, read, scored, self.total),
             currency=self.release.currency,
@@ -187,6 +202,21 @@ class Engine:
             timings_ms={stage: round(seconds * 1000, 2) for stage, seconds in milliseconds.items()},
             rows=rows,
         )  # fmt: skip
+
+    def _answered(self, asked: _Asked) -> _Answer:
+        """Return what answers a request; browsing, which may mean every row, is remembered."""
+        if asked.scored is not None:
+            return self._worked_out(asked)
+        request = replace(asked.request, q="", page=1, per_page=1, explain=False)
+        key = (json.dumps(vars(request), default=list, sort_keys=True), asked.read.constraints)
+        return self.release.browsed.made(key, lambda: self._worked_out(asked))
+
+    def _worked_out(self, asked: _Asked) -> _Answer:
+        found = self._relevant(asked)
+        rows = self._sorted(found, asked.request.sort)
+        folding = self._folding(asked.request)
+        ranking = rows if folding is None else folding.first_rows(rows)
+        return _Answer(found, rows, ranking, self._facets(asked, found), self._clusters(asked, found))
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResults]:
         """Answer several searches, in order; all their texts are encoded in one call, which is most of the time saved.
@@ -259,8 +289,9 @@ class Engine:
         scored = score_query(self.release, text, vector, mode, self._boost(read), codes, self._kept(read))
         with self._lock:
             self._scored[key] = scored
-            while len(self._scored) > CACHED_SCORES:
-                self._scored.popitem(last=False)
+            held = sum(len(one.words) for one in self._scored.values())
+            while len(self._scored) > CACHED_SCORES or (held > CACHED_ROWS and len(self._scored) > 1):
+                held -= len(self._scored.popitem(last=False)[1].words)
         return scored
 
     def _boost(self, read: Understood) -> Boost:
@@ -281,17 +312,22 @@ class Engine:
     def _allowed(self, asked: _Asked, without: str = "") -> Mask | None:
         """Return the mask of all filters, those chosen for one field ("cluster" too) left out on demand.
 
-        What the query's own words demand always holds, so that a count is what choosing a value brings.
+        What the query's own words demand always holds, so that a count is what choosing a value brings. None when
+        nothing is chosen and the query was scored among the rows that keep its own conditions.
         """
         request = asked.request
         filters = {name: values for name, values in request.filters.items() if name != without}
         price = (None, None) if without == "price" else (request.price_min, request.price_max)
         rating = None if without == "rating" else request.rating_min
-        masks = [self.release.facets.allowed(filters, *price, request.in_stock, rating), self._kept(asked.read)]
+        masks = [self.release.facets.allowed(filters, *price, request.in_stock, rating)]
         if request.cluster is not None and without != "cluster":
             self.release.clusters.cluster(request.cluster)
             masks.append(self.release.clusters.rows_in(request.cluster))
         given = [mask for mask in masks if mask is not None]
+        if not given and asked.scored is not None and asked.scored.is_kept:
+            return None
+        if (kept := self._kept(asked.read)) is not None:
+            given.append(kept)
         return np.logical_and.reduce(given) if given else None
 
     def _relevant(self, asked: _Asked, without: str = "") -> RelevantSet:
@@ -363,7 +399,7 @@ class Engine:
     ) -> tuple[list[str], Floats]:
         """Return product ids and scores, best first, before the cut-off: what evaluation measures."""
         read, scored = self._read_and_scored(text, mode, interpret)
-        rows, scores = ranked(self.release, scored, depth, self._kept(read))
+        rows, scores = ranked(self.release, scored, depth, None if scored.is_kept else self._kept(read))
         return [product.id for product in self.release.products.products(rows)], scores
 
     def scores_of(self, text: str, product_ids: Sequence[str], mode: str = "hybrid", interpret: bool = True) -> Floats:

@@ -7,8 +7,10 @@ facet is one float32 per row, NaN where unknown.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,6 +87,25 @@ class ValuesFacet:
         here = (codes >= self.first) & (codes < self.first + len(self.values))
         return codes[here] - np.int32(self.first), owners[here]
 
+    def values_holding(self, text: str) -> list[str]:
+        """Return the values that have a case-folded text in them."""
+        folded, starts = self._folded
+        found, place = [], 0
+        while text and (place := folded.find(text, place)) >= 0:
+            code = bisect_right(starts, place) - 1
+            if place + len(text) < starts[code + 1]:  # else it goes on in the next value
+                found.append(self.values[code])
+                place = starts[code + 1]
+            else:
+                place += 1
+        return found
+
+    @cached_property
+    def _folded(self) -> tuple[str, list[int]]:
+        """All values case-folded, a line each, and where each line begins: searched at once, in one go."""
+        lines = [f"{value.casefold()}\n" for value in self.values]
+        return "".join(lines), [0, *itertools.accumulate(map(len, lines))]
+
     def values_of(self, rows: Rows) -> list[tuple[str, ...]]:
         """Return the values that each of a few rows carries, as the product lists them."""
         found: list[list[str]] = [[] for _ in rows]
@@ -109,7 +130,9 @@ class ValuesFacet:
     @cached_property
     def carriers(self) -> int:
         """How many rows of the catalog carry any value."""
-        return len(np.unique(self._all_rows))
+        mask = np.zeros(len(self.entries.starts) - 1, bool)
+        mask[self._all_rows] = True
+        return int(np.count_nonzero(mask))
 
     @property
     def _all_rows(self) -> NDArray[np.int32]:
@@ -280,7 +303,9 @@ class FacetIndex:
     def _whole(self, counted: Counted) -> Tally:
         is_folded = counted.folding is not None
         if (found := self._wholes.get(is_folded)) is None:
-            found = self._wholes[is_folded] = self._tally(counted)
+            carried = np.array([self.values[name].carriers for name in self.places], np.int64)
+            counts = self._tally(counted).counts if is_folded else np.diff(self.entries.value_starts)
+            found = self._wholes[is_folded] = Tally(counts, carried)
         return found
 
     def best_of_each(self, tally: Tally, most: int) -> tuple[Rows, Rows]:

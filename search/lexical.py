@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.analysis import Analyzer, compounds_of, is_identifier
-from search.arrays import Floats, Mask, Rows, best_rows, expect, looked_up, mapped, places_of, summed
+from search.arrays import Floats, Mask, Rows, best_rows, common_to, expect, looked_up, mapped, places_of, summed
 from search.errors import ReleaseDamaged
 from search.vocabulary import Vocabulary
 
@@ -214,7 +214,7 @@ class LexicalIndex:
             terms = [self.analyzer.term_of(half) for half in (word[:cut], word[cut:])]
             if all(term in self.vocabulary for term in terms):
                 first, second = (self.titled.of(self.vocabulary[term]) for term in terms)
-                together = len(np.intersect1d(first, second))
+                together = len(common_to(first, second))
                 if together > most:
                     best, most = terms, together
         return best

@@ -25,6 +25,7 @@ from search.home import Layout
 from search.lexical import LexicalIndex
 from search.ranker import Ranker
 from search.reduction import Reduction
+from search.remembered import Remembered
 from search.segments import SegmentIndex
 from search.settings import RankingSettings
 from search.store import ProductStore
@@ -32,6 +33,7 @@ from search.understanding import Interpreter
 
 NEEDED = ("rows", "encoder", "vectors", "passages", "settings", "catalog")  # of a manifest, to answer at all
 FORMAT = 9
+BROWSED, BROWSED_SPARE = 64, 100_000  # answers kept, and the rows they may hold beside two catalogs
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,11 @@ class Release:
     def folding(self) -> Folding | None:
         """Which rows are one product to a shopper; None when every row is a product of its own."""
         return Folding.of(self.group_of)
+
+    @cached_property
+    def browsed(self) -> Remembered[Any, Any]:
+        """The last answers to requests without words, which may hold every row; see `Engine`."""
+        return Remembered(BROWSED, 2 * self.rows + BROWSED_SPARE, lambda answer: len(answer.rows))
 
     @property
     def product_count(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -14,25 +14,39 @@ class Remembered(Generic[Key, Value]):
     """Keeps what was put in last; safe between threads, and reading takes no lock.
 
     Args:
-        most: entries; beyond it the oldest go first, asked for or not: to keep account of every question would cost
-            more than a wrong guess.
+        most: values; beyond it the oldest go first, asked for or not: to keep account of every question would cost more
+            than a wrong guess.
+        room: sum of their sizes, kept in the same way; one alone may be larger.
+        size: returns a value's size.
     """
 
-    def __init__(self, most: int):
-        self._most = most
-        self._entries: dict[Key, Value] = {}
+    def __init__(self, most: int, room: int = 0, size: Callable[[Value], int] = lambda _: 0):
+        self._most, self._room, self._size = most, room, size
+        self._values: dict[Key, Value] = {}
+        self._held = 0
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> Value | None:
         """Return what is kept under a key; None when nothing is."""
-        return self._entries.get(key)
+        return self._values.get(key)
 
     def put(self, key: Key, value: Value) -> None:
         """Keep something."""
         with self._lock:
-            self._entries[key] = value
-            while len(self._entries) > self._most:
-                del self._entries[next(iter(self._entries))]
+            if key in self._values:
+                self._held -= self._size(self._values[key])
+            self._values[key] = value
+            self._held += self._size(value)
+            while len(self._values) > self._most or (self._held > self._room and len(self._values) > 1):
+                self._held -= self._size(self._values.pop(next(iter(self._values))))
+
+    def made(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Return what is kept under a key, else what `make` gives, and keep it; two threads may both make it."""
+        found = self._values.get(key)
+        if found is None:
+            found = make()
+            self.put(key, found)
+        return found
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._values)

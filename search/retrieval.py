@@ -74,24 +74,25 @@ def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> t
     Products whose numbers the query names join the lexical pool.
     """
     pool = release.ranking.pool
-    dense_rows = np.zeros(0, np.int64)
-    if allowed is None and scored.dense_pool is not None:
-        dense_rows = scored.dense_pool
-    elif scored.vector is not None:
-        dense_rows = release.dense.search(scored.vector, pool, allowed)[0]
-    if allowed is None and scored.lexical_pool is not None:
-        lexical_rows = scored.lexical_pool
-    else:
+    dense_rows, lexical_rows, named = scored.dense_pool, scored.lexical_pool, scored.named
+    if allowed is not None:
+        dense_rows = np.zeros(0, np.int64)
+        if scored.vector is not None:
+            dense_rows = release.dense.search(scored.vector, pool, allowed)[0]
         lexical_rows = scored.words.among(allowed).best(pool)
-    named = scored.codes.rows if allowed is None else scored.codes.rows[allowed[scored.codes.rows]]
+        named = scored.codes.rows[allowed[scored.codes.rows]]
     return dense_rows, np.concatenate([named, np.setdiff1d(lexical_rows, named)]) if len(named) else lexical_rows
 
 
 def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | None = None) -> tuple[Rows, Floats]:
-    """Return the best `depth` allowed rows before any cut-off and their scores: what evaluation measures."""
+    """Return the best `depth` allowed rows before any cut-off and their scores: what evaluation measures.
+
+    Args:
+        allowed: (n,) bool; None: the rows that the query was scored among. So in all that follows.
+    """
     rows = union_of(*candidates(release, scored, allowed))
     scores = fused_scores(release, scored, rows)
-    order = np.lexsort((rows, -scores))[:depth]
+    order = np.argsort(-scores, kind="stable")[:depth]  # of ascending rows
     return rows[order], scores[order]
 
 
@@ -107,7 +108,7 @@ def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) ->
         is_relevant |= np.isin(rows, scored.codes.rows)
     rows = rows[is_relevant]
     scores = fused_scores(release, scored, rows)
-    order = np.lexsort((rows, -scores))
+    order = np.argsort(-scores, kind="stable")  # of ascending rows
     return RelevantSet(rows[order], scores[order], _is_exact(release, scored, allowed, dense_rows, lexical_rows))
 
 
@@ -135,7 +136,7 @@ def widened(release: Release, scored: ScoredQuery, found: RelevantSet, drawn: Ro
     """Return a relevant set together with rows drawn below its cut-off, best first, equal scores in row order."""
     rows = union_of(found.rows, drawn)
     scores = fused_scores(release, scored, rows)
-    order = np.lexsort((rows, -scores))
+    order = np.argsort(-scores, kind="stable")  # of ascending rows
     return RelevantSet(rows[order], scores[order], found.is_exact and scored.is_whole)
 
 
@@ -150,7 +151,7 @@ def _is_exact(
             return False
     if len(lexical_rows) < pool:
         return True
-    covering = scored.words.shares >= scored.coverage_min
-    found = int(np.count_nonzero(scored.words.shares_of(lexical_rows) >= scored.coverage_min))
-    total = np.count_nonzero(covering if allowed is None else covering & allowed[scored.words.rows])
-    return int(total) == found
+    covering = scored.covering
+    if allowed is not None:
+        covering = int(np.count_nonzero(allowed[scored.words.rows[scored.words.shares >= scored.coverage_min]]))
+    return covering == int(np.count_nonzero(scored.words.shares_of(lexical_rows) >= scored.coverage_min))

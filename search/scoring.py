@@ -48,8 +48,11 @@ class ScoredQuery:
         words: the rows that hold any of the terms; none in dense mode.
         dense_scale, lexical_scale: of each leg, over its best rows.
         dense_share: share of the dense leg in the fused score, 0..1.
-        dense_pool, lexical_pool: (p,) int64, the rows that each leg ranks first in the whole catalog, best first; None
-            where the query's own words set a condition.
+        is_kept: whether the rows below are among those that keep the conditions in the query's own words; not where no
+            row keeps them.
+        dense_pool, lexical_pool: (p,) int64, the rows that each leg ranks first, best first.
+        named: (c,) int64 ascending, products whose numbers the query names.
+        covering: how many rows hold enough of the terms to be relevant by words.
         title_coverage: the largest share of the terms, by rarity, that one title holds, 0..1.
         near: (m,) int64 ascending, what either leg ranks among its first DEPTH, and near_segments: (m,) float32 the
             cosine of each one's closest segment. Empty but in hybrid mode.
@@ -76,8 +79,11 @@ class ScoredQuery:
     dense_scale: Scale
     lexical_scale: Scale
     dense_share: float
-    dense_pool: Rows | None
-    lexical_pool: Rows | None
+    is_kept: bool
+    dense_pool: Rows
+    lexical_pool: Rows
+    named: Rows
+    covering: int
     title_coverage: float
     near: Rows
     near_segments: Floats
@@ -150,14 +156,17 @@ def score_query(
     reached = np.zeros(min(DEPTH, release.rows), np.float32)
     reached[: len(lexical_rows)] = matches.scores_of(lexical_rows)
     lexical_scale = Scale.of(reached)
+    named = codes.rows if allowed is None else codes.rows[allowed[codes.rows]]
+    cut_off = _cut_off(release, mode, closest, best_coverage, codes)
     scored = ScoredQuery(
         mode=mode, terms=terms, vector=vector, words=matches,
         dense_scale=Scale.of(dense_top), lexical_scale=lexical_scale, dense_share=share,
-        dense_pool=dense_pool if allowed is None else None, lexical_pool=lexical_pool if allowed is None else None,
+        is_kept=kept is None or allowed is not None, dense_pool=dense_pool, lexical_pool=lexical_pool, named=named,
+        covering=int(np.count_nonzero(among.shares >= cut_off["coverage_min"])),
         title_coverage=title_coverage, near=near, near_segments=near_segments, near_cosines=no_scores,
-        known=known, known_cosines=known_cosines, drawn=union_of(known, lexical_pool, codes.rows),
+        known=known, known_cosines=known_cosines, drawn=union_of(known, lexical_pool, named),
         is_whole=len(known) < settings.pool and len(matches) <= settings.pool,
-        **_cut_off(release, mode, closest, best_coverage, codes),
+        **cut_off,
         confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,
         head=no_rows, head_closeness=no_scores, head_scores=no_scores,
     )  # fmt: skip

@@ -148,7 +148,10 @@ def carriers_of(facet: ValuesFacet, value: str) -> Mask:
     Or the same without the field's name, as "long" for "long sleeve" where the field is the sleeve.
     """
     asked = value.casefold()
-    alike = [one for one in facet.values if asked in one.casefold() or f"{one} {facet.name}".casefold() == asked]
+    alike = facet.values_holding(asked)
+    bare = asked.removesuffix(f" {facet.name}".casefold())
+    if bare != asked:
+        alike += [one for one in facet.values_holding(bare) if one.casefold() == bare]
     return facet.rows_with(alike)
 
 
