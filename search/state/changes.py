@@ -268,7 +268,7 @@ class ChangeLog:
         Raises:
             ChangesUnavailable: nothing was changed.
         """
-        if self.stamp is None:
+        if self.stamp is None and not self.path.exists():
             return
         with self._writing():
             self._repaired()
