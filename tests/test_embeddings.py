@@ -158,6 +158,16 @@ def test_rows_come_together_from_many_files_as_from_a_dictionary(
         assert np.array_equal(segments.of(row)[0], codes) and np.array_equal(segments.of(row)[1], scales)
 
 
+def test_hashes_that_end_in_zeros_are_told_apart_and_come_back(tmp_path: Path) -> None:
+    hashes = np.zeros((3, 16), np.uint8)
+    hashes[1, 14], hashes[2, 15] = 1, 1
+    known = Known(np.sort(keys_of(hashes)))
+    known.look_in(write_chunk(tmp_path / "cache", hashes[[2, 0, 1]], *some_vectors(0, 3)))
+    known.gather(np.arange(3), 4, VectorFiles.in_folder(tmp_path / "into"))
+    assert len(known.missing()) == 0
+    assert np.load(tmp_path / "into" / "hashes.npy").tolist() == sorted(hashes.tolist())
+
+
 @pytest.mark.parametrize("damage", ["vectors cut", "codes gone", "hashes cut", "fewer vectors", "hashes gone", "none"])
 def test_what_is_damaged_is_encoded_again(tmp_path: Path, damage: str) -> None:
     vectors, segments = some_vectors(0, 5)
@@ -215,7 +225,11 @@ def test_a_kind_is_encoded_once_whatever_the_chunks(tmp_path: Path, monkeypatch:
     into = VectorFiles.in_folder(tmp_path / "into")
     embed(texts, text_hashes(texts), encoder, Home(tmp_path), into, lambda *step: told.append(step))
     assert encoder.encoded.count("kind of lamp") == 1
-    assert told == [("encoding products", done, 7) for done in (0, 2, 4, 6, 7)]
+    encoding, writing = (
+        [step for step in told if step[0] == what] for what in ("encoding products", "writing vectors")
+    )
+    assert encoding == [("encoding products", done, 7) for done in (0, 2, 4, 6, 7)]
+    assert writing[-1] == ("writing vectors", 7, 7)
 
 
 class Numbered(Sequence[Texts]):
