@@ -116,13 +116,12 @@ def encode_products(
         kinds: vectors of kinds encoded before; takes those of new ones, up to KINDS_KEPT.
     """
     kinds = {} if kinds is None else kinds
+    passages = [text.passage for text in texts]
     with _precision(encoder, precision):
-        vectors, segments = encoder.encode_segmented([text.passage for text in texts])
-        passages = {
-            text.passage: vector for text, vector in zip(texts, vectors, strict=True)
-        }  # a title may be all there is
-        new = [kind for kind in dict.fromkeys(text.kind for text in texts) if kind not in kinds | passages]
-        known = passages | kinds | (dict(zip(new, encoder.encode_passages(new), strict=True)) if new else {})
+        vectors, segments = encoder.encode_segmented(passages)
+        known = kinds | dict(zip(passages, vectors, strict=True))  # a title may be all there is
+        new = [kind for kind in dict.fromkeys(text.kind for text in texts) if kind not in known]
+        known |= zip(new, encoder.encode_passages(new), strict=True) if new else ()
     for kind in new[: max(KINDS_KEPT - len(kinds), 0)]:
         kinds[kind] = known[kind]
     return blended(np.stack([known[text.kind] for text in texts]), vectors, texts), SegmentIndex.build(segments)
