@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from indexer.vector_files import HASH_BYTES, Hashes, Known, VectorFiles, chunks_of, keys_of, write_chunk
+from indexer.vector_files import HASH_BYTES, Hashes, Known, OnProgress, VectorFiles, chunks_of, keys_of, write_chunk
 from search.arrays import Floats, Rows
 from search.encoder import Encoder, SentenceTransformerEncoder
 from search.errors import ReleaseDamaged
@@ -67,7 +67,7 @@ def embed(
     encoder: Encoder,
     home: Home,
     into: VectorFiles,
-    on_progress: Callable[[str, int, int], None],
+    on_progress: OnProgress,
 ) -> Embedded:
     """Write the vectors of all products, encoding only texts that were never encoded with this encoder.
 
@@ -96,7 +96,7 @@ def embed(
         known.add(write_chunk(cache, hashes[rows], vectors, segments), part)
     if len(missing):
         on_progress("encoding products", len(missing), len(missing))
-    known.gather(text_of, encoder.dim, into)
+    known.gather(text_of, encoder.dim, into, on_progress)
     embeddings, index = into.opened()
     return Embedded(into, embeddings, index, len(missing), precision, parity)
 
@@ -116,13 +116,12 @@ def encode_products(
         kinds: vectors of kinds encoded before; takes those of new ones, up to KINDS_KEPT.
     """
     kinds = {} if kinds is None else kinds
+    passages = [text.passage for text in texts]
     with _precision(encoder, precision):
-        vectors, segments = encoder.encode_segmented([text.passage for text in texts])
-        passages = {
-            text.passage: vector for text, vector in zip(texts, vectors, strict=True)
-        }  # a title may be all there is
-        new = [kind for kind in dict.fromkeys(text.kind for text in texts) if kind not in kinds | passages]
-        known = passages | kinds | (dict(zip(new, encoder.encode_passages(new), strict=True)) if new else {})
+        vectors, segments = encoder.encode_segmented(passages)
+        known = kinds | dict(zip(passages, vectors, strict=True))  # a title may be all there is
+        new = [kind for kind in dict.fromkeys(text.kind for text in texts) if kind not in known]
+        known |= zip(new, encoder.encode_passages(new), strict=True) if new else ()
     for kind in new[: max(KINDS_KEPT - len(kinds), 0)]:
         kinds[kind] = known[kind]
     return blended(np.stack([known[text.kind] for text in texts]), vectors, texts), SegmentIndex.build(segments)

@@ -14,6 +14,7 @@ from indexer.embeddings import Embedded
 from indexer.vector_files import VectorFiles
 from search.arrays import Floats
 from search.dense import PQ_CENTROIDS, PQ_DIMENSIONS, DenseIndex
+from search.durable import sync
 from search.encoder import Encoder
 from search.errors import AisleError, ReleaseDamaged
 from search.home import Home, Layout
@@ -169,6 +170,8 @@ def keep_whole(home: Home, embedded: Embedded, manifest: dict[str, Any]) -> None
     shutil.rmtree(home.vectors, ignore_errors=True)
     if not has_full_vectors(manifest):
         home.vectors.mkdir()
+        for path in _aside(home).rglob("*"):
+            sync(path)
         _aside(home).replace(home.vectors / f"{manifest['encoder']['fingerprint']}-{embedded.precision}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ BLOCK = 8192  # products copied at a time: 12 MB of vectors and, of five segment
 
 Hashes = NDArray[np.uint8]
 Keys = NDArray[np.bytes_]
+OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,16 @@ class Known:
             self._segments[positions] = index.starts[rows + 1] - index.starts[rows]
             self.files.append(files)
 
-    def gather(self, positions: Rows, dim: int, into: VectorFiles) -> None:
+    def gather(
+        self, positions: Rows, dim: int, into: VectorFiles, on_progress: OnProgress = lambda what, done, total: None
+    ) -> None:
         """Write the vectors of (n,) texts, some perhaps more than once, as n rows.
 
         Args:
             positions: of the texts, in row order; all known.
             dim: length of every vector.
             into: files that are not there yet.
+            on_progress: called with (what, done, total).
 
         Raises:
             OSError: the disk is full, or cannot be written.
@@ -137,11 +141,14 @@ class Known:
         new_array(into.segments / "scales.npy", (int(starts[-1]),), np.float32)
         new_array(into.vectors, (len(positions), dim), np.float32)
         file_of, row_of = self._file[positions], self._row[positions]
+        done = 0
         for number, files in enumerate(self.files):
             rows = np.flatnonzero(file_of == number)
             for start in range(0, len(rows), BLOCK):
                 part = rows[start : start + BLOCK]
                 _copy(files, row_of[part], into, part, starts)
+                done += len(part)
+                on_progress("writing vectors", done, len(positions))
         np.save(into.hashes, self.keys[positions].view(np.uint8).reshape(-1, HASH_BYTES))
 
 
