@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,17 @@ def expect(array: Any, shape: tuple[int | None, ...], dtype: Any, name: str) -> 
             "build the release again"
         )
     return array
+
+
+def mapped(path: Path) -> NDArray[Any]:
+    """Return the array of a .npy file, its pages read when they are needed.
+
+    It is a plain array over the mapped memory: every slice of a memmap is a Python object of its own, and slow.
+
+    Raises:
+        OSError, ValueError: the file cannot be read as one.
+    """
+    return np.asarray(np.load(path, mmap_mode="r"))
 
 
 def unit_rows(vectors: NDArray[Any]) -> Floats:

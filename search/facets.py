@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -104,36 +106,31 @@ class FacetIndex:
     @classmethod
     def build(cls, products: Iterable[Product]) -> FacetIndex:
         """Make facets from the catalog: category, brand, availability and every attribute worth filtering by."""
-        columns: dict[str, list[tuple[str, ...]]] = {"category": [], "brand": [], "availability": []}
-        attributes: dict[str, dict[int, tuple[str, ...]]] = {}
+        columns = {name: _Column() for name in ("category", "brand", "availability")}
+        attributes: dict[str, _Column] = {}
         labels: dict[str, Counter[str]] = {}
-        numbers: dict[str, list[float]] = {name: [] for name in NUMBERS}
+        numbers = {name: array("f") for name in NUMBERS}
         row = -1
         for row, product in enumerate(products):
-            columns["category"].append(ancestors(product.category))
-            columns["brand"].append((product.brand,) if product.brand else ())
-            columns["availability"].append((product.availability,) if product.availability else ())
-            for label, texts in product.attributes.items():
-                name = field_name(label)
-                labels.setdefault(name, Counter())[label] += 1
-                earlier = attributes.setdefault(name, {}).get(row, ())
-                single = [one for text in texts for one in values_in(text)]
-                attributes[name][row] = tuple(dict.fromkeys((*earlier, *single)))
+            columns["category"].add(row, ancestors(product.category))
+            columns["brand"].add(row, (product.brand,) if product.brand else ())
+            columns["availability"].add(row, (product.availability,) if product.availability else ())
+            for name, texts in _attributes_of(product, labels).items():
+                attributes.setdefault(name, _Column(MAX_VALUES, MAX_VALUE_CHARACTERS)).add(row, texts)
             numbers["price"].append(np.nan if product.price is None else product.price)
             numbers["rating"].append(np.nan if product.rating is None else product.rating)
             numbers["created"].append(_days(product.created_at))
         count = row + 1
         facets = {
-            name: _values_facet(name, name.capitalize(), column, is_path=name == "category")
+            name: column.facet(name, name.capitalize(), count, is_path=name == "category")
             for name, column in columns.items()
-            if any(column)
+            if column.holders
         }
         for name in _worth_filtering(attributes, count):
-            column = [attributes[name].get(row, ()) for row in range(count)]
-            label = labels[name].most_common(1)[0][0]
-            facets.setdefault(name, _values_facet(name, label.replace("_", " ").capitalize(), column))
-        arrays = {name: np.asarray(column, np.float32) for name, column in numbers.items()}
-        return cls(facets, {name: array for name, array in arrays.items() if not np.isnan(array).all()}, count)
+            label = labels[name].most_common(1)[0][0].replace("_", " ").capitalize()
+            facets.setdefault(name, attributes[name].facet(name, label, count))
+        arrays = {name: np.array(column, np.float32) for name, column in numbers.items()}
+        return cls(facets, {name: found for name, found in arrays.items() if not np.isnan(found).all()}, count)
 
     def save(self, folder: Path) -> None:
         """Write facets as .npy columns and one JSON of names and values."""
@@ -232,11 +229,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; there are: {', '.join(names[:20])}" if names else ""
 
 
-def values_in(text: str) -> list[str]:
+@lru_cache(maxsize=50_000)
+def values_in(text: str) -> tuple[str, ...]:
     """Return the values that an attribute's text lists: "vegan, gluten-free" are two."""
-    return [one for part in _LIST.split(text) if (one := part.strip())]
+    return tuple(one for part in _LIST.split(text) if (one := part.strip()))
 
 
+@lru_cache(maxsize=10_000)
 def field_name(label: str) -> str:
     """Return an attribute's name in URLs and JSON: "Skill Level" -> "skill_level"."""
     return "_".join("".join(c if c.isalnum() else " " for c in label.casefold()).split())
@@ -255,23 +254,71 @@ def _days(created_at: str) -> float:
         return np.nan
 
 
-def _worth_filtering(attributes: dict[str, dict[int, tuple[str, ...]]], rows: int) -> list[str]:
+def _attributes_of(product: Product, labels: dict[str, Counter[str]]) -> dict[str, tuple[str, ...]]:
+    """Return name -> single values of a product's attributes, and count how their names are written."""
+    found: dict[str, tuple[str, ...]] = {}
+    for label, texts in product.attributes.items():
+        name = field_name(label)
+        labels.setdefault(name, Counter())[label] += 1
+        single = [one for text in texts for one in values_in(text)]
+        found[name] = tuple(dict.fromkeys((*found.get(name, ()), *single)))
+    return found
+
+
+class _Column:
+    """A field in the making: the values of the rows that have any, as numbers.
+
+    Args:
+        most: distinct values; of a column with more only the number of rows that have one is known.
+        longest: characters of a value; the same for a column with a longer one.
+
+    Attributes:
+        holders: how many rows were added with or without values.
+        is_over: whether one of the bounds was passed.
+    """
+
+    def __init__(self, most: int | None = None, longest: int | None = None):
+        self.most, self.longest = most, longest
+        self.number_of: dict[str, int] = {}
+        self.holders, self.is_over = 0, False
+        self._rows, self._codes = array("i"), array("i")
+
+    def add(self, row: int, texts: tuple[str, ...]) -> None:
+        """Add a row, each once and ascending."""
+        self.holders += bool(texts) or self.most is not None
+        if self.is_over:
+            return
+        for text in texts:
+            self._codes.append(self.number_of.setdefault(text, len(self.number_of)))
+            self._rows.append(row)
+            if self.longest is not None and len(text) > self.longest:
+                self.is_over = True
+        if self.is_over or (self.most is not None and len(self.number_of) > self.most):
+            self.is_over = True
+            self.number_of, self._rows, self._codes = {}, array("i"), array("i")
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many rows have each value."""
+        return np.bincount(np.array(self._codes, np.int32), minlength=len(self.number_of))
+
+    def facet(self, name: str, label: str, rows: int, is_path: bool = False) -> ValuesFacet:
+        """Return the facet of so many rows."""
+        counts = dict(zip(self.number_of, self.counts().tolist(), strict=True))
+        values = tuple(sorted(counts, key=lambda text: (-counts[text], text)))
+        code_of = {value: code for code, value in enumerate(values)}
+        codes = np.array([code_of[text] for text in self.number_of], np.int32)[np.array(self._codes, np.int32)]
+        lengths = np.bincount(np.array(self._rows, np.int32), minlength=rows)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return ValuesFacet(name, label, values, offsets, codes, is_path)
+
+
+def _worth_filtering(attributes: dict[str, _Column], rows: int) -> list[str]:
     """Return attribute names with enough coverage and few, short values, the most covered first."""
     worthy = []
     for name, column in attributes.items():
-        counts = Counter(text for texts in column.values() for text in texts)
-        enough = len(column) >= max(2, MIN_SHARE * rows)
-        few = 2 <= len(counts) <= MAX_VALUES
-        shared = sum(count for count in counts.values() if count > 1) >= SHARED * counts.total()
-        if name and name not in NUMBERS and enough and few and shared and max(map(len, counts)) <= MAX_VALUE_CHARACTERS:
+        if not name or name in NUMBERS or column.is_over or column.holders < max(2, MIN_SHARE * rows):
+            continue
+        counts = column.counts()
+        if len(counts) >= 2 and counts[counts > 1].sum() >= SHARED * counts.sum():
             worthy.append(name)
-    return sorted(worthy, key=lambda name: (-len(attributes[name]), name))[:MAX_ATTRIBUTE_FACETS]
-
-
-def _values_facet(name: str, label: str, column: list[tuple[str, ...]], is_path: bool = False) -> ValuesFacet:
-    counts = Counter(text for texts in column for text in texts)
-    values = tuple(sorted(counts, key=lambda text: (-counts[text], text)))
-    code_of = {value: code for code, value in enumerate(values)}
-    offsets = np.concatenate([[0], np.cumsum([len(texts) for texts in column])]).astype(np.int64)
-    codes = np.fromiter((code_of[text] for texts in column for text in texts), np.int32, int(offsets[-1]))
-    return ValuesFacet(name, label, values, offsets, codes, is_path)
+    return sorted(worthy, key=lambda name: (-attributes[name].holders, name))[:MAX_ATTRIBUTE_FACETS]

@@ -17,6 +17,7 @@ import numpy as np
 from search.analysis import Analyzer, compounds_of, is_identifier
 from search.arrays import Floats, Mask, Rows, expect
 from search.errors import ReleaseDamaged
+from search.postings import Counted, TermCounter
 
 LEAST_HALF = 3  # letters of each half of a query word that no product has
 LEAST_TOGETHER = 2  # titles that must hold both halves
@@ -58,17 +59,19 @@ class LexicalIndex:
     @classmethod
     def build(cls, fields: Iterable[tuple[str, str]], settings: LexicalSettings) -> LexicalIndex:
         """Index (title, rest) texts, one pair per row, in row order."""
-        texts = list(fields)
-        analyzer = Analyzer(settings.language, compounds_of((title for title, _ in texts), settings.language))
-        documents = [(analyzer.terms_of(title), analyzer.terms_of(rest)) for title, rest in texts]
-        terms = sorted({term for document in documents for field in document for term in field})
-        vocabulary = {term: number for number, term in enumerate(terms)}
-        title, rest = (
-            _bm25([[vocabulary[term] for term in document[field]] for document in documents], vocabulary, settings)
-            for field in (0, 1)
-        )
-        nothing = np.zeros(len(documents), np.float32)
-        index = cls(settings, vocabulary, title, rest, len(documents), analyzer, nothing)
+        pairs = list(fields) if iter(fields) is fields else fields  # read twice: titles tell the compounds first
+        titles = (title for title, _ in pairs)
+        analyzer = Analyzer(settings.language, compounds_of(titles, settings.language))
+        number_of: dict[str, int] = {}
+        counters = TermCounter(number_of), TermCounter(number_of)
+        for pair in pairs:
+            for counter, text in zip(counters, pair, strict=True):
+                counter.add(analyzer.terms_of(text))
+        vocabulary = {term: number for number, term in enumerate(sorted(number_of))}
+        order = np.array([vocabulary[term] for term in number_of] or [0], np.int32)
+        title, rest = (_bm25(counter.counted().renumbered(order), vocabulary, settings) for counter in counters)
+        rows = title.scores["num_docs"]
+        index = cls(settings, vocabulary, title, rest, rows, analyzer, np.zeros(rows, np.float32))
         return replace(index, title_weights=index._title_weights())
 
     def save(self, folder: Path) -> None:
@@ -262,19 +265,13 @@ class LexicalIndex:
         return float(np.log1p((self.rows - rows_with + 0.5) / (rows_with + 0.5)))
 
 
-def _bm25(documents: list[list[int]], vocabulary: dict[str, int], settings: LexicalSettings) -> Any:
-    import bm25s
-
-    # bm25s cannot index an empty vocabulary; a catalog of stop words only still gets one (unused) term.
-    field = bm25s.BM25(k1=settings.k1, b=settings.b, method="lucene", csc_backend="scipy")
-    with np.errstate(invalid="ignore"):  # a field that is empty throughout has mean length 0
-        field.index((documents, vocabulary or {"": 0}), create_empty_token=False, show_progress=False)
-    return field
+def _bm25(documents: Counted, vocabulary: dict[str, int], settings: LexicalSettings) -> Any:
+    # A catalog of stop words only still gets one (unused) term.
+    parts = documents.columns(max(len(vocabulary), 1), settings.k1, settings.b)
+    return _field(dict(zip(("data", "indices", "indptr"), parts, strict=True)), len(documents.offsets) - 1, settings)
 
 
 def _loaded_field(folder: Path, name: str, rows: int, terms: int, settings: LexicalSettings) -> Any:
-    import bm25s
-
     # As plain arrays over the mapped memory: every slice of a memmap is a Python object of its own, and slow.
     parts = {
         part: np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode="r"))
@@ -282,6 +279,12 @@ def _loaded_field(folder: Path, name: str, rows: int, terms: int, settings: Lexi
     }
     if len(parts["indptr"]) != max(terms, 1) + 1 or len(parts["data"]) != len(parts["indices"]):
         raise ValueError(f"{name} does not fit the vocabulary")
+    return _field(parts, rows, settings)
+
+
+def _field(parts: dict[str, Any], rows: int, settings: LexicalSettings) -> Any:
+    import bm25s
+
     field = bm25s.BM25(k1=settings.k1, b=settings.b, method="lucene")
     field.scores = {**parts, "num_docs": rows}
     field.nonoccurrence_array = None  # only BM25L, BM25+ and TF-IDF have one

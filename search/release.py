@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from search.arrays import Rows, expect
+from search.arrays import Rows, expect, mapped
 from search.categories import CategoryIndex
 from search.clusters import ClusterIndex
 from search.confidence import Confidence
@@ -177,7 +177,7 @@ def open_release(layout: Layout) -> Release:
 
 def _load_groups(layout: Layout, rows: int) -> Rows:
     try:
-        return expect(np.load(layout.groups), (rows,), np.int64, "groups")
+        return expect(mapped(layout.groups), (rows,), np.int64, "groups")
     except (OSError, ValueError) as error:
         raise ReleaseDamaged(f"{layout.groups} cannot be read ({error}); build the release again") from error
 
