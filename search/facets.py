@@ -141,8 +141,8 @@ class FacetIndex:
             np.save(folder / f"{number:03d}.codes.npy", facet.codes)
             entry = {"name": facet.name, "label": facet.label, "is_path": facet.is_path, "values": facet.values}
             listing.append(entry)
-        for name, array in self.numbers.items():
-            np.save(folder / f"{name}.npy", array)
+        for name, column in self.numbers.items():
+            np.save(folder / f"{name}.npy", column)
         data = {"rows": self.rows, "values": listing, "numbers": list(self.numbers)}
         (folder / "facets.json").write_text(json.dumps(data, ensure_ascii=False, indent=1), "utf-8")
 

@@ -11,7 +11,7 @@ from indexer.clustering.leaves import nearest
 from indexer.clustering.points import Path, PointSpace
 from indexer.clustering.tree import Tree
 from indexer.grouping import folded_vectors
-from search.arrays import Floats, Rows
+from search.arrays import Floats, Mask, Rows
 from search.product import Product
 
 BLOCK = 8_192  # groups of variants whose points are in memory at once
@@ -57,7 +57,7 @@ def all_leaves(
     return leaf_of[group_of]
 
 
-def _categories_of(products: Sequence[Product], group_of: Rows, is_asked: Rows) -> dict[int, Path]:
+def _categories_of(products: Sequence[Product], group_of: Rows, is_asked: Mask) -> dict[int, Path]:
     """Return group -> the category of its first row, for the groups that are asked for."""
     paths: dict[Path, Path] = {}  # a path is held once
     found: dict[int, Path] = {}

@@ -47,7 +47,8 @@ class StatedTerms:
         terms, lengths = array("i"), array("i")
         number_of = vocabulary.get
         for product in products:
-            stated = {number_of(term) for term in analyzer.terms_of(_affirmed(stated_text(product)))} - {None}
+            found = set(analyzer.terms_of(_affirmed(stated_text(product))))
+            stated = [number for term in found if (number := number_of(term)) is not None]
             terms.extend(stated)
             lengths.append(len(stated))
         numbers = np.array(terms, np.int32)
