@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from search.arrays import Floats, Rows, best_rows, expect, unit_rows
+from search.arrays import Floats, Indices, best_rows, expect, unit_rows
 from search.errors import ReleaseDamaged
 from search.facets import PATH_SEPARATOR, FacetIndex
 
@@ -51,7 +51,7 @@ class CategoryIndex:
         """Return up to `count` paths, the nearest to a query's vector first."""
         return [self.paths[place] for place in best_rows(self.centroids @ vector, count)]
 
-    def of_rows(self, facets: FacetIndex, rows: Rows, count: int) -> list[str]:
+    def of_rows(self, facets: FacetIndex, rows: Indices, count: int) -> list[str]:
         """Return up to `count` paths, those that most of these rows lie in first."""
         if not self.paths or len(rows) == 0:
             return []

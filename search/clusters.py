@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from search.arrays import Floats, Mask, Rows, expect, mapped
 from search.errors import NotFound, ReleaseDamaged
-from search.folding import Folding
+from search.folding import Counted, Folding
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,11 @@ class ClusterIndex:
 
     def counts(self, rows: Rows, folding: Folding | None = None) -> list[tuple[Cluster, int]]:
         """Return (leaf cluster, how many of the rows or, with a folding, of their products), most first."""
-        return self._counted("cluster", self.cluster_of, rows, folding)
+        return self._counted(self.cluster_of, rows, folding)
 
     def all_counts(self, rows: Rows, folding: Folding | None = None) -> dict[int, int]:
         """Return cluster id -> how many of the rows or, with a folding, of their products, for leaves and parents."""
-        tops = self._counted("top cluster", self.top_of, rows, folding)
+        tops = self._counted(self.top_of, rows, folding)
         return {cluster.id: count for cluster, count in [*tops, *self.counts(rows, folding)]}
 
     @cached_property
@@ -146,10 +146,9 @@ class ClusterIndex:
             top_of[one.id] = one.id if one.parent is None else one.parent
         return top_of[self.cluster_of]
 
-    def _counted(
-        self, name: str, column: NDArray[np.int32], rows: Rows, folding: Folding | None
-    ) -> list[tuple[Cluster, int]]:
-        counts = np.bincount(column[rows]) if folding is None else folding.pairs(name, column).counts(rows, 0)
+    def _counted(self, column: NDArray[np.int32], rows: Rows, folding: Folding | None) -> list[tuple[Cluster, int]]:
+        own = column[rows]
+        counts = Counted(rows, folding).counts(own, int(own.max(initial=0)) + 1)
         ids = np.flatnonzero(counts)
         return [(self.clusters[int(one)], int(counts[one])) for one in ids[np.argsort(-counts[ids], kind="stable")]]
 

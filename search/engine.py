@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows
+from search.arrays import Floats, Mask, Rows, summed, union_of
 from search.clusters import Cluster, cluster_json
 from search.codes import NO_MATCH, codes_in
 from search.encoder import Encoder
@@ -40,7 +40,7 @@ from search.retrieval import (
     relevant_set,
     widened,
 )
-from search.scoring import ScoredQuery, score_query
+from search.scoring import NO_BOOST, Boost, ScoredQuery, score_query
 from search.sentences import Sentences
 from search.suggest import Suggestions, suggestions
 from search.understanding import Understood
@@ -227,13 +227,14 @@ class Engine:
                 self._scored.popitem(last=False)
         return scored
 
-    def _boost(self, read: Understood) -> Floats | None:
-        """Return (n,) float32, what each row gains by the values the query names; None when it names none."""
-        boosts = [one for one in read.constraints if not one.is_filter]
-        if not boosts:
-            return None
-        kept = np.mean([self.release.interpreter.kept_by(one) for one in boosts], axis=0)
-        return (self.release.ranking.boost * kept).astype(np.float32)
+    def _boost(self, read: Understood) -> Boost:
+        """Return what each row gains by the values the query names."""
+        named = [one for one in read.constraints if not one.is_filter]
+        if not named:
+            return NO_BOOST
+        keeping = [np.flatnonzero(self.release.interpreter.kept_by(one)).astype(np.int32) for one in named]
+        rows, (kept,) = summed(keeping, [[1.0] * len(named)], self.release.rows)
+        return Boost(rows, (self.release.ranking.boost * (kept / len(named))).astype(np.float32))
 
     def _kept(self, read: Understood) -> Mask | None:
         """Return the rows that keep every filter in the query's words."""
@@ -264,8 +265,7 @@ class Engine:
             found = relevant_set(self.release, asked.scored, allowed)
             if asked.request.cutoff:
                 return found
-            drawn = drawn_rows(self.release, asked.scored, self._kept(asked.read), allowed)
-            return widened(self.release, asked.scored, found, drawn)
+            return widened(self.release, asked.scored, found, drawn_rows(asked.scored, allowed))
         rows = np.arange(self.release.rows) if allowed is None else np.flatnonzero(allowed)
         return RelevantSet(rows.astype(np.int64), np.ones(len(rows), np.float32), True)
 
@@ -273,8 +273,8 @@ class Engine:
         """Return how many more products or rows there are below the cut-off; 0 where it is lifted or there is none."""
         if asked.scored is None or not asked.request.cutoff:
             return 0
-        drawn = drawn_rows(self.release, asked.scored, self._kept(asked.read), self._allowed(asked))
-        return self._count(asked.request, np.union1d(found.rows, drawn)) - self._count(asked.request, found.rows)
+        drawn = union_of(found.rows, drawn_rows(asked.scored, self._allowed(asked)))
+        return self._count(asked.request, drawn) - self._count(asked.request, found.rows)
 
     def _count(self, request: SearchRequest, rows: Rows) -> int:
         folding = self._folding(request)

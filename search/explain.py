@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from search.analysis import Analyzer, words_of
-from search.arrays import Rows
+from search.arrays import Rows, looked_up
 from search.product import Product
 from search.release import Release
 from search.retrieval import closeness, dense_scores, fused_scores
@@ -78,22 +78,24 @@ def reasons(product: Product, terms: set[str], analyzer: Analyzer) -> list[str]:
 def explanations(release: Release, rows: Rows, read: Understood, scored: ScoredQuery) -> list[dict[str, Any]]:
     """Return what each row's place is made of: both legs with whole-catalog ranks, boosts, constraints it keeps."""
     dense, fused = dense_scores(release, scored, rows), fused_scores(release, scored, rows)
+    words, shares = scored.words.scores_of(rows), scored.words.shares_of(rows)
+    boosts = looked_up(scored.boost.rows, scored.boost.gains, rows)
     close = closeness(release, scored, rows)
     all_dense = None if scored.vector is None else release.dense.scores(scored.vector)
     kept = {one.text: release.interpreter.kept_by(one) for one in read.constraints}
     explained = []
     for place, row in enumerate(rows):
-        lexical = float(scored.lexical[row])
+        lexical = float(words[place])
         explained.append(
             {
                 "dense_score": None if all_dense is None else round(float(dense[place]), 4),
                 "dense_rank": None if all_dense is None else int((all_dense > all_dense[row]).sum()) + 1,
                 "closest_sentence": None if all_dense is None else round(float(close[place]), 4),
                 "lexical_score": round(lexical, 4),
-                "lexical_rank": int((scored.lexical > lexical).sum()) + 1 if lexical > 0 else None,
-                "coverage": round(float(scored.coverage[row]), 4),
+                "lexical_rank": int((scored.words.scores > words[place]).sum()) + 1 if lexical > 0 else None,
+                "coverage": round(float(shares[place]), 4),
                 "dense_share": round(scored.dense_share, 4),
-                "boost": 0.0 if scored.boost is None else round(float(scored.boost[row]), 4),
+                "boost": round(float(boosts[place]), 4),
                 "constraints": [text for text, mask in kept.items() if mask[row]],
                 "fused": round(float(fused[place]), 4),
             }

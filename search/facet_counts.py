@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from search.analysis import folded
 from search.arrays import Floats, Rows
-from search.facets import PATH_SEPARATOR, FacetIndex, ValuesFacet, ancestors
-from search.folding import Folding
+from search.facets import PATH_SEPARATOR, FacetIndex, Tally, ValuesFacet, ancestors
+from search.folding import Counted, Folding
 from search.request import SearchRequest
 
 RATING_STEPS = (4.5, 4.0, 3.0, 2.0)
@@ -43,16 +44,22 @@ def facets_json(
     Raises:
         QueryError: a facet is asked for that this catalog does not have.
     """
+    if request.facets == ():
+        return {}
+    counted = Counted(rows, folding)
+    tally = index.tally(counted)
     told: dict[str, dict[str, Any]] = {}
-    for name in _wanted(index, request, rows, folding):
-        counted = rows_without(name) if _is_chosen(name, request) else rows
-        if name not in index.numbers:
-            selected, find = request.filters.get(name, ()), request.find.get(name, "")
-            told[name] = facet_json(index.values[name], counted, selected, SHOWN_VALUES, find, folding)
+    for name in _wanted(index, request, len(rows), tally):
+        is_chosen = _is_chosen(name, request)
+        among = Counted(rows_without(name), folding) if is_chosen else counted
+        if name in index.numbers:
+            told[name] = range_json(name.capitalize(), index.numbers[name], among)
+            if name == "rating":
+                told[name]["thresholds"] = thresholds_json(index.numbers[name], among, request.rating_min)
             continue
-        told[name] = range_json(name.capitalize(), index.numbers[name], counted, folding)
-        if name == "rating":
-            told[name]["thresholds"] = thresholds_json(index.numbers[name], counted, request.rating_min, folding)
+        facet, selected, find = index.values[name], request.filters.get(name, ()), request.find.get(name, "")
+        counts = index.counts(name, among, None if is_chosen else tally)
+        told[name] = facet_json(facet, counts, selected, SHOWN_VALUES, find)
     return told
 
 
@@ -73,55 +80,54 @@ def _is_chosen(name: str, request: SearchRequest) -> bool:
     return request.rating_min is not None if name == "rating" else bool(request.filters.get(name))
 
 
-def _wanted(index: FacetIndex, request: SearchRequest, rows: Rows, folding: Folding | None) -> list[str]:
+def _wanted(index: FacetIndex, request: SearchRequest, rows: int, tally: Tally) -> list[str]:
     """Return the names of the facets to tell: category, price and rating first, then the chosen and the most useful."""
     if request.facets is not None:
         expect_known(index, request.facets)
         return list(request.facets)
     fixed = [name for name in ("category", *NUMBER_FACETS) if name in index.values or name in index.numbers]
-    other = {name: facet for name, facet in index.values.items() if name not in ("category", "availability")}
+    other = {name: place for name, place in index.places.items() if name != "category"}
     chosen = [name for name in other if request.filters.get(name)]
-    carried = {name: facet.carried(rows) for name, facet in other.items() if name not in chosen}
-    least = max(1, FACET_SHARE * len(rows))
+    carried = {name: int(tally.carried[place]) for name, place in other.items() if name not in chosen}
+    least = max(1, FACET_SHARE * rows)
     common = [name for name in carried if carried[name] >= least]
     weighed = sorted(common, key=lambda name: -carried[name])[:WEIGHED_FACETS]
-    worth = {name: usefulness(other[name].counts(rows, folding), carried[name] / len(rows)) for name in weighed}
+    useful = usefulness(*index.best_of_each(tally, SEEN_VALUES), tally.carried / max(rows, 1)).tolist()
+    worth = {name: useful[other[name]] for name in weighed}
     telling = [name for name in weighed if worth[name] > 0]
     best = [*chosen, *sorted(telling, key=lambda name: -worth[name])][: max(SHOWN_FACETS, len(chosen))]
     brand = ["brand"] if "brand" in other and "brand" not in best else []  # told always, as programs expect it
     return [*fixed, *best, *brand]
 
 
-def usefulness(counts: NDArray[np.int64], carried: float) -> float:
-    """Return 0..1, how well a facet narrows a result, the product of three shares.
+def usefulness(seen: Rows, sums: Rows, carried: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (f,) 0..1, how well each facet narrows a result, the product of three shares.
 
     How much of the result has it (frequency), how much of that has one of the values seen at a glance (cardinality:
     nearly unique values are another list of the products), and how evenly these part it (balance: the entropy, as a
     share of the most there can be). After Oren, Delbru & Decker 2006, "Extending faceted navigation for RDF data".
 
     Args:
-        counts: (v,) how many of the results have each value.
-        carried: share of the results that have any.
+        seen: (f, k) int64, how many of the results have each of the values seen at a glance, at least 2 each, falling;
+            0 where there are fewer.
+        sums: (f,) int64, of the counts of all values.
+        carried: (f,) share of the results that have any.
     """
-    seen = np.sort(counts[counts > 1])[::-1][:SEEN_VALUES]
-    if len(seen) == 0:
-        return 0.0
-    shares = seen / seen.sum()
-    if len(seen) == 1:  # it parts those that have it from all others
-        having = carried * seen[0] / counts.sum()
-        shares = np.array([having, 1 - having])
-    shares = shares[shares > 0]
-    balance = -(shares * np.log(shares)).sum() / np.log(max(len(seen), 2))
-    return float(carried * seen.sum() / counts.sum() * balance)
+    held, values = seen.sum(axis=1), np.count_nonzero(seen, axis=1)
+    having = carried * held / np.maximum(sums, 1)
+    shares = seen / np.maximum(held, 1)[:, None]
+    alone = values == 1  # one value parts those that have it from all others
+    shares[alone, 0], shares[alone, 1] = having[alone], 1 - having[alone]
+    entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
+    return having * (entropy / np.log(np.maximum(values, 2)))
 
 
 def facet_json(
     facet: ValuesFacet,
-    rows: Rows,
+    counts: Rows,
     selected: Sequence[str],
     limit: int,
     find: str = "",
-    folding: Folding | None = None,
 ) -> dict[str, Any]:
     """Return `{"type": "values", ...}`: values by frequency, selected ones always among them.
 
@@ -129,14 +135,12 @@ def facet_json(
     or something below it, is selected.
 
     Args:
-        facet: to count.
-        rows: that it is counted over.
+        facet: to tell.
+        counts: (len(values),) int64, how many have each value.
         selected: values chosen.
         limit: most values listed.
         find: only values with this text in them are listed, however deep; the others count as before.
-        folding: counts products in place of rows.
     """
-    counts = facet.counts(rows, folding)
     present = np.flatnonzero(counts)
     codes = present[np.argsort(-counts[present], kind="stable")].tolist()
     if find:
@@ -171,50 +175,64 @@ def _open_branches(facet: ValuesFacet, codes: list[int], selected: Sequence[str]
     return shown
 
 
-def range_json(
-    label: str, numbers: Floats, rows: Rows, folding: Folding | None = None, buckets: int = 12
-) -> dict[str, Any]:
+def range_json(label: str, numbers: Floats, among: Counted, buckets: int = 12) -> dict[str, Any]:
     """Return `{"type": "range", min, max, histogram}` of the rows' known numbers; min and max None when none is known.
 
-    The histogram counts rows or, with a folding, products.
+    The histogram counts rows or, where they are folded, products.
 
     Buckets are equal in width between min and the 98th percentile; the last one takes the rest, so that one
     expensive thing does not flatten all others into a single bar. `from` is inclusive, `to` exclusive but in the last.
     """
-    rows = rows[~np.isnan(numbers[rows])]
-    known = numbers[rows]
+    own = numbers[among.rows]
+    known = own[is_known := ~np.isnan(own)]
     summary: dict[str, Any] = {"type": "range", "label": label, "min": None, "max": None, "histogram": []}
     if len(known) == 0:
         return summary
-    low, high, most = float(known.min()), float(known.max()), float(np.percentile(known, 98))
+    ordered = np.sort(known)
+    low, high, most = float(ordered[0]), float(ordered[-1]), _percentile(ordered, 0.98)
     summary |= {"min": round(low, 2), "max": round(high, 2)}
-    edges = np.unique(np.round([*np.linspace(low, most, buckets), high], 2)) if high > low else np.array([low, high])
-    edges[0], edges[-1] = low, high
-    bucket_of = np.minimum(np.searchsorted(edges, known.astype(np.float64), side="right") - 1, len(edges) - 2)
-    if folding is not None:
-        counts = folding.bucket_counts(rows, bucket_of, len(edges) - 1)
+    edges = _edges(low, most, high, buckets)
+    if among.folding is None:
+        starts = [0, *np.searchsorted(ordered.astype(np.float64), edges[1:-1]).tolist(), len(ordered)]
+        counts = [end - start for start, end in itertools.pairwise(starts)]
     else:
-        counts = np.bincount(bucket_of, minlength=len(edges) - 1).tolist()
+        bucket_of = np.minimum(np.searchsorted(edges, known.astype(np.float64), side="right") - 1, len(edges) - 2)
+        counts = among.counts(bucket_of, len(edges) - 1, np.flatnonzero(is_known)).tolist()
+    ends = itertools.pairwise([round(edge, 2) for edge in edges])
     summary["histogram"] = [
-        {"from": round(float(edges[i]), 2), "to": round(float(edges[i + 1]), 2), "count": counts[i]}
-        for i in range(len(edges) - 1)
+        {"from": start, "to": end, "count": count} for (start, end), count in zip(ends, counts, strict=True)
     ]
     return summary
 
 
-def thresholds_json(
-    numbers: Floats, rows: Rows, selected: float | None, folding: Folding | None = None
-) -> list[dict[str, Any]]:
+def _edges(low: float, most: float, high: float, buckets: int) -> list[float]:
+    """Return the edges of the buckets, ascending, those within in whole hundredths."""
+    if high <= low:
+        return [low, high]
+    width = (most - low) / (buckets - 1)
+    inner = {round(edge * 100) / 100 for edge in (*(low + width * place for place in range(buckets - 1)), most, high)}
+    return [low, *sorted(inner)[1:-1], high]
+
+
+def _percentile(ordered: Floats, share: float) -> float:
+    """Return the number below which a share of these ascending ones lies, interpolated; np.percentile takes longer."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
+    after = place - below  # from the nearer end, as numpy does: so a sum is as exact as single precision allows
+    return float(low + (high - low) * np.float32(after) if after < 0.5 else high - (high - low) * np.float32(1 - after))
+
+
+def thresholds_json(numbers: Floats, among: Counted, selected: float | None) -> list[dict[str, Any]]:
     """Return `[{"from": 4.0, "count", "selected"}]`, highest first: how many rows, or products, have at least that.
 
     Those that nothing reaches are left out, the selected one never.
     """
-    known = numbers[rows]
+    known = among.reaching(numbers[among.rows])
     steps = sorted({*RATING_STEPS, *([] if selected is None else [selected])}, reverse=True)
     told = []
     for step in steps:
-        reaching = rows[known >= np.float32(step)]  # NaN compares false
-        count = len(reaching) if folding is None else folding.count(reaching)
+        count = len(known) - int(np.searchsorted(known, np.float32(step)))
         if count or step == selected:
             told.append({"from": step, "count": count, "selected": step == selected})
     return told

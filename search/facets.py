@@ -1,26 +1,31 @@
-"""Facets and filters: columns of value codes by row, so that filtering and counting are array work.
+"""Facets and filters: value codes by row and rows by value, so that filtering and counting are array work.
 
-A values facet is held as compressed sparse rows: `codes[offsets[row]:offsets[row + 1]]` are the row's value numbers.
-A number facet is one float32 per row, NaN where unknown.
+The values of the fields lie side by side, in one space of codes: one pass over the rows of a result counts every field,
+and a filter reads only the rows that it leaves. Availability, which changes while a catalog stays, lies apart. A number
+facet is one float32 per row, NaN where unknown.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Floats, Mask, Rows, expect
+from search.arrays import Floats, Indices, Mask, Rows, expect, mapped
+from search.entries import Entries, starts_of
 from search.errors import QueryError, ReleaseDamaged
-from search.folding import Folding
+from search.folding import Counted, Folding
 from search.product import Product
 
 MAX_VALUES = 500  # an attribute with more distinct values is read, not filtered by
@@ -29,7 +34,9 @@ MIN_SHARE = 0.02  # and one that under 2 % of the products have is not offered a
 MAX_ATTRIBUTE_FACETS = 40
 MAX_VALUE_CHARACTERS = 60
 NUMBERS = ("price", "rating", "created")
+APART = "availability"
 PATH_SEPARATOR = " > "
+Draft = tuple[dict[str, Any], NDArray[np.int32], NDArray[np.int32]]
 _LIST = re.compile(r"[,;] (?=\D)")  # "vegan, gluten-free" are two values; "20,000 mm" is one
 
 
@@ -41,67 +48,127 @@ class ValuesFacet:
         name: as in URLs and JSON, e.g. "color".
         label: for people, e.g. "Color".
         values: value texts, the most frequent first; a value's code is its position.
-        offsets: (n + 1,) int64; codes: int32 (see module).
+        entries: of all fields, or of this one; first: the code there of this field's first value.
         is_path: values are category paths ("A > B"); a row carries every ancestor of its own.
     """
 
     name: str
     label: str
     values: tuple[str, ...]
-    offsets: NDArray[np.int64]
-    codes: NDArray[np.int32]
+    entries: Entries = field(repr=False)
+    first: int
     is_path: bool = False
     code_of: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code_of", {value: code for code, value in enumerate(self.values)})
 
+    @property
+    def codes_here(self) -> slice:
+        """Where its codes lie among those of all fields."""
+        return slice(self.first, self.first + len(self.values))
+
     def rows_with(self, values: Iterable[str]) -> Mask:
         """Return (n,) bool: rows that carry any of the values; an unknown value matches nothing."""
-        wanted = np.zeros(len(self.values) + 1, bool)
-        wanted[[self.code_of[value] for value in values if value in self.code_of]] = True
-        hits = np.flatnonzero(wanted[self.codes])
-        mask = np.zeros(len(self.offsets) - 1, bool)
-        mask[np.searchsorted(self.offsets, hits, side="right") - 1] = True
+        mask = np.zeros(len(self.entries.starts) - 1, bool)
+        for value in values:
+            if (code := self.code_of.get(value)) is not None:
+                mask[self.entries.holders(self.first + code)] = True
         return mask
 
-    def counts(self, rows: Rows, folding: Folding | None = None) -> NDArray[np.int64]:
+    def counts(self, rows: Indices, folding: Folding | None = None) -> NDArray[np.int64]:
         """Return (len(values),) how many of the rows, each given once, or of their products carry each value."""
-        entries = self._entries(rows)
-        if folding is not None:
-            return folding.pairs(f"f.{self.name}", self.codes, self.offsets).counts(entries, len(self.values))
-        return np.bincount(self.codes[entries], minlength=len(self.values))
+        if len(rows) == len(self.entries.starts) - 1 and folding is None:  # the whole catalog, browsed
+            return np.diff(self.entries.value_starts[self.first : self.first + len(self.values) + 1])
+        codes, owners = self._of(rows)
+        return Counted(rows, folding).counts(codes, len(self.values), owners)
 
-    def _entries(self, rows: Rows) -> Rows | slice:
-        """Return where in `codes` the values of these rows are."""
-        if len(rows) == len(self.offsets) - 1:  # the whole catalog, browsed
-            return slice(None)
-        starts = self.offsets[rows]
-        lengths = self.offsets[rows + 1] - starts
-        # Positions of all codes of all rows, without a Python loop: a start repeated, plus 0..length-1.
-        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return np.repeat(starts, lengths) + within
+    def _of(self, rows: Indices) -> tuple[NDArray[np.int32], Rows]:
+        """Return (k,) the codes that these rows carry and (k,) the place in `rows` that each belongs to."""
+        codes, owners = self.entries.within(rows)
+        here = (codes >= self.first) & (codes < self.first + len(self.values))
+        return codes[here] - np.int32(self.first), owners[here]
 
-    def values_of(self, rows: Rows) -> list[tuple[str, ...]]:
-        """Return the values that each of a few rows carries."""
-        starts, ends = self.offsets[rows].tolist(), self.offsets[rows + 1].tolist()
-        return [
-            tuple(self.values[code] for code in self.codes[start:end].tolist())
-            for start, end in zip(starts, ends, strict=True)
-        ]
+    def values_holding(self, text: str) -> list[str]:
+        """Return the values that have a case-folded text in them."""
+        folded, starts = self._folded
+        found, place = [], 0
+        while text and (place := folded.find(text, place)) >= 0:
+            code = bisect_right(starts, place) - 1
+            if place + len(text) < starts[code + 1]:  # else it goes on in the next value
+                found.append(self.values[code])
+                place = starts[code + 1]
+            else:
+                place += 1
+        return found
 
-    def carried(self, rows: Rows) -> int:
+    @cached_property
+    def _folded(self) -> tuple[str, list[int]]:
+        """All values case-folded, a line each, and where each line begins: searched at once, in one go."""
+        lines = [f"{value.casefold()}\n" for value in self.values]
+        return "".join(lines), [0, *itertools.accumulate(map(len, lines))]
+
+    def values_of(self, rows: Indices) -> list[tuple[str, ...]]:
+        """Return the values that each of a few rows carries, as the product lists them."""
+        found: list[list[str]] = [[] for _ in rows]
+        for code, owner in zip(*(part.tolist() for part in self._of(rows)), strict=True):
+            found[owner].append(self.values[code])
+        return [tuple(values) for values in found]
+
+    def carried(self, rows: Indices) -> int:
         """Return how many of the rows carry any value."""
-        return int(np.count_nonzero(self.offsets[rows + 1] > self.offsets[rows]))
+        return len(np.unique(self._of(rows)[1]))
+
+    @cached_property
+    def codes(self) -> NDArray[np.int32]:
+        """Every row's codes one after the other, see `offsets`; for what reads the whole catalog."""
+        return self._of(np.arange(len(self.entries.starts) - 1))[0]
+
+    @cached_property
+    def offsets(self) -> Rows:
+        """(n + 1,) int64: the codes of a row are codes[offsets[row]:offsets[row + 1]]."""
+        return starts_of(self._all_rows, len(self.entries.starts) - 1)
+
+    @cached_property
+    def carriers(self) -> int:
+        """How many rows of the catalog carry any value."""
+        return len(np.unique(self._all_rows))
+
+    @property
+    def _all_rows(self) -> NDArray[np.int32]:
+        """The row of each of its entries, value after value."""
+        start, end = self.entries.value_starts[[self.codes_here.start, self.codes_here.stop]]
+        return self.entries.rows[start:end]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a set of rows carries, of all fields at once.
+
+    Attributes:
+        counts: (v,) int64, how many of the rows, or of their products, carry each code.
+        carried: (f,) int64, how many of the rows carry any value of each field.
+    """
+
+    counts: Rows
+    carried: Rows
 
 
 @dataclass(frozen=True)
 class FacetIndex:
-    """All facets of a release."""
+    """All facets of a release.
+
+    Attributes:
+        values: by name, in the order of their codes.
+        numbers: by name.
+        rows: how many there are.
+        entries: the values of every row, of all fields but one that lies apart.
+    """
 
     values: dict[str, ValuesFacet]
     numbers: dict[str, Floats]
     rows: int
+    entries: Entries
 
     @classmethod
     def build(cls, products: Iterable[Product]) -> FacetIndex:
@@ -121,55 +188,136 @@ class FacetIndex:
             numbers["rating"].append(np.nan if product.rating is None else product.rating)
             numbers["created"].append(_days(product.created_at))
         count = row + 1
-        facets = {
-            name: column.facet(name, name.capitalize(), count, is_path=name == "category")
+        drafts = {
+            name: column.draft(name, name.capitalize(), is_path=name == "category")
             for name, column in columns.items()
             if column.holders
         }
         for name in _worth_filtering(attributes, count):
             label = labels[name].most_common(1)[0][0].replace("_", " ").capitalize()
-            facets.setdefault(name, attributes[name].facet(name, label, count))
+            drafts.setdefault(name, attributes[name].draft(name, label))
         arrays = {name: np.array(column, np.float32) for name, column in numbers.items()}
-        return cls(facets, {name: found for name, found in arrays.items() if not np.isnan(found).all()}, count)
+        known = {name: found for name, found in arrays.items() if not np.isnan(found).all()}
+        together = _entries_of([draft for name, draft in drafts.items() if name != APART], count)
+        apart = _entries_of([drafts[APART]] if APART in drafts else [], count)
+        return cls._of([listed for listed, *_ in drafts.values()], known, together, apart)
+
+    @classmethod
+    def _of(
+        cls, listing: Sequence[dict[str, Any]], numbers: dict[str, Floats], together: Entries, apart: Entries
+    ) -> FacetIndex:
+        """Return the facets that a listing names, in the order of their codes."""
+        values, first = {}, 0
+        for one in listing:
+            name, label, texts, is_path = one["name"], one["label"], tuple(one["values"]), one["is_path"]
+            if name == APART:
+                values[name] = ValuesFacet(name, label, texts, apart, 0, is_path)
+            else:
+                values[name] = ValuesFacet(name, label, texts, together, first, is_path)
+                first += len(texts)
+        return cls(values, numbers, len(together.starts) - 1, together)
 
     def save(self, folder: Path) -> None:
         """Write facets as .npy columns and one JSON of names and values."""
         folder.mkdir(parents=True)
-        listing = []
-        for number, facet in enumerate(self.values.values()):
-            np.save(folder / f"{number:03d}.offsets.npy", facet.offsets)
-            np.save(folder / f"{number:03d}.codes.npy", facet.codes)
-            entry = {"name": facet.name, "label": facet.label, "is_path": facet.is_path, "values": facet.values}
-            listing.append(entry)
+        self.entries.save(folder / "together")
+        if APART in self.values:
+            self.values[APART].entries.save(folder / APART)
         for name, column in self.numbers.items():
-            np.save(folder / f"{name}.npy", column)
+            np.save(folder / f"number.{name}.npy", column)
+        listing = [
+            {"name": facet.name, "label": facet.label, "is_path": facet.is_path, "values": facet.values}
+            for facet in self.values.values()
+        ]
         data = {"rows": self.rows, "values": listing, "numbers": list(self.numbers)}
         (folder / "facets.json").write_text(json.dumps(data, ensure_ascii=False, indent=1), "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> FacetIndex:
-        """Read facets back.
+        """Open facets, their arrays memory-mapped.
 
         Raises:
             ReleaseDamaged: a file is missing or does not fit.
         """
         try:
             data = json.loads((folder / "facets.json").read_text("utf-8"))
-            rows = data["rows"]
-            values = {}
-            for number, entry in enumerate(data["values"]):
-                offsets = expect(np.load(folder / f"{number:03d}.offsets.npy"), (rows + 1,), np.int64, "facet offsets")
-                codes = expect(np.load(folder / f"{number:03d}.codes.npy"), (int(offsets[-1]),), np.int32, "codes")
-                facet = ValuesFacet(
-                    entry["name"], entry["label"], tuple(entry["values"]), offsets, codes, entry["is_path"]
-                )
-                values[facet.name] = facet
+            rows, sizes = data["rows"], {one["name"]: len(one["values"]) for one in data["values"]}
+            apart = sizes.pop(APART, 0)
+            together = Entries.load(folder / "together", rows, sum(sizes.values()))
             numbers = {
-                name: expect(np.load(folder / f"{name}.npy"), (rows,), np.float32, name) for name in data["numbers"]
+                name: expect(mapped(folder / f"number.{name}.npy"), (rows,), np.float32, name)
+                for name in data["numbers"]
             }
-        except (OSError, ValueError, KeyError) as error:
+            available = Entries.load(folder / APART, rows, apart) if apart else together
+            return cls._of(data["values"], numbers, together, available)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ReleaseDamaged(f"the facets in {folder} cannot be read ({error}); build the release again") from error
-        return cls(values, numbers, rows)
+
+    @cached_property
+    def _field_of(self) -> NDArray[np.int32]:
+        """(v,) the number of the field that each code is of."""
+        sizes = [len(self.values[name].values) for name in self.places]
+        return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The number of each field that `tally` tells of."""
+        together = [name for name, facet in self.values.items() if facet.entries is self.entries]
+        return {name: place for place, name in enumerate(together)}
+
+    def counts(self, name: str, counted: Counted, tally: Tally | None = None) -> Rows:
+        """Return (len(values),) int64, how many of the rows, or of their products, carry each value of a facet.
+
+        Args:
+            name: of the facet.
+            counted: what is counted.
+            tally: of the same, where it is known.
+        """
+        facet = self.values[name]
+        if name not in self.places:
+            return facet.counts(counted.rows, counted.folding)
+        return (tally or self.tally(counted)).counts[facet.codes_here]
+
+    def tally(self, counted: Counted) -> Tally:
+        """Return what a set of rows carries; of the whole catalog it is remembered."""
+        if len(counted) == self.rows:
+            return self._whole(counted)
+        return self._tally(counted)
+
+    def _tally(self, counted: Counted) -> Tally:
+        codes, owners = self.entries.within(counted.rows)
+        fields = self._field_of[codes]
+        begins = np.ones(len(fields), bool)  # the first code of a field in a row
+        begins[1:] = (fields[1:] != fields[:-1]) | (owners[1:] != owners[:-1])
+        carried = np.bincount(fields[begins], minlength=len(self.places))
+        return Tally(counted.counts(codes, len(self._field_of), owners), carried)
+
+    @cached_property
+    def _wholes(self) -> dict[bool, Tally]:
+        return {}
+
+    def _whole(self, counted: Counted) -> Tally:
+        is_folded = counted.folding is not None
+        if (found := self._wholes.get(is_folded)) is None:
+            found = self._wholes[is_folded] = self._tally(counted)
+        return found
+
+    def best_of_each(self, tally: Tally, most: int) -> tuple[Rows, Rows]:
+        """Return (f, most) int64, the largest counts above 1 of each field, falling, filled up with 0, and (f,) sums.
+
+        Args:
+            tally: of a set of rows.
+            most: counts of each field.
+        """
+        several = np.flatnonzero(tally.counts > 1)
+        several = several[np.lexsort((-tally.counts[several], self._field_of[several]))]
+        fields = self._field_of[several]
+        ranks = np.arange(len(fields)) - np.searchsorted(fields, fields)
+        largest = np.zeros((len(self.places), most), np.int64)
+        seen = ranks < most
+        largest[fields[seen], ranks[seen]] = tally.counts[several[seen]]
+        sums = np.bincount(self._field_of, tally.counts, len(self.places)).astype(np.int64)
+        return largest, sums
 
     def allowed(
         self,
@@ -301,15 +449,14 @@ class _Column:
         """Return how many rows have each value."""
         return np.bincount(np.array(self._codes, np.int32), minlength=len(self.number_of))
 
-    def facet(self, name: str, label: str, rows: int, is_path: bool = False) -> ValuesFacet:
-        """Return the facet of so many rows."""
+    def draft(self, name: str, label: str, is_path: bool = False) -> Draft:
+        """Return what the listing says of the field, and (e,) int32 rows and codes of its entries by row."""
         counts = dict(zip(self.number_of, self.counts().tolist(), strict=True))
         values = tuple(sorted(counts, key=lambda text: (-counts[text], text)))
         code_of = {value: code for code, value in enumerate(values)}
         codes = np.array([code_of[text] for text in self.number_of], np.int32)[np.array(self._codes, np.int32)]
-        lengths = np.bincount(np.array(self._rows, np.int32), minlength=rows)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return ValuesFacet(name, label, values, offsets, codes, is_path)
+        listed = {"name": name, "label": label, "is_path": is_path, "values": values}
+        return listed, np.array(self._rows, np.int32), codes
 
 
 def _worth_filtering(attributes: dict[str, _Column], rows: int) -> list[str]:
@@ -322,3 +469,11 @@ def _worth_filtering(attributes: dict[str, _Column], rows: int) -> list[str]:
         if len(counts) >= 2 and counts[counts > 1].sum() >= SHARED * counts.sum():
             worthy.append(name)
     return sorted(worthy, key=lambda name: (-attributes[name].holders, name))[:MAX_ATTRIBUTE_FACETS]
+
+
+def _entries_of(drafts: Sequence[Draft], count: int) -> Entries:
+    firsts = np.cumsum([0, *(len(listed["values"]) for listed, _, _ in drafts)])
+    none = np.zeros(0, np.int32)
+    rows = np.concatenate([none, *(rows for _, rows, _ in drafts)])
+    codes = np.concatenate([none, *(one + np.int32(first) for (_, _, one), first in zip(drafts, firsts, strict=False))])
+    return Entries.of(rows, codes, count, int(firsts[-1]))

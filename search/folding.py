@@ -1,41 +1,18 @@
 """Variants folded into products: one hit for each product, and every number a number of products.
 
 A product counts for a value when any of its relevant rows has it, so a count is of distinct (value, product) pairs.
-Which entries of a column are the same pair is worked out once; counting a result is then marking pairs, without a sort.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Rows
-
-Codes = NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """The distinct (value, product) pairs of a column.
-
-    Attributes:
-        pair_of: (entries,) int32, which pair an entry of the column is.
-        code_of: (pairs,) int32, the value of each pair.
-    """
-
-    pair_of: Codes
-    code_of: Codes
-
-    def counts(self, entries: Rows | slice, values: int) -> Rows:
-        """Return (values,) int64: how many products have each value among these entries, or a slice: all of them."""
-        if isinstance(entries, slice):
-            return np.bincount(self.code_of, minlength=values)
-        seen = np.zeros(len(self.code_of), bool)
-        seen[self.pair_of[entries]] = True
-        return np.bincount(self.code_of[seen], minlength=values)
+from search.arrays import Indices, Mask, Rows
 
 
 @dataclass(frozen=True)
@@ -52,7 +29,6 @@ class Folding:
     sizes: Rows
     starts: Rows
     order: Rows
-    _pairs: dict[str, Pairs] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, group_of: Rows) -> Folding | None:
@@ -69,40 +45,69 @@ class Folding:
 
     def first_rows(self, rows: Rows) -> Rows:
         """Return the first row of each product, in order."""
-        products, places = self.product_of[rows], np.arange(len(rows))
-        first = np.zeros(len(self.sizes), np.int64)
-        first[products[::-1]] = places[::-1]  # of several assignments the last one stands: the first place
-        return rows[first[products] == places]
+        return rows[np.sort(np.unique(self.product_of[rows], return_index=True)[1])]
 
     def count(self, rows: Rows) -> int:
         """Return of how many products the rows are."""
-        seen = np.zeros(len(self.sizes), bool)
-        seen[self.product_of[rows]] = True
-        return int(np.count_nonzero(seen))
+        return len(np.unique(self.product_of[rows]))
 
-    def pairs(self, name: str, codes: NDArray[Any], offsets: Rows | None = None) -> Pairs:
-        """Return the pairs of a column, remembered by its name.
+
+class Counted:
+    """A set of rows that is counted, and how: each row for itself, or folded.
+
+    Args:
+        rows: (m,) in any order, each once.
+        folding: counts products in place of rows; None counts rows.
+    """
+
+    def __init__(self, rows: Indices, folding: Folding | None = None):
+        self.rows, self.folding = rows, folding
+
+    def __len__(self) -> int:
+        """How many rows, whatever they are counted as."""
+        return len(self.rows)
+
+    @cached_property
+    def total(self) -> int:
+        """How many rows, or products."""
+        return len(self.rows) if self.folding is None else len(self._sizes)
+
+    @cached_property
+    def _products(self) -> tuple[Rows, Rows]:
+        """(m,) the place of each row's product among those of the set, and (p,) how many rows of it each has."""
+        assert self.folding is not None  # noqa: S101 - a programming error, not input
+        _, places, sizes = np.unique(self.folding.product_of[self.rows], return_inverse=True, return_counts=True)
+        return places, sizes
+
+    @property
+    def _sizes(self) -> Rows:
+        return self._products[1]
+
+    def counts(self, codes: NDArray[Any], count: int, owners: Rows | None = None) -> Rows:
+        """Return (count,) int64, how many rows or products have each code.
 
         Args:
-            name: of a column of this release.
-            codes: (entries,) its values, integers from 0.
-            offsets: (n + 1,) where each row's entries begin; None: one entry a row.
+            codes: (e,) integers, 0..count - 1.
+            count: of codes.
+            owners: (e,) the place in `rows` of each code's row, which has each of its codes once; None: one code a row.
         """
-        if name not in self._pairs:
-            products = self.product_of if offsets is None else np.repeat(self.product_of, np.diff(offsets))
-            width = int(codes.max(initial=0)) + 1
-            keys, pair_of = np.unique(products * width + codes, return_inverse=True)
-            self._pairs[name] = Pairs(pair_of.astype(np.int32), (keys % width).astype(np.int32))
-        return self._pairs[name]
+        if self.folding is None:
+            return np.bincount(codes, minlength=count)
+        places, sizes = self._products
+        products = places if owners is None else places[owners]
+        is_shared = sizes[products] > 1  # only there may a product have a code twice
+        keys = np.unique(products[is_shared].astype(np.int64) * count + codes[is_shared])
+        return np.bincount(np.concatenate([codes[~is_shared], keys % count]), minlength=count)
 
-    def bucket_counts(self, rows: Rows, buckets: Rows, count: int) -> list[int]:
-        """Return how many products have a row in each bucket.
+    def reaching(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """Return the known numbers of the rows, or the best known one of each product, ascending.
 
         Args:
-            rows: (m,) int64.
-            buckets: (m,) the bucket of each row, 0..count - 1.
-            count: of buckets.
+            numbers: (m,) float, one of each row, NaN where unknown.
         """
-        seen = np.zeros((count, len(self.sizes)), bool)
-        seen[buckets, self.product_of[rows]] = True
-        return [int(np.count_nonzero(one)) for one in seen]
+        known: Mask = ~np.isnan(numbers)
+        if self.folding is None:
+            return np.sort(numbers[known])
+        best = np.full(len(self._sizes), -np.inf, numbers.dtype)
+        np.maximum.at(best, self._products[0][known], numbers[known])
+        return np.sort(best[best > -np.inf])

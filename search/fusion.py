@@ -34,7 +34,7 @@ class Scale:
         """Return scores as 0..1; everything below `low` is 0. A leg with one distinct score gives its hits 1."""
         if self.high <= self.low:
             return ((scores >= self.high) & (scores > 0)).astype(np.float32)
-        return np.clip((scores - self.low) / (self.high - self.low), 0, 1).astype(np.float32)
+        return np.minimum(np.maximum((scores - self.low) / (self.high - self.low), 0), 1).astype(np.float32, copy=False)
 
 
 def dense_share(dense_weight: float, title_coverage: float, identified: float = 0.0) -> float:
@@ -56,4 +56,4 @@ def fuse(dense: Floats, lexical: Floats, dense_scale: Scale, lexical_scale: Scal
     Rows that are outside both legs' top 200 would all tie at 0: a thousandth of the raw cosine orders them.
     """
     fused = dense_weight * dense_scale.apply(dense) + (1 - dense_weight) * lexical_scale.apply(lexical)
-    return (0.999 * fused + 0.001 * np.clip(dense, 0, 1)).astype(np.float32)
+    return (0.999 * fused + 0.001 * np.minimum(np.maximum(dense, 0), 1)).astype(np.float32, copy=False)

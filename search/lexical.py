@@ -1,28 +1,32 @@
-"""The lexical leg: fielded BM25 over titles and everything else, one score for every row.
+"""The lexical leg: fielded BM25 over titles and everything else.
 
-The arithmetic is bm25s (Lù 2024, arXiv 2407.03618), Lucene's variant of BM25 (Robertson & Zaragoza 2009).
+The arithmetic is bm25s (Lù 2024, arXiv 2407.03618), Lucene's variant of BM25 (Robertson & Zaragoza 2009). What a term
+gives a row depends on nothing else in the query, so both fields' weights are added up at build, and a query reads the
+rows of its own terms, once, and no others.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.analysis import Analyzer, compounds_of, is_identifier
-from search.arrays import Floats, Mask, Rows, expect
+from search.arrays import Floats, Mask, Rows, best_rows, common_to, expect, looked_up, mapped, places_of, summed
 from search.errors import ReleaseDamaged
 from search.postings import Counted, TermCounter
+from search.vocabulary import Vocabulary
 
 LEAST_HALF = 3  # letters of each half of a query word that no product has
 LEAST_TOGETHER = 2  # titles that must hold both halves
 IDENTIFIED_LEAST, IDENTIFIED_SHARE = 20, 0.002  # most products an identifier may stand for: a number, or a share
-REMEMBERED_TERMS = 64  # whose rows are kept; a query asks for each of its terms several times
 REMEMBERED_QUERIES = 256
 
 
@@ -37,21 +41,103 @@ class LexicalSettings:
 
 
 @dataclass(frozen=True)
+class Postings:
+    """Which rows hold each term, as compressed sparse columns.
+
+    Attributes:
+        starts: (terms + 1,) int64; rows: int32. The rows of a term, ascending, are rows[starts[term]:starts[term + 1]].
+    """
+
+    starts: Rows
+    rows: NDArray[np.int32]
+
+    def of(self, term_id: int) -> NDArray[np.int32]:
+        """Return the rows that hold a term, ascending; a view."""
+        return self.rows[self.starts[term_id] : self.starts[term_id + 1]]
+
+    def count(self, term_id: int) -> int:
+        """Return how many rows hold a term."""
+        return int(self.starts[term_id + 1]) - int(self.starts[term_id])
+
+    def save(self, folder: Path, name: str) -> None:
+        """Write both arrays."""
+        np.save(folder / f"{name}.starts.npy", self.starts)
+        np.save(folder / f"{name}.rows.npy", self.rows)
+
+    @classmethod
+    def load(cls, folder: Path, name: str, terms: int) -> Postings:
+        """Open them, memory-mapped.
+
+        Raises:
+            ReleaseDamaged, OSError, ValueError: a file is missing, truncated, or they do not fit each other.
+        """
+        starts = expect(mapped(folder / f"{name}.starts.npy"), (terms + 1,), np.int64, f"{name} starts")
+        return cls(starts, expect(mapped(folder / f"{name}.rows.npy"), (int(starts[-1]),), np.int32, f"{name} rows"))
+
+
+@dataclass(frozen=True)
+class WordMatches:
+    """What the terms of a query find.
+
+    Attributes:
+        rows: (m,) int32 ascending, those that hold any of the terms.
+        scores: (m,) float32, above 0: title + rest_weight x rest.
+        shares: (m,) float32, 0..1: the share, by rarity (idf), of the query's terms that each row holds.
+    """
+
+    rows: NDArray[np.int32]
+    scores: Floats
+    shares: Floats
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def scores_of(self, rows: Rows) -> Floats:
+        """Return (len(rows),) float32 scores of any rows, 0 for those that hold no term."""
+        return looked_up(self.rows, self.scores, rows)
+
+    def shares_of(self, rows: Rows) -> Floats:
+        """Return (len(rows),) float32 shares of any rows."""
+        return looked_up(self.rows, self.shares, rows)
+
+    def among(self, allowed: Mask | None) -> WordMatches:
+        """Return the matches that a filter leaves.
+
+        Args:
+            allowed: (n,) bool; None leaves all.
+        """
+        if allowed is None:
+            return self
+        kept = allowed[self.rows]
+        return WordMatches(self.rows[kept], self.scores[kept], self.shares[kept])
+
+    def best(self, count: int) -> Rows:
+        """Return the `count` best rows, best first, equal scores in row order."""
+        return self.rows[best_rows(self.scores, count)].astype(np.int64)
+
+
+NOTHING = WordMatches(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
 class LexicalIndex:
     """BM25 over two fields that share one vocabulary.
 
     Attributes:
         settings: weights and language.
         vocabulary: term -> term id, sorted by term.
-        title, rest: bm25s indexes whose documents are the rows.
+        holders: the rows that hold each term in either field.
+        weights: float32, of the entries of `holders.rows`: title + rest_weight x rest.
+        titled: the rows whose titles hold each term.
         rows: how many products.
         title_weights: (rows,) float32 rarity of all terms of each title, together.
     """
 
     settings: LexicalSettings
-    vocabulary: dict[str, int]
-    title: Any
-    rest: Any
+    vocabulary: Mapping[str, int]
+    holders: Postings
+    weights: Floats
+    titled: Postings
     rows: int
     analyzer: Analyzer
     title_weights: Floats
@@ -69,25 +155,28 @@ class LexicalIndex:
                 counter.add(analyzer.terms_of(text))
         vocabulary = {term: number for number, term in enumerate(sorted(number_of))}
         order = np.array([vocabulary[term] for term in number_of] or [0], np.int32)
-        title, rest = (_bm25(counter.counted().renumbered(order), vocabulary, settings) for counter in counters)
-        rows = title.scores["num_docs"]
-        index = cls(settings, vocabulary, title, rest, rows, analyzer, np.zeros(rows, np.float32))
+        title, rest = (_bm25(counter.counted().renumbered(order), len(vocabulary), settings) for counter in counters)
+        titled, _ = _postings(title)
+        rows = title.shape[0]
+        holders, weights = _postings(title + np.float32(settings.rest_weight) * rest)
+        nothing = np.zeros(rows, np.float32)
+        index = cls(settings, vocabulary, holders, weights, titled, rows, analyzer, nothing)
         return replace(index, title_weights=index._title_weights())
 
     def save(self, folder: Path) -> None:
         """Write the index as .npy arrays and JSON."""
         folder.mkdir(parents=True)
         _dump(folder / "settings.json", {**vars(self.settings), "rows": self.rows})
-        _dump(folder / "vocabulary.json", list(self.vocabulary))
         _dump(folder / "compounds.json", self.analyzer.compounds)
-        for name, field in (("title", self.title), ("rest", self.rest)):
-            for part in ("data", "indices", "indptr"):
-                np.save(folder / f"{name}.{part}.npy", field.scores[part], allow_pickle=False)
+        Vocabulary.save(self.vocabulary, *_vocabulary_paths(folder))
+        self.holders.save(folder, "holders")
+        self.titled.save(folder, "titled")
+        np.save(folder / "weights.npy", self.weights)
         np.save(folder / "title_weights.npy", self.title_weights)
 
     @classmethod
     def load(cls, folder: Path) -> LexicalIndex:
-        """Read an index back, its arrays memory-mapped.
+        """Open an index, its arrays and its vocabulary memory-mapped.
 
         Raises:
             ReleaseDamaged: a file is missing or does not fit the others.
@@ -96,16 +185,16 @@ class LexicalIndex:
             saved = json.loads((folder / "settings.json").read_text("utf-8"))
             rows = saved.pop("rows")
             settings = LexicalSettings(**saved)
-            vocabulary = {
-                term: number for number, term in enumerate(json.loads((folder / "vocabulary.json").read_text("utf-8")))
-            }
+            vocabulary = Vocabulary.load(*_vocabulary_paths(folder))
             compounds = json.loads((folder / "compounds.json").read_text("utf-8"))
             analyzer = Analyzer(settings.language, {joined: tuple(parts) for joined, parts in compounds.items()})
-            title, rest = (_loaded_field(folder, name, rows, len(vocabulary), settings) for name in ("title", "rest"))
-            weights = expect(np.load(folder / "title_weights.npy"), (rows,), np.float32, "title_weights")
+            terms = max(len(vocabulary), 1)
+            holders, titled = (Postings.load(folder, name, terms) for name in ("holders", "titled"))
+            weights = expect(mapped(folder / "weights.npy"), holders.rows.shape, np.float32, "weights")
+            title_weights = expect(mapped(folder / "title_weights.npy"), (rows,), np.float32, "title_weights")
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise ReleaseDamaged(f"the lexical index in {folder} cannot be read ({error}); build again") from error
-        return cls(settings, vocabulary, title, rest, rows, analyzer, weights)
+        return cls(settings, vocabulary, holders, weights, titled, rows, analyzer, title_weights)
 
     def query_terms(self, text: str) -> list[str]:
         """Return a query's distinct terms, in order; an unknown word that is two known ones gives those."""
@@ -128,8 +217,8 @@ class LexicalIndex:
         for cut in range(LEAST_HALF, len(word) - LEAST_HALF + 1) if word.isalpha() else ():
             terms = [self.analyzer.term_of(half) for half in (word[:cut], word[cut:])]
             if all(term in self.vocabulary for term in terms):
-                first, second = (self._postings(self.title, self.vocabulary[term]) for term in terms)
-                together = len(np.intersect1d(first, second))
+                first, second = (self.titled.of(self.vocabulary[term]) for term in terms)
+                together = len(common_to(first, second))
                 if together > most:
                     best, most = terms, together
         return best
@@ -138,60 +227,60 @@ class LexicalIndex:
         """Return the ids of a query's distinct known terms, in order of appearance."""
         return [self.vocabulary[term] for term in self.query_terms(text) if term in self.vocabulary]
 
-    def scores(self, term_ids: Sequence[int]) -> Floats:
-        """Return (rows,) float32 scores, 0 where nothing matches: title + rest_weight x rest."""
-        if not term_ids:
-            return np.zeros(self.rows, np.float32)
-        ids = list(term_ids)
-        title = self.title.get_scores_from_ids(ids)
-        return (title + self.settings.rest_weight * self.rest.get_scores_from_ids(ids)).astype(np.float32)
+    def matches(self, text: str) -> WordMatches:
+        """Return the rows that hold any of a query's terms, their scores, and how much of the query each holds.
 
-    def weights(self) -> Any:
+        A term the catalog does not know weighs as much as the rarest one and is held by no row, so that a row
+        never covers a query whose main word it lacks.
+        """
+        terms = self.query_terms(text)
+        weights = [self._rarity(term) for term in terms]
+        held = [
+            (self.vocabulary[term], weight) for term, weight in zip(terms, weights, strict=True)
+            if term in self.vocabulary
+        ]  # fmt: skip
+        if not held:
+            return NOTHING
+        rows, (scores, shares) = summed(
+            [self.holders.of(term_id) for term_id, _ in held],
+            [[self._weights_of(term_id) for term_id, _ in held], [weight for _, weight in held]],
+            self.rows,
+        )
+        return WordMatches(rows, scores, shares / np.float32(sum(weights)))
+
+    def scores(self, term_ids: Sequence[int]) -> Floats:
+        """Return (rows,) float32 scores of every row, 0 where nothing matches."""
+        scores = np.zeros(self.rows, np.float32)
+        for term_id in term_ids:
+            scores[self.holders.of(term_id)] += self._weights_of(term_id)
+        return scores
+
+    def coverage(self, text: str) -> Floats:
+        """Return (rows,) float32: the share, by rarity, of the query's terms that every row holds; see `matches`."""
+        found = self.matches(text)
+        coverage = np.zeros(self.rows, np.float32)
+        coverage[found.rows] = found.shares
+        return coverage
+
+    def matrix(self) -> Any:
         """Return a (rows, terms) float32 SciPy csc_array: the weight of each term in each product, title plus rest."""
         from scipy.sparse import csc_array  # for the indexer; a server never needs it
 
-        shape = self.rows, max(len(self.vocabulary), 1)
-        title, rest = (
-            csc_array((field.scores["data"], field.scores["indices"], field.scores["indptr"]), shape)
-            for field in (self.title, self.rest)
-        )
-        return title + rest
+        shape = self.rows, len(self.holders.starts) - 1
+        return csc_array((self.weights, self.holders.rows, self.holders.starts), shape)
 
-    def title_rows(self, term: str) -> Rows:
+    def title_rows(self, term: str) -> NDArray[np.int32]:
         """Return the rows whose titles hold a term, ascending; none for an unknown term."""
         term_id = self.vocabulary.get(term)
-        found = np.zeros(0, np.int64) if term_id is None else self._postings(self.title, term_id)
-        return np.sort(found).astype(np.int64)
+        return np.zeros(0, np.int32) if term_id is None else self.titled.of(term_id)
 
-    def rows_with(self, term_id: int) -> Rows:
-        """Return the rows that hold a term in either field, ascending; read only, for a query asks several times."""
-        return self._remembered_rows(term_id)
+    def rows_of(self, term: str) -> NDArray[np.int32]:
+        """Return the rows that hold a term in either field, ascending; none for an unknown term."""
+        term_id = self.vocabulary.get(term)
+        return np.zeros(0, np.int32) if term_id is None else self.holders.of(term_id)
 
-    @cached_property
-    def _remembered_rows(self) -> Callable[[int], Rows]:
-        return lru_cache(maxsize=REMEMBERED_TERMS)(self._rows_with)
-
-    def _rows_with(self, term_id: int) -> Rows:
-        return np.union1d(*(self._postings(field, term_id) for field in (self.title, self.rest))).astype(np.int64)
-
-    @staticmethod
-    def _postings(field: Any, term_id: int) -> Any:
-        start, stop = field.scores["indptr"][term_id : term_id + 2]
-        return field.scores["indices"][start:stop]
-
-    def coverage(self, text: str) -> Floats:
-        """Return (rows,) float32: the share, by rarity (idf), of the query's terms that each row holds.
-
-        A term the catalog does not know weighs as much as the rarest one and is held by no row, so that a row
-        never covers a query whose main word it lacks. All zero when the query has no terms.
-        """
-        held = np.zeros(self.rows, np.float32)
-        total = 0.0
-        for term in self.query_terms(text):
-            rows = self.rows_of(term)
-            held[rows] += self._idf(len(rows))
-            total += self._idf(len(rows))
-        return held / np.float32(total) if total else held
+    def _weights_of(self, term_id: int) -> Floats:
+        return self.weights[self.holders.starts[term_id] : self.holders.starts[term_id + 1]]
 
     def title_coverage(self, terms: Sequence[str], rows: Rows) -> tuple[Floats, Mask]:
         """Return what these rows' titles hold of a query.
@@ -204,19 +293,21 @@ class LexicalIndex:
             (m,) share of the terms, by rarity, that each title holds; (t, m) which term it holds.
         """
         holds = np.zeros((len(terms), len(rows)), bool)
-        weights = np.array([self._idf(len(self.rows_of(term))) for term in terms], np.float32)
+        weights = np.array([self._rarity(term) for term in terms], np.float32)
         for place, term in enumerate(terms):
-            if term in self.vocabulary:
-                holds[place] = np.isin(rows, self._postings(self.title, self.vocabulary[term]))
+            if len(titled := self.title_rows(term)):
+                holds[place] = places_of(titled, rows)[1]
         return weights @ holds / max(float(weights.sum()), 1e-9), holds
 
     def best_title_coverage(self, terms: Sequence[str]) -> float:
         """Return the largest share of the terms, by rarity, that one title holds; 1 for no terms."""
-        weights = {term: self._idf(len(self.rows_of(term))) for term in terms}
-        held = np.zeros(self.rows, np.float32)
-        for term, weight in weights.items():
-            held[self.title_rows(term)] += weight
-        return float(held.max(initial=0.0)) / total if (total := sum(weights.values())) > 0 else 1.0
+        weights = {term: self._rarity(term) for term in terms}
+        total = sum(weights.values())
+        held = {term: rows for term in weights if len(rows := self.title_rows(term))}
+        if len(held) < 2:
+            return max((weights[term] for term in held), default=0.0) / total if total > 0 else 1.0
+        _, (shares,) = summed(list(held.values()), [[weights[term] for term in held]], self.rows)
+        return float(shares.max()) / total
 
     def mutual_coverage(self, title: str, rest: str) -> Floats:
         """Return (rows,) float32, 0..1: how much of each other's titles this text and every row hold, by rarity.
@@ -230,65 +321,62 @@ class LexicalIndex:
         forward, backward = np.zeros(self.rows, np.float32), np.zeros(self.rows, np.float32)
         total = 0.0
         for term in own | dict.fromkeys(self.analyzer.terms_of(rest)):
-            rows = self.rows_of(term)
-            rarity = self._idf(len(rows))
+            rarity = self._rarity(term)
             if term in own:
-                forward[rows] += rarity
+                forward[self.rows_of(term)] += rarity
                 total += rarity
-            if term in self.vocabulary:
-                backward[self._postings(self.title, self.vocabulary[term])] += rarity
+            backward[self.title_rows(term)] += rarity
         forward /= np.float32(2 * total or 1.0)
         backward /= np.maximum(2 * self.title_weights, np.float32(1e-6))
         return forward + backward
 
     def _title_weights(self) -> Floats:
-        weights = np.zeros(self.rows, np.float32)
-        for term, term_id in self.vocabulary.items():
-            weights[self._postings(self.title, term_id)] += self._idf(len(self.rows_of(term)))
-        return weights
+        """Return (rows,) float32, see the class."""
+        terms = np.arange(len(self.titled.starts) - 1)
+        rarities = np.array([self._idf(self.holders.count(term)) for term in terms.tolist()], np.float32)
+        added = np.repeat(rarities, np.diff(self.titled.starts))
+        return np.bincount(self.titled.rows, added, self.rows).astype(np.float32)
 
     def identified(self, text: str) -> float:
         """Return the share, by rarity, of the query's terms that are part, model or article numbers of few products."""
         terms = self.query_terms(text)
-        counts = [len(self.rows_of(term)) for term in terms]
+        if not any(map(is_identifier, terms)):
+            return 0.0
         few = max(IDENTIFIED_LEAST, IDENTIFIED_SHARE * self.rows)
+        counts = [self.count(term) for term in terms]
         weights = [self._idf(count) for count in counts]
         identifying = [is_identifier(term) and 0 < count <= few for term, count in zip(terms, counts, strict=True)]
         return sum(weight for weight, found in zip(weights, identifying, strict=True) if found) / (sum(weights) or 1.0)
 
-    def rows_of(self, term: str) -> Rows:
-        """Return the rows that hold a term in either field, ascending; none for an unknown term."""
+    def count(self, term: str) -> int:
+        """Return how many rows hold a term in either field."""
         term_id = self.vocabulary.get(term)
-        return self.rows_with(term_id) if term_id is not None else np.zeros(0, np.int64)
+        return 0 if term_id is None else self.holders.count(term_id)
+
+    def _rarity(self, term: str) -> float:
+        return self._idf(self.count(term))
 
     def _idf(self, rows_with: int) -> float:
-        return float(np.log1p((self.rows - rows_with + 0.5) / (rows_with + 0.5)))
+        return math.log1p((self.rows - rows_with + 0.5) / (rows_with + 0.5))
 
 
-def _bm25(documents: Counted, vocabulary: dict[str, int], settings: LexicalSettings) -> Any:
-    # A catalog of stop words only still gets one (unused) term.
-    parts = documents.columns(max(len(vocabulary), 1), settings.k1, settings.b)
-    return _field(dict(zip(("data", "indices", "indptr"), parts, strict=True)), len(documents.offsets) - 1, settings)
+def _bm25(documents: Counted, terms: int, settings: LexicalSettings) -> Any:
+    """Return a (rows, terms) float32 SciPy csc_array: what each term weighs in each document."""
+    from scipy.sparse import csc_array
+
+    terms = max(terms, 1)  # a catalog of stop words only still gets one (unused) term
+    return csc_array(documents.columns(terms, settings.k1, settings.b), (len(documents.offsets) - 1, terms))
 
 
-def _loaded_field(folder: Path, name: str, rows: int, terms: int, settings: LexicalSettings) -> Any:
-    # As plain arrays over the mapped memory: every slice of a memmap is a Python object of its own, and slow.
-    parts = {
-        part: np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode="r"))
-        for part in ("data", "indices", "indptr")
-    }
-    if len(parts["indptr"]) != max(terms, 1) + 1 or len(parts["data"]) != len(parts["indices"]):
-        raise ValueError(f"{name} does not fit the vocabulary")
-    return _field(parts, rows, settings)
+def _postings(matrix: Any) -> tuple[Postings, Floats]:
+    """Return the entries of a (rows, terms) csc_array, by term and row, and their weights."""
+    matrix.sort_indices()
+    starts, rows = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+    return Postings(starts, rows), matrix.data.astype(np.float32)
 
 
-def _field(parts: dict[str, Any], rows: int, settings: LexicalSettings) -> Any:
-    import bm25s
-
-    field = bm25s.BM25(k1=settings.k1, b=settings.b, method="lucene")
-    field.scores = {**parts, "num_docs": rows}
-    field.nonoccurrence_array = None  # only BM25L, BM25+ and TF-IDF have one
-    return field
+def _vocabulary_paths(folder: Path) -> tuple[Path, Path]:
+    return folder / "vocabulary.letters.npy", folder / "vocabulary.ends.npy"
 
 
 def _dump(path: Path, data: Any) -> None:

@@ -6,8 +6,6 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from search.conditions import conditions_of
 from search.release import Release
 from search.request import SearchRequest
@@ -40,7 +38,10 @@ def ways_out(
     if scored.vector is not None:
         paths = release.categories.closest(scored.vector, CATEGORIES)
     else:
-        paths = release.categories.of_rows(release.facets, np.flatnonzero(scored.lexical > 0), CATEGORIES)
-    counts = facet.counts(np.arange(release.rows), release.folding if request.fold else None)
-    categories = [{"category": path, "count": int(counts[facet.code_of[path]])} for path in paths]
+        paths = release.categories.of_rows(release.facets, scored.words.rows, CATEGORIES)
+    if request.fold:
+        counts = release.products_in_category
+    else:
+        counts = {path: len(facet.entries.holders(facet.first + facet.code_of[path])) for path in paths}
+    categories = [{"category": path, "count": counts[path]} for path in paths]
     return {"without": without, "categories": categories}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows, best_positive, union_of
+from search.arrays import Floats, Mask, Rows, looked_up, places_of, union_of
 from search.fusion import fuse
 from search.release import Release
 from search.scoring import ScoredQuery, cosines
@@ -30,10 +30,11 @@ def dense_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     """Return (len(rows),) float32 exact cosines; zeros in lexical mode."""
     if len(scored.known) == 0:
         return cosines(release, scored.vector, rows)
-    places = np.minimum(np.searchsorted(scored.known, rows), len(scored.known) - 1)
+    places, is_known = places_of(scored.known, rows)
     found = scored.known_cosines[places]
-    missing = np.flatnonzero(scored.known[places] != rows)
-    found[missing] = cosines(release, scored.vector, rows[missing])
+    if not is_known.all():
+        missing = np.flatnonzero(~is_known)
+        found[missing] = cosines(release, scored.vector, rows[missing])
     return found
 
 
@@ -42,7 +43,7 @@ def closeness(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     close = dense_scores(release, scored, rows)
     if len(scored.near) == 0:
         return close
-    return np.maximum(close, _among(scored.near, scored.near_segments, rows))
+    return np.maximum(close, looked_up(scored.near, scored.near_segments, rows))
 
 
 def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
@@ -53,21 +54,18 @@ def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     """
     dense = dense_scores(release, scored, rows)
     if len(scored.near_cosines):
-        places = np.minimum(np.searchsorted(scored.near, rows), len(scored.near) - 1)
-        dense = np.where(scored.near[places] == rows, scored.near_cosines[places], dense)
-    fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
+        places, is_near = places_of(scored.near, rows)
+        dense = np.where(is_near, scored.near_cosines[places], dense)
+    lexical = scored.words.scores_of(rows)
+    fused = fuse(dense, lexical, scored.dense_scale, scored.lexical_scale, scored.dense_share)
     if len(scored.head):
-        places = np.minimum(np.searchsorted(scored.head, rows), len(scored.head) - 1)
-        fused = np.where(scored.head[places] == rows, scored.head_scores[places], fused)
+        places, is_head = places_of(scored.head, rows)
+        fused = np.where(is_head, scored.head_scores[places], fused)
     if len(scored.codes.rows):
-        fused = fused + _among(scored.codes.rows, scored.codes.gains, rows)
-    return fused if scored.boost is None else fused + scored.boost[rows]
-
-
-def _among(members: Rows, values: Floats, rows: Rows) -> Floats:
-    """Return (len(rows),) float32: the value of each row that is a member, 0 for the others."""
-    places = np.minimum(np.searchsorted(members, rows), len(members) - 1)
-    return np.where(members[places] == rows, values[places], 0).astype(np.float32)
+        fused = fused + looked_up(scored.codes.rows, scored.codes.gains, rows)
+    if len(scored.boost.rows):
+        fused = fused + looked_up(scored.boost.rows, scored.boost.gains, rows)
+    return fused
 
 
 def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> tuple[Rows, Rows]:
@@ -84,14 +82,14 @@ def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> t
     if allowed is None and scored.lexical_pool is not None:
         lexical_rows = scored.lexical_pool
     else:
-        lexical_rows = best_positive(scored.lexical, pool, allowed)
+        lexical_rows = scored.words.among(allowed).best(pool)
     named = scored.codes.rows if allowed is None else scored.codes.rows[allowed[scored.codes.rows]]
     return dense_rows, np.concatenate([named, np.setdiff1d(lexical_rows, named)]) if len(named) else lexical_rows
 
 
 def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | None = None) -> tuple[Rows, Floats]:
     """Return the best `depth` allowed rows before any cut-off and their scores: what evaluation measures."""
-    rows = union_of(*candidates(release, scored, allowed), release.rows)
+    rows = union_of(*candidates(release, scored, allowed))
     scores = fused_scores(release, scored, rows)
     order = np.lexsort((rows, -scores))[:depth]
     return rows[order], scores[order]
@@ -100,38 +98,45 @@ def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | No
 def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) -> RelevantSet:
     """Return the rows that are relevant to the query under the filter, best first, equal scores in row order."""
     dense_rows, lexical_rows = candidates(release, scored, allowed)
-    rows = union_of(dense_rows, lexical_rows, release.rows)
-    by_meaning = closeness(release, scored, rows) >= scored.dense_min
-    by_words = scored.coverage[rows] >= scored.coverage_min
-    rows = rows[by_meaning | by_words | np.isin(rows, scored.codes.rows)]
+    rows = union_of(dense_rows, lexical_rows)
+    is_relevant = scored.words.shares_of(rows) >= scored.coverage_min
+    if scored.dense_min < np.inf:
+        unsure = np.flatnonzero(~is_relevant)
+        is_relevant[unsure] = _are_close(release, scored, rows[unsure])
+    if len(scored.codes.rows):
+        is_relevant |= np.isin(rows, scored.codes.rows)
+    rows = rows[is_relevant]
     scores = fused_scores(release, scored, rows)
     order = np.lexsort((rows, -scores))
     return RelevantSet(rows[order], scores[order], _is_exact(release, scored, allowed, dense_rows, lexical_rows))
 
 
-def drawn_rows(release: Release, scored: ScoredQuery, kept: Mask | None, allowed: Mask | None) -> Rows:
+def _are_close(release: Release, scored: ScoredQuery, rows: Rows) -> Mask:
+    """Return (len(rows),) bool: whether each row is relevant by meaning."""
+    if len(scored.known) == 0 or scored.known_cosines.min() >= scored.dense_min:
+        return closeness(release, scored, rows) >= scored.dense_min
+    # The dense leg drew rows beyond the cut-off, so what it did not draw is beyond it too.
+    is_close = looked_up(scored.known, scored.known_cosines >= scored.dense_min, rows)
+    return is_close | looked_up(scored.near, scored.near_segments >= scored.dense_min, rows)
+
+
+def drawn_rows(scored: ScoredQuery, allowed: Mask | None) -> Rows:
     """Return the rows that the legs drew for the words, relevant or not, that pass the filters; ascending.
 
     They are drawn before filters are chosen, so that a facet's count is again what choosing it brings.
 
     Args:
-        kept: rows that keep the conditions in the query's own words, among which the query was scored.
-        allowed: rows that pass these and every filter.
+        allowed: rows that keep the conditions in the query's own words, among which it was scored, and every filter.
     """
-    among = kept if kept is not None and kept.any() else None
-    lexical_rows = best_positive(scored.lexical, release.ranking.pool, among)
-    drawn = union_of(union_of(scored.known, lexical_rows, release.rows), scored.codes.rows, release.rows)
-    return drawn if allowed is None else drawn[allowed[drawn]]
+    return scored.drawn if allowed is None else scored.drawn[allowed[scored.drawn]]
 
 
 def widened(release: Release, scored: ScoredQuery, found: RelevantSet, drawn: Rows) -> RelevantSet:
     """Return a relevant set together with rows drawn below its cut-off, best first, equal scores in row order."""
-    rows = union_of(found.rows, drawn, release.rows)
+    rows = union_of(found.rows, drawn)
     scores = fused_scores(release, scored, rows)
     order = np.lexsort((rows, -scores))
-    pool = release.ranking.pool
-    is_whole = len(scored.known) < pool and int(np.count_nonzero(scored.lexical)) <= pool
-    return RelevantSet(rows[order], scores[order], found.is_exact and is_whole)
+    return RelevantSet(rows[order], scores[order], found.is_exact and scored.is_whole)
 
 
 def _is_exact(
@@ -145,6 +150,7 @@ def _is_exact(
             return False
     if len(lexical_rows) < pool:
         return True
-    covering = scored.coverage >= scored.coverage_min
-    total = int((covering if allowed is None else covering & allowed).sum())
-    return total == int(covering[lexical_rows].sum())
+    covering = scored.words.shares >= scored.coverage_min
+    found = int(np.count_nonzero(scored.words.shares_of(lexical_rows) >= scored.coverage_min))
+    total = np.count_nonzero(covering if allowed is None else covering & allowed[scored.words.rows])
+    return int(total) == found

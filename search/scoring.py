@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from search.arrays import Floats, Mask, Rows, best_positive, best_rows, union_of
+from search.arrays import Floats, Mask, Rows, best_rows, union_of
 from search.codes import NO_MATCH, CodeMatch
 from search.fusion import DEPTH, Scale, dense_share, fuse
+from search.lexical import NOTHING, WordMatches
 from search.release import Release
 from search.rescoring import best_of_each, smoothed, with_feedback
 from search.segments import GatheredSegments
 
 LEAST_SEGMENT_SHARE = 0.01  # below it, segments take no part in the order
+
+
+@dataclass(frozen=True)
+class Boost:
+    """What products gain by the values that a query names.
+
+    Attributes:
+        rows: (m,) ascending, those that gain; gains: (m,) float32.
+    """
+
+    rows: NDArray[np.integer[Any]]
+    gains: Floats
+
+
+NO_BOOST = Boost(np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,7 @@ class ScoredQuery:
         mode: hybrid, dense or lexical, as really used.
         terms: the query's distinct lexical terms, in order.
         vector: (d,) float32, or None in lexical mode.
-        lexical, coverage: (n,) float32; zero in dense mode.
+        words: the rows that hold any of the terms; none in dense mode.
         dense_scale, lexical_scale: of each leg, over its best rows.
         dense_share: share of the dense leg in the fused score, 0..1.
         dense_pool, lexical_pool: (p,) int64, the rows that each leg ranks first in the whole catalog, best first; None
@@ -38,11 +56,13 @@ class ScoredQuery:
         near_cosines: (m,) float32, of the near rows with the ranking vector.
         known: (k,) int64 ascending, rows whose cosine with `vector` is known, and known_cosines: (k,) float32; what the
             dense leg found, which saves gathering these rows again.
+        drawn: (k,) int64 ascending, what the legs drew and what the codes name, relevant or not.
+        is_whole: whether nothing that has any score is missing from `drawn`.
         dense_min: least cosine to be relevant by meaning; +inf in lexical mode.
         coverage_min: least share of the terms to be relevant by words; +inf in dense mode.
         confidence: "good", "weak" (only closest matches) or "none".
         confidence_score: 0..1, how sure it is that something here fits; see search/confidence.py.
-        boost: (n,) float32, added to the score of each row; None adds nothing.
+        boost: what is added to the score of each row.
         codes: products whose numbers the query names; they are relevant, and first.
         ranking_vector: (d,) float32, what products are ranked by: `vector` after feedback in hybrid mode.
         head: (m,) int64 ascending, the best rows; head_closeness: (m,) float32 how near the ranking vector is to them
@@ -52,8 +72,7 @@ class ScoredQuery:
     mode: str
     terms: tuple[str, ...]
     vector: Floats | None
-    lexical: Floats
-    coverage: Floats
+    words: WordMatches
     dense_scale: Scale
     lexical_scale: Scale
     dense_share: float
@@ -65,11 +84,13 @@ class ScoredQuery:
     near_cosines: Floats
     known: Rows
     known_cosines: Floats
+    drawn: Rows
+    is_whole: bool
     dense_min: float
     coverage_min: float
     confidence: str
     confidence_score: float
-    boost: Floats | None
+    boost: Boost
     codes: CodeMatch
     ranking_vector: Floats | None
     head: Rows
@@ -82,7 +103,7 @@ def score_query(
     text: str,
     vector: Floats | None,
     mode: str,
-    boost: Floats | None = None,
+    boost: Boost = NO_BOOST,
     codes: CodeMatch = NO_MATCH,
     kept: Mask | None = None,
 ) -> ScoredQuery:
@@ -93,7 +114,7 @@ def score_query(
         text: what is looked up word by word.
         vector: (d,) float32 unit vector of the text; None in lexical mode.
         mode: hybrid, dense or lexical.
-        boost: (n,) float32 to add to the scores.
+        boost: to add to the scores.
         codes: products whose numbers the text names.
         kept: (n,) bool, rows that keep the conditions in the query's own words ("under $20"); scales, cut-off and
             second look are taken among them. None, or no row at all: among all.
@@ -101,11 +122,10 @@ def score_query(
     settings, words = release.ranking, release.lexical
     no_rows, no_scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
     terms = tuple(words.query_terms(text))
-    lexical = coverage = np.zeros(release.rows, np.float32)
-    if mode != "dense":
-        lexical, coverage = words.scores(words.term_ids(text)), words.coverage(text)
+    matches = NOTHING if mode == "dense" else words.matches(text)
     allowed = kept if kept is not None and kept.any() else None
-    lexical_pool = best_positive(lexical, settings.pool, allowed)
+    among = matches.among(allowed)
+    lexical_pool = among.best(settings.pool)
     lexical_rows = lexical_pool[:DEPTH]
     dense_pool, dense_top = no_rows, no_scores
     if vector is not None:
@@ -115,27 +135,28 @@ def score_query(
     dense_top = dense_top[:DEPTH]
     near, near_segments, closest = no_rows, no_scores, dense_top[::-1]
     if mode == "hybrid" and vector is not None:
-        near = union_of(dense_pool[:DEPTH], lexical_rows, release.rows)
+        near = union_of(dense_pool[:DEPTH], lexical_rows)
         vectors, segments = release.dense.gathered(near), release.segments.gathered(near)
         near_segments = segments.closest(vector)
         closest = np.sort(np.maximum(vectors @ vector, near_segments)) if len(near) else closest
 
     identified = words.identified(text)
-    best_coverage = float((coverage if allowed is None else coverage[allowed]).max(initial=0.0))
+    best_coverage = float(among.shares.max(initial=0.0))
     title_coverage = words.best_title_coverage(terms) if terms else 0.0
     share = float(mode == "dense")
     if mode == "hybrid":
         share = dense_share(settings.dense_weight, title_coverage, identified)
     # Where a leg has fewer products than a scale reaches, the scale begins at 0.
     reached = np.zeros(min(DEPTH, release.rows), np.float32)
-    reached[: len(lexical_rows)] = lexical[lexical_rows]
+    reached[: len(lexical_rows)] = matches.scores_of(lexical_rows)
     lexical_scale = Scale.of(reached)
     scored = ScoredQuery(
-        mode=mode, terms=terms, vector=vector, lexical=lexical, coverage=coverage,
+        mode=mode, terms=terms, vector=vector, words=matches,
         dense_scale=Scale.of(dense_top), lexical_scale=lexical_scale, dense_share=share,
         dense_pool=dense_pool if allowed is None else None, lexical_pool=lexical_pool if allowed is None else None,
         title_coverage=title_coverage, near=near, near_segments=near_segments, near_cosines=no_scores,
-        known=known, known_cosines=known_cosines,
+        known=known, known_cosines=known_cosines, drawn=union_of(known, lexical_pool, codes.rows),
+        is_whole=len(known) < settings.pool and len(matches) <= settings.pool,
         **_cut_off(release, mode, closest, best_coverage, codes),
         confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,
         head=no_rows, head_closeness=no_scores, head_scores=no_scores,
@@ -190,11 +211,11 @@ def head_features(release: Release, scored: ScoredQuery) -> Floats:
     in_title, holds = release.lexical.title_coverage(scored.terms, rows)
     columns = (
         scored.head_scores,
-        fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share),
+        fuse(dense, scored.words.scores_of(rows), scored.dense_scale, scored.lexical_scale, scored.dense_share),
         cosines(release, scored.vector, rows),
         scored.dense_scale.apply(dense),
-        scored.lexical_scale.apply(scored.lexical[rows]),
-        scored.coverage[rows],
+        scored.lexical_scale.apply(scored.words.scores_of(rows)),
+        scored.words.shares_of(rows),
         in_title,
         holds[-1] if len(holds) else np.zeros(len(rows), bool),
         holds.all(axis=0) if len(holds) else np.zeros(len(rows), bool),
@@ -216,17 +237,17 @@ def _second_look(release: Release, scored: ScoredQuery, vectors: Floats, segment
     share = settings.segment_weight * (1 - scored.title_coverage**2)
 
     dense = (1 - share) * (vectors @ np.asarray(scored.vector)) + share * scored.near_segments
-    scale = Scale.of(dense[best_rows(dense, DEPTH)])
-    fused = fuse(dense, scored.lexical[rows], scale, scored.lexical_scale, scored.dense_share)
+    scale = Scale.of(np.sort(dense)[::-1])
+    fused = fuse(dense, scored.words.scores_of(rows), scale, scored.lexical_scale, scored.dense_share)
     leaders, _ = best_of_each(fused, groups, settings.feedback_products)
     vector = with_feedback(np.asarray(scored.vector), vectors[leaders], settings.feedback_weight)
     dense = near_cosines = vectors @ vector
     if share >= LEAST_SEGMENT_SHARE:
         dense = (1 - share) * dense + share * segments.closest(vector)
-    scale = Scale.of(dense[best_rows(dense, DEPTH)])
+    scale = Scale.of(np.sort(dense)[::-1])
     scored = replace(scored, ranking_vector=vector, near_cosines=near_cosines, dense_scale=scale)
 
-    fused = fuse(dense, scored.lexical[rows], scored.dense_scale, scored.lexical_scale, scored.dense_share)
+    fused = fuse(dense, scored.words.scores_of(rows), scored.dense_scale, scored.lexical_scale, scored.dense_share)
     head = np.sort(best_rows(fused, settings.smoothed_products))
     # A part number singles out one of many near products: where meaning has little say, neighbours have as little.
     strength = min(1.0, scored.dense_share / max(settings.dense_weight, 1e-6))

@@ -10,7 +10,7 @@ from conftest import SHOP, open_engine, write_release
 
 from search.engine import Engine
 from search.errors import QueryError
-from search.facet_counts import usefulness
+from search.facet_counts import SEEN_VALUES, usefulness
 from search.product import Product
 from search.related import related_categories, related_groups
 from search.request import SearchRequest
@@ -61,22 +61,29 @@ def test_a_rating_that_is_no_number_is_refused() -> None:
 # -- which facets come first --
 
 
+def use(counts: list[int], carried: float) -> float:
+    """Return how useful a facet is whose values so many results have."""
+    seen = sorted((count for count in counts if count > 1), reverse=True)[:SEEN_VALUES]
+    seen += [0] * (SEEN_VALUES - len(seen))
+    return float(usefulness(np.array([seen]), np.array([sum(counts)]), np.array([carried]))[0])
+
+
 def test_a_facet_is_useful_by_how_many_have_it_how_few_values_and_how_even_they_are() -> None:
-    assert usefulness(np.array([5, 5]), 1.0) == pytest.approx(1.0)
-    assert usefulness(np.array([5, 5]), 0.4) == pytest.approx(0.4)
+    assert use([5, 5], 1.0) == pytest.approx(1.0)
+    assert use([5, 5], 0.4) == pytest.approx(0.4)
     # The entropy of 8 and 2 of 10 is .5004 nats, of which two values could have .6931.
-    assert usefulness(np.array([8, 2]), 1.0) == pytest.approx(0.5004 / 0.6931, abs=1e-3)
+    assert use([8, 2], 1.0) == pytest.approx(0.5004 / 0.6931, abs=1e-3)
     # Seven values of two are seen, seven more are not: half.
-    assert usefulness(np.array([2] * 14), 1.0) == pytest.approx(0.5)
-    assert usefulness(np.ones(30, int), 1.0) == 0.0
-    assert usefulness(np.array([0, 0]), 0.0) == 0.0
+    assert use([2] * 14, 1.0) == pytest.approx(0.5)
+    assert use([1] * 30, 1.0) == 0.0
+    assert use([0, 0], 0.0) == 0.0
 
 
 def test_one_value_is_useful_by_how_evenly_it_parts_those_that_have_it() -> None:
-    assert usefulness(np.array([5]), 0.5) == pytest.approx(0.5)
-    assert usefulness(np.array([9]), 1.0) == 0.0
+    assert use([5], 0.5) == pytest.approx(0.5)
+    assert use([9], 1.0) == 0.0
     # Nine of ten, .3251 of the .6931 nats there could be; the tenth has a value of its own.
-    assert usefulness(np.array([9, 1]), 1.0) == pytest.approx(0.9 * 0.3251 / 0.6931, abs=1e-3)
+    assert use([9, 1], 1.0) == pytest.approx(0.9 * 0.3251 / 0.6931, abs=1e-3)
 
 
 def test_facets_come_by_their_use_the_chosen_ones_first(tmp_path: Path) -> None:

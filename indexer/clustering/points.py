@@ -103,7 +103,7 @@ def word_weights(lexical: LexicalIndex) -> Any:
 
     Numbers, rare words and those of more than a tenth of the products are left out.
     """
-    weights = lexical.weights()
+    weights = lexical.matrix()
     held = np.diff(weights.indptr)
     letters = np.array([len(term) > 1 and term.isalpha() for term in lexical.vocabulary] or [False], bool)
     return weights[:, letters & (held >= LEAST_PRODUCTS) & (held <= MOST_PRODUCTS * lexical.rows)].tocsr()

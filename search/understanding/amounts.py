@@ -25,6 +25,18 @@ _AFTER = r"(?:[$€£]|(?:us )?(?:dollars?|bucks?|usd|euros?|eur|gbp|quid)\b)"
 PLAIN = rf"(?:(?:{_DIGITS})(?:\s?k\b)?|\b{_WORDS}\b)"
 MONEY = rf"(?:(?:{_SIGN})\s*{PLAIN}(?:\s*{_AFTER}|-?ish\b)?|{PLAIN}\s*-?(?:ish\s+)?{_AFTER})"
 NUMBER_WORDS = re.compile(rf"\b{_WORDS}\b", re.IGNORECASE)
+_SAYING = frozenset((*_SMALL, *_TENS, *_SCALES))
+_DIGIT, _TOKEN = re.compile(r"\d"), re.compile(r"\w+")
+
+
+def has_digit(text: str) -> bool:
+    """Return whether a text holds any digit; most queries do not, and need not be searched for quantities."""
+    return _DIGIT.search(text) is not None
+
+
+def has_number(text: str) -> bool:
+    """Return whether a text holds any digit or number word; without one it states neither prices nor ratings."""
+    return has_digit(text) or not _SAYING.isdisjoint(_TOKEN.findall(text.casefold()))
 
 
 def number_of(text: str) -> float:
@@ -55,7 +67,7 @@ def with_digits(text: str) -> str:
         is_pronoun = match[0].casefold() == "one"
         return match[0] if is_pronoun else f"{number_of(match[0]):g}".rjust(len(match[0]))
 
-    return NUMBER_WORDS.sub(digits, text)
+    return NUMBER_WORDS.sub(digits, text) if has_number(text) else text
 
 
 def is_inside_a_word(text: str, start: int, end: int) -> bool:

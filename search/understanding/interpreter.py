@@ -183,6 +183,8 @@ class Interpreter:
         """
         for _ in range(2):
             corrections = self._corrections(text)
+            if not any(one.is_sure for one in corrections):
+                break
             text = _replaced(text, {one.word: one.best for one in corrections if one.is_sure})
         return text, _replaced(text, {one.word: one.best for one in corrections})
 

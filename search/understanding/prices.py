@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from search.understanding.amounts import MONEY, MOST_NUMBERS, PLAIN, is_inside_a_word, number_of
+from search.understanding.amounts import MONEY, MOST_NUMBERS, PLAIN, has_number, is_inside_a_word, number_of
 from search.understanding.comparing import compared
 from search.understanding.constraints import Constraint, Found
 
@@ -85,6 +85,8 @@ _PURSE_AFTER = re.compile(
 
 def prices_in(text: str) -> Iterator[Found]:
     """Yield the prices a text states: ranges, sums with a currency, then plain numbers that can be nothing else."""
+    if not has_number(text):
+        return
     taken: list[tuple[int, int]] = []
 
     def is_free(start: int, end: int) -> bool:

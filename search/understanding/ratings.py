@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from search.understanding.amounts import MOST_NUMBERS, is_inside_a_word, number_of
+from search.understanding.amounts import MOST_NUMBERS, has_number, is_inside_a_word, number_of
 from search.understanding.comparing import NEGATION, compared
 from search.understanding.constraints import Constraint, Found
 
@@ -57,6 +57,8 @@ _NOT_GONE = re.compile(
 
 def ratings_in(text: str) -> Iterator[Found]:
     """Yield the least rating a text asks for, once."""
+    if not has_number(text):
+        return
     for match in itertools.islice(_NUMBER.finditer(text), MOST_NUMBERS):
         found = _rating(text, match)
         if found:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from search.analysis import words_of
+from search.arrays import common_to, summed
 from search.errors import ReleaseDamaged
 from search.lexical import LexicalIndex
 
@@ -121,7 +122,7 @@ class Speller:
         def evidence(candidate: str) -> tuple[bool, bool]:
             """Return what speaks for a word besides its frequency: a mere swap of letters, and its company."""
             rows = lexical.rows_of(lexical.analyzer.term_of(candidate))
-            return sorted(candidate) == sorted(word), held is not None and len(np.intersect1d(held, rows)) > 0
+            return sorted(candidate) == sorted(word), held is not None and len(common_to(held, rows)) > 0
 
         known = {candidate: evidence(candidate) for candidate in near}
         ranked = sorted(near, key=lambda one: (near[one], *(not each for each in known[one]), -self.counts[one], one))
@@ -169,8 +170,8 @@ class Speller:
         rows = [found for term in dict.fromkeys(others) if len(found := lexical.rows_of(term))]
         if not rows:
             return None
-        held, counts = np.unique(np.concatenate(rows), return_counts=True)
-        return np.asarray(held[counts >= min(2, len(rows))])
+        held, (counts,) = summed(rows, [[1.0] * len(rows)], lexical.rows)
+        return held[counts >= min(2, len(rows))]
 
 
 def letters_of(words: Sequence[str]) -> np.ndarray:

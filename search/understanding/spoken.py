@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from search.analysis import dimensions_in, folded, quantity_of
-from search.arrays import Mask, Rows
+from search.arrays import Indices, Mask
 from search.errors import ReleaseDamaged
 from search.facets import PATH_SEPARATOR, FacetIndex, ValuesFacet
 from search.lexical import LexicalIndex
@@ -147,10 +147,15 @@ def carriers_of(facet: ValuesFacet, value: str) -> Mask:
 
     Or the same without the field's name, as "long" for "long sleeve" where the field is the sleeve.
     """
-    return facet.rows_with(one for one in facet.values if _is_alike(one, value, facet.name))
+    asked = value.casefold()
+    alike = facet.values_holding(asked)
+    bare = asked.removesuffix(f" {facet.name}".casefold())
+    if bare != asked:
+        alike += [one for one in facet.values_holding(bare) if one.casefold() == bare]
+    return facet.rows_with(alike)
 
 
-def share_of_carriers(facet: ValuesFacet, value: str, rows: Rows) -> float:
+def share_of_carriers(facet: ValuesFacet, value: str, rows: Indices) -> float:
     """Return the share of a few rows that `carriers_of` a value; what the catalog's size does not slow down."""
     held = facet.values_of(rows)
     alike = {one: _is_alike(one, value, facet.name) for one in {one for values in held for one in values}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class StatedTerms:
     count: int
 
     @classmethod
-    def build(cls, products: Iterable[Product], analyzer: Analyzer, vocabulary: dict[str, int]) -> StatedTerms:
+    def build(cls, products: Iterable[Product], analyzer: Analyzer, vocabulary: Mapping[str, int]) -> StatedTerms:
         """Read the products, in row order."""
         terms, lengths = array("i"), array("i")
         number_of = vocabulary.get

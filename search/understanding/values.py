@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.analysis import dimensions_in, quantities_in
-from search.arrays import Rows
+from search.arrays import common_to
 from search.facets import FacetIndex
 from search.lexical import LexicalIndex
-from search.understanding.amounts import with_digits
+from search.understanding.amounts import has_digit, with_digits
 from search.understanding.constraints import Constraint, Found
 from search.understanding.english import ADJECTIVE_ENDINGS, DONE_TO, ONE_THING, PHRASE_ENDS
 from search.understanding.spoken import (
@@ -151,8 +152,8 @@ class ValueReader:
             return named
         stem = self.lexical.analyzer.term_of
         things = [self.lexical.title_rows(stem(one)) for one in keys if one not in key]
-        counts = np.bincount(np.concatenate([np.zeros(0, np.int64), *things]), minlength=self.facets.rows)
-        carried = [int(counts[self.facets.values[field].rows_with([value])].sum()) for field, value in rivals]
+        masks = [self.facets.values[field].rows_with([value]) for field, value in rivals]
+        carried = [sum(int(np.count_nonzero(mask[rows])) for rows in things) for mask in masks]
         return rivals[int(np.argmax(carried))]  # the first, which most products have, where none is asked for
 
     def _is_part_of_a_name(self, keys: Sequence[str], place: int, length: int, field: str, value: str) -> bool:
@@ -170,7 +171,7 @@ class ValueReader:
         held = [self.lexical.title_rows(stem(key)) for key in keys[place : place + length]]
         carriers = None
         for term in beside:
-            rows = reduce(np.intersect1d, [*held, self.lexical.title_rows(stem(term))])
+            rows = reduce(common_to, [*held, self.lexical.title_rows(stem(term))])
             if len(rows):
                 carriers = carriers_of(self.facets.values[field], value) if carriers is None else carriers
                 if carriers[rows].mean() < LEAST_SHARE:
@@ -233,14 +234,15 @@ class ValueReader:
             return True
         if len(rows) == 0:
             rows = self.lexical.rows_of(self.lexical.analyzer.term_of(thing))
-        least = LEAST_APPLIES if len(rows) else LEAST_COMMON
-        rows = rows if len(rows) else np.arange(self.facets.rows)
-        return self.facets.values[field].carried(rows) >= least * len(rows)
+        facet = self.facets.values[field]
+        if len(rows) == 0:
+            return facet.carriers >= LEAST_COMMON * self.facets.rows
+        return facet.carried(rows) >= LEAST_APPLIES * len(rows)
 
-    def _titled(self, thing: str) -> Rows:
+    def _titled(self, thing: str) -> NDArray[np.int32]:
         return self.lexical.title_rows(self.lexical.analyzer.term_of(thing))
 
-    def _holds(self, field: str, value: str, rows: Rows) -> bool:
+    def _holds(self, field: str, value: str, rows: NDArray[np.int32]) -> bool:
         return len(rows) > 0 and bool(carriers_of(self.facets.values[field], value)[rows].any())
 
     def _alternative(self, words: Sequence[Word], place: int, text: str, named: Sequence[Named]) -> Named | None:
@@ -290,8 +292,10 @@ class ValueReader:
     def words_in(self, text: str, start: int) -> list[Word]:
         """Return the words of a text from a place on; a quantity or a pack is one word."""
         lowered = with_digits(_folded_alike(text))
-        measures = [*dimensions_in(lowered), *((pack_term(one), *one.span()) for one in PACK.finditer(lowered))]
-        measures += quantities_in(lowered)
+        measures: list[tuple[str, int, int]] = []
+        if has_digit(lowered):
+            measures = [*dimensions_in(lowered), *((pack_term(one), *one.span()) for one in PACK.finditer(lowered))]
+            measures += quantities_in(lowered)
         known: list[tuple[str, int, int]] = []
         for term, begin, end in measures:  # the sides of 8.5" x 11" are no lengths of their own
             is_free = all(end <= other or begin >= stop for _, other, stop in known)

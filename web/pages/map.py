@@ -18,6 +18,7 @@ from search.clusters import Cluster, cluster_json
 from search.engine import Engine
 from search.errors import NotFound
 from search.facets import nearest
+from search.folding import Counted
 from search.map import CatalogMap, LegendEntry, MapColor, map_of
 from search.product import Product
 from search.request import SearchResults
@@ -171,7 +172,7 @@ def _color(color: MapColor, engine: Engine) -> dict[str, Any]:
     folding, currency = engine.release.folding, engine.release.currency
     products = {entry.code: entry.count for entry in color.legend}
     if folding is not None:
-        products = dict(enumerate(folding.pairs(f"map.{color.name}", color.codes).counts(slice(None), 256).tolist()))
+        products = dict(enumerate(Counted(np.arange(len(color.codes)), folding).counts(color.codes, 256).tolist()))
     legend = [
         {**asdict(entry), "products": products[entry.code], "label": legend_label(color, entry, currency)}
         for entry in color.legend
