@@ -31,7 +31,7 @@ from indexer.releases import build_lock, new_staging, place, prune, seal
 from indexer.report import Subject, knowledge_of, write_query_report, write_report
 from indexer.rows import HELD, FieldsOf, StoredProducts
 from indexer.settings import BuildSettings
-from indexer.storage import expect_storable, keep_whole, stored
+from indexer.storage import expect_storable, keep_whole, stored, vectors_place
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
 from indexer.training.language import main_language, warn_language
@@ -130,10 +130,12 @@ def build(
             progress.say(f"  {choice.report['reason']}")
         warnings = list(dict.fromkeys([*warnings, *choice.report.get("warnings", [])]))
         with progress.stage("embedding"):
-            embedded = embed(texts, choice.encoder, home, progress.step)
+            full = choice.encoder.dim
+            place_of = stack.enter_context(vectors_place(home, staging, settings.dim, settings.precision, full))
+            embedded = embed(texts, hashes, choice.encoder, home, place_of, progress.step)
             vectors = stored(embedded, choice.encoder, settings.dim, settings.precision, live)
             vectors.save(staging)
-            np.save(staging.text_hashes, embedded.hashes)
+            np.save(staging.text_hashes, hashes)
             np.save(staging.decided_on, choice.decided_on)
         del texts
         with progress.stage("indexing words and facets"):
@@ -171,7 +173,7 @@ def build(
         if isinstance(listed, StoredProducts):
             listed = StoredProducts(ProductStore(staging.products))
 
-        encoder = choice.record(embedded.embeddings.shape[1], embedded.precision, embedded.parity)
+        encoder = choice.record(full, embedded.precision, embedded.parity)
         manifest: dict[str, Any] = {
             "format": FORMAT, "rows": rows, "dim": vectors.dense.dim, "language": language,
             "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},

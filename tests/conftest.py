@@ -31,7 +31,7 @@ from search.lexical import LexicalIndex, LexicalSettings
 from search.passages import categories_are_kinds, texts_of
 from search.product import Product, lexical_fields
 from search.release import FORMAT, open_release
-from search.segments import SegmentIndex, segment_spans
+from search.segments import segment_spans
 from search.store import ProductStore
 from search.understanding import Interpreter
 
@@ -143,7 +143,7 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     encoder = FakeEncoder()
     texts = texts_of(products)
     embeddings, segments = encode_products(texts, encoder)
-    SegmentIndex.build(segments).save(layout.segments)
+    segments.save(layout.segments)
     np.save(layout.groups, fold_variants(products))
     DenseIndex.build(embeddings).save(layout.embeddings, layout.dense_index)
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())

@@ -19,7 +19,7 @@ from search.errors import AisleError, EncoderMismatch, ReleaseDamaged
 from search.home import Layout
 from search.reduction import ReducedEncoder, Reduction
 from search.release import open_release, verify
-from search.segments import SegmentIndex, quantized
+from search.segments import SegmentIndex
 
 COARSE = [precision for precision in PRECISIONS if precision != "float32"]
 
@@ -73,7 +73,7 @@ def test_fewer_products_than_dimensions_lose_nothing_between_them() -> None:
 
 def test_segments_turn_with_the_products(vectors: np.ndarray) -> None:
     reduction = Reduction.fit(vectors, 16)
-    cut = SegmentIndex.build([quantized(part) for part in np.split(vectors, 100)]).mapped(reduction.of)
+    cut = SegmentIndex.build(np.split(vectors, 100)).mapped(reduction.of)
     codes, scales = cut.of(7)
     assert (cut.rows, cut.dim, codes.shape) == (100, 16, (4, 16))
     assert codes * scales[:, None] == pytest.approx(reduction.of(vectors[28:32]), abs=0.02)

@@ -15,7 +15,7 @@ from search.arrays import unit_rows
 from search.encoder import open_encoder
 from search.errors import ReleaseDamaged
 from search.product import Product
-from search.segments import SegmentIndex, quantized, segment_spans
+from search.segments import SegmentIndex, segment_spans
 
 
 def vectors(seed: int, count: int, dim: int = 24) -> NDArray[np.float32]:
@@ -35,19 +35,19 @@ def test_a_dot_within_a_number_ends_nothing() -> None:
 @given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=8), seed=st.integers(0, 99))
 def test_the_closest_segment_of_each_product_is_found(counts: list[int], seed: int) -> None:
     parts = [vectors(seed * 10 + place, count) for place, count in enumerate(counts)]
-    index = SegmentIndex.build([quantized(part) for part in parts])
+    index = SegmentIndex.build(parts)
     query = vectors(seed + 1, 1)[0]
     rows = np.random.default_rng(seed).permutation(len(counts)).astype(np.int64)
     assert index.closest(query, rows) == pytest.approx([(parts[row] @ query).max() for row in rows], abs=0.01)
 
 
 def test_no_rows_have_no_segments() -> None:
-    index = SegmentIndex.build([quantized(vectors(0, 2))])
+    index = SegmentIndex.build([vectors(0, 2)])
     assert len(index.closest(vectors(1, 1)[0], np.zeros(0, np.int64))) == 0
 
 
 def test_an_index_comes_back_as_it_was(tmp_path: Path) -> None:
-    index = SegmentIndex.build([quantized(vectors(n, n + 1)) for n in range(3)])
+    index = SegmentIndex.build([vectors(n, n + 1) for n in range(3)])
     index.save(tmp_path / "segments")
     again = SegmentIndex.load(tmp_path / "segments")
     assert again.rows == 3
@@ -57,7 +57,7 @@ def test_an_index_comes_back_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["missing", "truncated", "other starts", "empty product", "wrong type"])
 def test_damage_is_named(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "segments"
-    SegmentIndex.build([quantized(vectors(n, 2)) for n in range(3)]).save(folder)
+    SegmentIndex.build([vectors(n, 2) for n in range(3)]).save(folder)
     if damage == "missing":
         (folder / "scales.npy").unlink()
     elif damage == "truncated":
