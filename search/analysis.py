@@ -45,6 +45,7 @@ _QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _
 IDENTIFYING_DIGITS = 4
 LEAST_JOINED = 5  # letters of a word that may be two written together
 MOST_PARTS = 4
+MOST_HYPHENATED = 20_000  # hyphenated words that are all compounds; of more, those with few digits
 Compounds = Mapping[str, tuple[str, ...]]
 # ISO 639-1 code -> (Snowball stemmer, bm25s stop-word list); other languages are matched word for word.
 _LANGUAGES = {
@@ -242,6 +243,8 @@ def compounds_of(texts: Iterable[str], language: str) -> dict[str, tuple[str, ..
             if len(parts) <= MOST_PARTS and any(map(str.isalpha, "".join(parts))):
                 hyphenated.setdefault(analyzer.term_of("".join(parts)), parts)
         single.update(word for word in _plain_words(text) if len(word) >= LEAST_JOINED and word.isalpha())
+    if len(hyphenated) > MOST_HYPHENATED:  # most are article numbers then, which `search.codes` finds in any writing
+        hyphenated = {joined: parts for joined, parts in hyphenated.items() if not _is_long_number(parts)}
     apart: dict[str, tuple[str, ...]] = {}
     seen: set[tuple[str, str]] = set()
     for text in texts:
@@ -250,6 +253,10 @@ def compounds_of(texts: Iterable[str], language: str) -> dict[str, tuple[str, ..
                 seen.add(pair)
                 apart["".join(pair)] = pair
     return {**{analyzer.term_of(joined): parts for joined, parts in sorted(apart.items())}, **hyphenated}
+
+
+def _is_long_number(parts: tuple[str, ...]) -> bool:
+    return sum(map(str.isdigit, "".join(parts))) >= IDENTIFYING_DIGITS
 
 
 def _plain_words(text: str) -> list[str]:
