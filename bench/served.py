@@ -26,7 +26,15 @@ def served(home: Path) -> Iterator[str]:
 
 @contextmanager
 def serving(home: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Serve a home on a free port with settings of the environment; gives its address and its process."""
+    """Serve a home on a free port with settings of the environment; gives address and process when it is ready."""
+    with starting(home, **settings) as (address, server):
+        _wait(server, f"{address}/readyz")
+        yield address, server
+
+
+@contextmanager
+def starting(home: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Start to serve a home, see `serving`; gives the address and the process at once."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -34,9 +42,7 @@ def serving(home: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen
     command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        address = f"http://127.0.0.1:{port}"
-        _wait(server, f"{address}/readyz")
-        yield address, server
+        yield f"http://127.0.0.1:{port}", server
     finally:
         server.terminate()
         server.wait()

@@ -6,13 +6,17 @@ They tell no product from another, and at the start of a description they push o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from indexer.grouping import fold_variants
+from indexer.rows import HELD, StoredProducts, products_at, sampled
 from search.passages import SENTENCE_END, sentence_key, without_sentences
 from search.product import Product
 
 SHARE, LEAST = 0.05, 20  # products that must hold a sentence for it to be boilerplate: this share, and this number
 LEAST_WORDS = 4  # shorter pieces, "100 % cotton.", are facts
+SAMPLE = 20_000  # of more than HELD products: a sentence that so few of these hold as SAMPLE_SHARE, 400 where 1,000 are
+SAMPLE_SHARE = 0.02  # expected of the rarest boilerplate, is none; the others are counted in all products
 
 
 def boilerplate_of(products: Sequence[Product]) -> Counter[str]:
@@ -20,19 +24,41 @@ def boilerplate_of(products: Sequence[Product]) -> Counter[str]:
 
     A group's variants count once: nine sizes of a boot share every sentence.
     """
-    holders = Counter(
-        sentence for sentence, _ in {
-            (sentence, product.group_id or f"row {row}")
-            for row, product in enumerate(products)
-            for sentence in map(sentence_key, SENTENCE_END.split(product.description))
-            if sentence.count(" ") + 1 >= LEAST_WORDS
-        }
-    )  # fmt: skip
-    groups = len({product.group_id or f"row {row}" for row, product in enumerate(products)})
-    least = max(LEAST, SHARE * groups)
+    groups = fold_variants(products)
+    wanted = _candidates(products) if len(products) > HELD else None
+    last: dict[str, int] = {}
+    seen: set[tuple[str, int]] = set()
+    holders: Counter[str] = Counter()
+    for product, group in zip(products, groups.tolist(), strict=True):
+        for sentence in set(_sentences(product)):
+            if wanted is not None and sentence not in wanted:
+                continue
+            # Variants mostly follow each other; only a group that comes again needs to be remembered.
+            if last.get(sentence) == group or (product.group_id and (sentence, group) in seen):
+                continue
+            last[sentence] = group
+            holders[sentence] += 1
+            if product.group_id:
+                seen.add((sentence, group))
+    least = max(LEAST, SHARE * (int(groups.max(initial=-1)) + 1))
     return Counter({sentence: holders[sentence] for sentence in sorted(holders) if holders[sentence] >= least})
 
 
-def without_boilerplate(products: Sequence[Product], boilerplate: Collection[str]) -> list[Product]:
+def without_boilerplate(products: Sequence[Product], boilerplate: Collection[str]) -> Sequence[Product]:
     """Return the products, in order, without those sentences in their descriptions."""
+    if isinstance(products, StoredProducts):
+        return StoredProducts(products.store, boilerplate, products.rows)
     return [without_sentences(product, boilerplate) for product in products] if boilerplate else list(products)
+
+
+def _sentences(product: Product) -> Iterator[str]:
+    for sentence in map(sentence_key, SENTENCE_END.split(product.description)):
+        if sentence.count(" ") + 1 >= LEAST_WORDS:
+            yield sentence
+
+
+def _candidates(products: Sequence[Product]) -> set[str]:
+    """Return the sentences that may be boilerplate of many products."""
+    looked_at = products_at(products, sampled(len(products), SAMPLE))
+    holders = Counter(sentence for product in looked_at for sentence in set(_sentences(product)))
+    return {sentence for sentence, count in holders.items() if count >= SAMPLE_SHARE * len(looked_at)}

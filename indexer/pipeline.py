@@ -29,6 +29,7 @@ from indexer.positions import map_positions, placed
 from indexer.progress import Progress
 from indexer.releases import build_lock, disk_errors_told, new_staging, place, prune, seal
 from indexer.report import Subject, knowledge_of, write_query_report, write_report
+from indexer.rows import HELD, FieldsOf, StoredProducts
 from indexer.serving import Proof, prepare_to_serve
 from indexer.settings import BuildSettings
 from indexer.spans import spans_of
@@ -53,7 +54,7 @@ from search.facets import FacetIndex
 from search.home import Home, Layout
 from search.lexical import LexicalIndex, LexicalSettings
 from search.passages import categories_are_kinds, texts_of
-from search.product import Product, lexical_fields
+from search.product import Product
 from search.release import FORMAT, read_manifest
 from search.releases import live_or_none, switch
 from search.state.changes import ChangeLog
@@ -127,7 +128,7 @@ def build(
             catalog = open_catalog(settings.catalog_path, settings.catalog)
             store = ProductStore(staging.products, writable=True)
             reading = read_products(catalog, store, staging, settings.max_rejected, progress)
-            listed = list(store)
+            listed = list(store) if store.count <= HELD else StoredProducts(store)
             boilerplate = boilerplate_of(listed)
             products = without_boilerplate(listed, boilerplate)
         if (settings.dim, settings.precision) != (None, "float32"):
@@ -163,8 +164,9 @@ def build(
             serving = prepare_to_serve(choice.encoder, home, proof, live)
             if serving["runtime"] == "torch":
                 warnings.append(f"a server will need torch for this encoder: {serving['reason']}")
+        del texts
         with progress.stage("indexing words and facets"):
-            lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings(language=language))
+            lexical = LexicalIndex.build(FieldsOf(products), LexicalSettings(language=language))
             facets = FacetIndex.build(products)
             lexical.save(staging.lexical)
             facets.save(staging.facets)
@@ -180,28 +182,33 @@ def build(
                 foreign_queries(), vectors.encoder, vectors.dense, vectors.segments, lexical, background
             )
             confidence.save(staging.confidence)
-        with progress.stage("clustering and mapping"):
-            former = former_clusters(live, [product.id for product in products], hashes)
+        with progress.stage("clustering"):
+            former = former_clusters(live, store.ids(), hashes)
             clustering = cluster_products(
                 vectors.embeddings, products, lexical, ClusterSettings(language=language), former,
                 choice.encoder.fingerprint, vectors.encoder.encode_queries,
             )  # fmt: skip
             clustering.save(staging.clusters)
+        with progress.stage("laying out the map"):
             if former is not None and clustering.is_kept:
-                positions = placed(vectors.embeddings, former.positions)
+                positions = placed(vectors.embeddings, former.positions, progress.step)
             else:
                 positions = map_positions(vectors.embeddings, clustering.levels(), progress.step)
             np.save(staging.clusters / "positions.npy", positions)
+        rows, has_kinds = store.count, categories_are_kinds(products)
         store.finish()
+        if isinstance(listed, StoredProducts):
+            listed = StoredProducts(ProductStore(staging.products))
 
         encoder = choice.record(full, embedded.precision, embedded.parity)
         manifest: dict[str, Any] = {
-            "format": FORMAT, "rows": len(texts), "dim": vectors.dense.dim, "language": language,
+            "format": FORMAT, "rows": rows, "dim": vectors.dense.dim, "language": language,
             "catalog": {**reading, "name": settings.catalog_path.name, "sha256": file_sha256(settings.catalog_path)},
             "sequence": sequence, "encoder": {**encoder, "serving": serving}, "vectors": vectors.record,
             "encoded": embedded.encoded,
-            "passages": {"categories_are_kinds": categories_are_kinds(products), "boilerplate": sorted(boilerplate)},
+            "passages": {"categories_are_kinds": has_kinds, "boilerplate": sorted(boilerplate)},
             "training": choice.report, "settings": settings.as_json(), "warnings": warnings,
+            "sampled": {"clusters": clustering.looked_at, "most": HELD},
             "confidence": asdict(confidence.calibration), "metrics": None, "ranker": None,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}},
         }  # fmt: skip

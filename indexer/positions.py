@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.grouping import folded_vectors
-from indexer.neighbors import OnProgress, index_of, nearest_neighbors, threads
+from indexer.neighbors import BLOCK, OnProgress, index_of, nearest_neighbors, threads
+from indexer.rows import HELD, sampled
 from search.arrays import Floats, Rows, unit_rows
 
 ROWS_PER_NEIGHBOUR = 100  # a product is tied to its nearest n / 100,
@@ -50,6 +51,11 @@ def map_positions(
             freely. None: the map starts from principal components.
         on_progress: called with (what, done, total).
     """
+    if len(embeddings) > HELD:  # a seeded sample is laid out, and the others go where their like are
+        rows = sampled(len(embeddings), HELD)
+        known = np.full((len(embeddings), 2), np.nan, np.float32)
+        known[rows] = map_positions(np.asarray(embeddings[rows]), [level[rows] for level in levels], on_progress)
+        return placed(embeddings, known, on_progress)
     first_of, which = _distinct(embeddings)
     points = np.ascontiguousarray(embeddings[first_of], np.float32)
     with threads(1):
@@ -60,7 +66,7 @@ def map_positions(
     return np.clip(fitted[which] + _fan(shared[which], 0, len(which)), -1, 1).astype(np.float32)
 
 
-def placed(embeddings: Floats, known: Floats) -> Floats:
+def placed(embeddings: Floats, known: Floats, on_progress: OnProgress = lambda what, done, total: None) -> Floats:
     """Return (n, 2) float32 in -1..1: known positions as they are, new products among their nearest known ones.
 
     A new product goes to that of its 10 nearest known products which is nearest on the map to the others, each weighed
@@ -82,14 +88,18 @@ def placed(embeddings: Floats, known: Floats) -> Floats:
     old, new = np.flatnonzero(~is_new), np.flatnonzero(is_new)
     positions = known.astype(np.float32)
     if len(new):
-        queries = np.ascontiguousarray(embeddings[new], np.float32)
-        with threads(1):
-            scores, nearest = index_of(embeddings[old]).search(queries, min(PLACED_AMONG, len(old)))
-        nearest = np.where(nearest < 0, nearest[:, :1], nearest)  # FAISS pads where the cells held too few
-        there = known[old[nearest]]  # (new, 10, 2)
-        apart = np.linalg.norm(there[:, :, None] - there[:, None], axis=3)  # (new, 10, 10)
-        middle = np.einsum("nij,nj->ni", apart, np.maximum(scores, 0)).argmin(axis=1)  # ties: the nearest
-        beside = np.take_along_axis(nearest, middle[:, None], axis=1)[:, 0]
+        index = index_of(embeddings[old])
+        beside = np.empty(len(new), np.int64)
+        for start in range(0, len(new), BLOCK):
+            on_progress("placing products on the map", start, len(new))
+            queries = np.ascontiguousarray(embeddings[new[start : start + BLOCK]], np.float32)
+            with threads(1):
+                scores, nearest = index.search(queries, min(PLACED_AMONG, len(old)))
+            nearest = np.where(nearest < 0, nearest[:, :1], nearest)  # FAISS pads where the cells held too few
+            there = known[old[nearest]]  # (block, 10, 2)
+            apart = np.linalg.norm(there[:, :, None] - there[:, None], axis=3)  # (block, 10, 10)
+            middle = np.einsum("nij,nj->ni", apart, np.maximum(scores, 0)).argmin(axis=1)  # ties: the nearest
+            beside[start : start + BLOCK] = np.take_along_axis(nearest, middle[:, None], axis=1)[:, 0]
         positions[new] = np.clip(known[old[beside]] + _fan(beside, 1, len(known)), -1, 1)
     return positions
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from indexer.rows import HELD, sampled
 from search.analysis import Analyzer, words_of
 from search.facets import PATH_SEPARATOR
 from search.product import Product
@@ -19,18 +20,23 @@ _LIST_OF_NAMES = re.compile(r"\s*[,&/+]\s*")  # the category "Coffee Makers & Gr
 
 
 def write_suggestions(store: ProductStore, language: str) -> None:
-    """Write all suggestions into the store, the most useful of each kind first."""
+    """Write all suggestions into the store, the most useful of each kind first.
+
+    Of more than HELD products, so many are read for common phrases: what is among the first MAX_QUERIES is in these.
+    """
     analyzer = Analyzer(language)
     names: Counter[str] = Counter()
     phrases: Counter[str] = Counter()
     categories: Counter[tuple[str, ...]] = Counter()
     titles: dict[str, tuple[float, int, str, str]] = {}
-    for product in store:
+    read = set(sampled(store.count, HELD).tolist()) if store.count > HELD else None
+    for row, product in enumerate(store):
         # Variants share a card's place in the list: the first of a group stands for it, and is counted once.
         group = product.group_id or product.id
         if group not in titles:
-            names.update(_names(product))
-            phrases.update(_phrases(product.title, analyzer))
+            if read is None or row in read:
+                names.update(_names(product))
+                phrases.update(_phrases(product.title, analyzer))
             popularity = (product.rating or 0) * (product.rating_count or 0) ** 0.5
             titles[group] = (-popularity, len(product.title), product.title, product.id)
         categories.update(product.category[: depth + 1] for depth in range(len(product.category)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['’]s?$|['’]")
-_HYPHENATED = re.compile(r"[^\W_]+(?:['’][^\W_]+)*(?:[-‐‑][^\W_]+)+")
+_HYPHENATED = re.compile(rf"{_WORD.pattern}(?:[-‐‑][^\W_]+)+")
 # Symbols of units and the words for them, as written after a number; all forms of one unit become the first.
 _UNITS = (
     ("mm", "millimetre", "millimeter"), ("cm", "centimetre", "centimeter"), ("m", "metre", "meter"), ("km",),
@@ -34,8 +34,8 @@ _SPELLED = "|".join(re.escape(form) for form in sorted(_UNIT_OF, key=lambda form
 _SPACED = "|".join(re.escape(form) for form in sorted(set(_UNIT_OF) - set(_ATTACHED_ONLY), key=lambda f: (-len(f), f)))
 _NUMBER = r"(?P<number>\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?)"
 _QUANTITY = rf"(?<![\w.,/]){_NUMBER}(?:-?(?P<unit>{_SPELLED})|[ -](?P<word>{_SPACED}))(?![^\W_])"
-_DIGIT_AND_UNIT = re.compile(rf"\d[ -]?(?:{_SPELLED})(?![^\W_])")  # in every quantity, and quickly found
-_TOKEN = re.compile(rf"{_QUANTITY}|(?P<hyphenated>{_HYPHENATED.pattern})|{_WORD.pattern}")
+_TOKEN = re.compile(rf"(?=\d){_QUANTITY}|{_WORD.pattern}(?:[-‐‑][^\W_]+)*+")
+_WHOLE_QUANTITY = re.compile(_QUANTITY)
 _ANY_QUANTITY = re.compile(rf"(?<![\w.,/]){_NUMBER}[\s-]?(?P<unit>{_SPELLED})(?![^\W_]|[\s-]*\d)")
 _SIDE = rf"\d+(?:[.,]\d+)?(?:[\s-]?(?:{_SPELLED}))?"
 _DIMENSIONS = re.compile(
@@ -45,6 +45,7 @@ _QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _
 IDENTIFYING_DIGITS = 4
 LEAST_JOINED = 5  # letters of a word that may be two written together
 MOST_PARTS = 4
+MOST_HYPHENATED = 20_000  # hyphenated words that are all compounds; of more, those with few digits
 Compounds = Mapping[str, tuple[str, ...]]
 # ISO 639-1 code -> (Snowball stemmer, bm25s stop-word list); other languages are matched word for word.
 _LANGUAGES = {
@@ -63,11 +64,7 @@ def words_of(text: str) -> list[str]:
 
 def _plain_words(text: str) -> list[str]:
     words = _WORD.findall(text)
-    return [_POSSESSIVE.sub("", word) for word in words] if _has_apostrophe(text) else words
-
-
-def _has_apostrophe(text: str) -> bool:
-    return "'" in text or "’" in text
+    return [_POSSESSIVE.sub("", word) for word in words] if "'" in text or "’" in text else words
 
 
 def is_identifier(term: str) -> bool:
@@ -122,6 +119,22 @@ def plain_number(written: str) -> str:
     return written.replace(",", "" if has_thousands else ".")
 
 
+class _Token(NamedTuple):
+    """A word, a hyphenated word or a quantity of a text.
+
+    Attributes:
+        words: in order, stop words too.
+        pairs: (word, term) of what is kept of it, the quantity last, compounds left out.
+        quantity: its term, "" for none.
+        may_join: whether one of its words is a compound or may end one.
+    """
+
+    words: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    quantity: str
+    may_join: bool
+
+
 class Analyzer:
     """Text -> terms, the same way for passages and queries of one catalog.
 
@@ -143,6 +156,8 @@ class Analyzer:
         self._stemmer = Stemmer.Stemmer(stemmer) if stemmer else None
         self.stop_words = frozenset(getattr(stopwords, f"STOPWORDS_{stop_list}", ()))
         self._term = lru_cache(maxsize=100_000)(self._stem)
+        self._joined_term = lru_cache(maxsize=100_000)(self._stem)  # apart, so that these push out no words
+        self._token = lru_cache(maxsize=100_000)(self._token_of)
         self.terms_of_word = lru_cache(maxsize=100_000)(self._terms_of_word)  # highlighting asks for the same ones
         # Values of attributes, which many products share.
         self.terms_of_value = lru_cache(maxsize=16_384)(self._terms_of_value)
@@ -175,48 +190,61 @@ class Analyzer:
 
     def terms_of(self, text: str) -> list[str]:
         """Return the terms of a text, stop words left out, repeats kept, in order."""
-        return [term for _, term in self.words_and_terms(text)]
+        return [term for _, term in self._pairs_of(text)]
 
     def words_and_terms(self, text: str) -> Iterator[tuple[str, str]]:
         """Yield (word, term) of a text in order, stop words left out; a compound comes after its parts."""
-        run: list[str] = []  # words that follow each other, as far back as a compound may reach
-        for words, quantity in _tokens(folded(text)):
-            before = run[1 - MOST_PARTS :]
-            run = [*before, *words]
-            for place, word in enumerate(words, start=len(before)):
-                term = self._term(word)
-                if word and word not in self.stop_words:
-                    yield word, term
-                if term in self._ends:
-                    yield from self._compounds_at(run[max(place + 1 - MOST_PARTS, 0) : place + 1])
-            if quantity:
-                yield quantity, quantity
+        return iter(self._pairs_of(text))
 
-    def _compounds_at(self, run: list[str]) -> Iterator[tuple[str, str]]:
+    def _pairs_of(self, text: str) -> list[tuple[str, str]]:
+        pairs: list[tuple[str, str]] = []
+        run: list[str] = []  # words that follow each other: a compound may reach back
+        token_of = self._token
+        for found in _TOKEN.finditer(folded(text)):
+            token = token_of(found[0], found.lastgroup is not None)
+            if token.may_join:
+                pairs += self._joined(token, run)
+            else:
+                run += token.words
+                pairs += token.pairs
+        return pairs
+
+    def _token_of(self, text: str, is_quantity: bool) -> _Token:
+        """Return what a match of _TOKEN is; a catalog has the same ones again and again."""
+        words, quantity = _read_token(text, is_quantity)
+        kept = [(word, self._term(word)) for word in words if word and word not in self.stop_words]
+        may_join = any(self._term(word) in self._ends for word in words)
+        return _Token(words, tuple([*kept, (quantity, quantity)] if quantity else kept), quantity, may_join)
+
+    def _joined(self, token: _Token, run: list[str]) -> Iterator[tuple[str, str]]:
+        """Yield (word, term) of a token that may end a compound, and add its words to the run."""
+        for word in token.words:
+            run.append(word)
+            term = self._term(word)
+            if word and word not in self.stop_words:
+                yield word, term
+            if term in self._ends:
+                yield from self._compounds_at(run, term)
+        if token.quantity:
+            yield token.quantity, token.quantity
+
+    def _compounds_at(self, run: list[str], end: str) -> Iterator[tuple[str, str]]:
         """Yield the parts of the run's last word, if it is a compound, and the compounds that end with it."""
-        yield from ((part, self._term(part)) for part in self.compounds.get(self._term(run[-1]), ()))
-        joined = run[-1]
-        for before in run[-2::-1]:
-            joined = before + joined
-            if (term := self._term(joined)) in self.compounds:
-                yield joined, term
+        yield from ((part, self._term(part)) for part in self.compounds.get(end, ()))
+        for length in range(2, min(MOST_PARTS, len(run)) + 1):
+            joined = "".join(run[-length:])
+            if self._joined_term(joined) in self.compounds:
+                yield joined, self._joined_term(joined)
 
 
-def _tokens(text: str) -> Iterator[tuple[list[str], str]]:
-    """Yield (words, "") of each word or hyphenated word of a folded text, ([number], quantity) of each quantity.
-
-    Where there are neither quantities nor apostrophes, which end a hyphenated word, all words come at once.
-    """
-    if not _has_apostrophe(text) and not _DIGIT_AND_UNIT.search(text):
-        yield _WORD.findall(text), ""
-        return
-    for found in _TOKEN.finditer(text):
-        number = found["number"]
-        if number is not None:
-            unit = _UNIT_OF[found["unit"] or found["word"]]
-            yield _WORD.findall(number), f"{plain_number(number)}{unit}"
-        else:
-            yield [_POSSESSIVE.sub("", word) for word in _WORD.findall(found[0])], ""
+def _read_token(text: str, is_quantity: bool) -> tuple[tuple[str, ...], str]:
+    """Return (words, "") of a word or hyphenated word that _TOKEN found, ((number,), quantity) of a quantity."""
+    if is_quantity:
+        found = _WHOLE_QUANTITY.fullmatch(text)
+        assert found is not None  # noqa: S101 - the same pattern found it
+        unit = _UNIT_OF[found["unit"] or found["word"]]
+        return tuple(_WORD.findall(found["number"])), f"{plain_number(found['number'])}{unit}"
+    return tuple(_POSSESSIVE.sub("", word) for word in _WORD.findall(text)), ""
 
 
 def compounds_of(texts: Iterable[str], language: str) -> dict[str, tuple[str, ...]]:
@@ -226,16 +254,26 @@ def compounds_of(texts: Iterable[str], language: str) -> dict[str, tuple[str, ..
     side (keychain, key chain).
     """
     analyzer = Analyzer(language)
+    texts = [folded(text) for text in texts]
     hyphenated: dict[str, tuple[str, ...]] = {}
-    pairs: Counter[tuple[str, str]] = Counter()
-    single: Counter[str] = Counter()
+    single: set[str] = set()
     for text in texts:
-        for found in _HYPHENATED.finditer(plain := folded(text)):
+        for found in _HYPHENATED.finditer(text):
             parts = tuple(_POSSESSIVE.sub("", word) for word in _WORD.findall(found[0]))
             if len(parts) <= MOST_PARTS and any(map(str.isalpha, "".join(parts))):
                 hyphenated.setdefault(analyzer.term_of("".join(parts)), parts)
-        words = [_POSSESSIVE.sub("", word) for word in _WORD.findall(plain)]
-        single.update({word for word in words if len(word) >= LEAST_JOINED})
-        pairs.update({(a, b) for a, b in pairwise(words) if not {a, b} & analyzer.stop_words})
-    apart = {a + b: (a, b) for a, b in pairs if len(a + b) >= LEAST_JOINED and (a + b).isalpha() and a + b in single}
+        single.update(word for word in _plain_words(text) if len(word) >= LEAST_JOINED and word.isalpha())
+    if len(hyphenated) > MOST_HYPHENATED:  # most are article numbers then, which `search.codes` finds in any writing
+        hyphenated = {joined: parts for joined, parts in hyphenated.items() if not _is_long_number(parts)}
+    apart: dict[str, tuple[str, ...]] = {}
+    seen: set[tuple[str, str]] = set()
+    for text in texts:
+        for pair in pairwise(_plain_words(text)):
+            if "".join(pair) in single and pair not in seen and not analyzer.stop_words.intersection(pair):
+                seen.add(pair)
+                apart["".join(pair)] = pair
     return {**{analyzer.term_of(joined): parts for joined, parts in sorted(apart.items())}, **hyphenated}
+
+
+def _is_long_number(parts: tuple[str, ...]) -> bool:
+    return sum(map(str.isdigit, "".join(parts))) >= IDENTIFYING_DIGITS

@@ -12,6 +12,8 @@ from search.arrays import Floats, Indices, best_rows, expect, unit_rows
 from search.errors import ReleaseDamaged
 from search.facets import PATH_SEPARATOR, FacetIndex
 
+BLOCK = 16_384  # rows whose vectors are summed at once
+
 
 @dataclass(frozen=True)
 class CategoryIndex:
@@ -38,9 +40,11 @@ class CategoryIndex:
             return cls((), np.zeros((0, embeddings.shape[1]), np.float32))
         parents = {path.rpartition(PATH_SEPARATOR)[0] for path in facet.values}
         leaves = [code for code, path in enumerate(facet.values) if path not in parents]
-        rows = np.repeat(np.arange(facets.rows), np.diff(facet.offsets))
         sums = np.zeros((len(facet.values), embeddings.shape[1]), np.float64)
-        np.add.at(sums, facet.codes, embeddings[rows])
+        for start in range(0, facets.rows, BLOCK):
+            offsets = facet.offsets[start : start + BLOCK + 1]
+            rows = np.repeat(np.arange(start, start + len(offsets) - 1), np.diff(offsets))
+            np.add.at(sums, facet.codes[offsets[0] : offsets[-1]], embeddings[rows])
         return cls(tuple(facet.values[code] for code in leaves), unit_rows(sums[leaves]))
 
     def closest(self, vector: Floats, count: int) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Floats, Mask, Rows, expect
+from search.arrays import Floats, Mask, Rows, expect, mapped
 from search.errors import NotFound, ReleaseDamaged
 from search.folding import Counted, Folding
 
@@ -86,11 +86,13 @@ class ClusterIndex:
         """
         try:
             data = json.loads((folder / "clusters.json").read_text("utf-8"))
-            cluster_of = expect(np.load(folder / "cluster_of.npy"), (rows,), np.int32, "cluster_of")
-            positions = expect(np.load(folder / "positions.npy"), (rows, 2), np.float32, "positions")
+            cluster_of = expect(mapped(folder / "cluster_of.npy"), (rows,), np.int32, "cluster_of")
+            positions = expect(mapped(folder / "positions.npy"), (rows, 2), np.float32, "positions")
             clusters = {cluster.id: cluster for cluster in map(Cluster.from_json, data["clusters"])}
             moved = {int(gone): int(target) for gone, target in data["moved"]}
-            named = {*cluster_of.tolist(), *moved.values()} | {one.parent for one in clusters.values()} - {None}
+            named = {*np.flatnonzero(np.bincount(cluster_of)).tolist(), *moved.values()} | {
+                one.parent for one in clusters.values()
+            } - {None}
             if not named <= clusters.keys():
                 raise ValueError("a product, a group or a moved id names a cluster that is not there")
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -139,10 +141,10 @@ class ClusterIndex:
     @cached_property
     def top_of(self) -> NDArray[np.int32]:
         """(n,) the parent of each row's leaf, or the leaf itself at the top."""
-        leaves, place_of = np.unique(self.cluster_of, return_inverse=True)
-        parents = [self.clusters[leaf].parent for leaf in leaves.tolist()]
-        tops = [leaf if parent is None else parent for leaf, parent in zip(leaves.tolist(), parents, strict=True)]
-        return np.array(tops, np.int32)[place_of]
+        top_of = np.zeros(max(self.clusters) + 1, np.int32)
+        for one in self.clusters.values():
+            top_of[one.id] = one.id if one.parent is None else one.parent
+        return top_of[self.cluster_of]
 
     def _counted(self, column: NDArray[np.int32], rows: Rows, folding: Folding | None) -> list[tuple[Cluster, int]]:
         own = column[rows]

@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ MAX_VALUE_CHARACTERS = 60
 NUMBERS = ("price", "rating", "created")
 APART = "availability"
 PATH_SEPARATOR = " > "
+Draft = tuple[dict[str, Any], NDArray[np.int32], NDArray[np.int32]]
 _LIST = re.compile(r"[,;] (?=\D)")  # "vegan, gluten-free" are two values; "20,000 mm" is one
 
 
@@ -106,10 +108,10 @@ class ValuesFacet:
         lines = [f"{value.casefold()}\n" for value in self.values]
         return "".join(lines), [0, *itertools.accumulate(map(len, lines))]
 
-    def values_of(self, rows: Rows) -> list[tuple[str, ...]]:
+    def values_of(self, rows: Indices) -> list[tuple[str, ...]]:
         """Return the values that each of a few rows carries, as the product lists them."""
         found: list[list[str]] = [[] for _ in rows]
-        for code, owner in zip(*(array.tolist() for array in self._of(rows)), strict=True):
+        for code, owner in zip(*(part.tolist() for part in self._of(rows)), strict=True):
             found[owner].append(self.values[code])
         return [tuple(values) for values in found]
 
@@ -173,35 +175,31 @@ class FacetIndex:
     @classmethod
     def build(cls, products: Iterable[Product]) -> FacetIndex:
         """Make facets from the catalog: category, brand, availability and every attribute worth filtering by."""
-        columns: dict[str, list[tuple[str, ...]]] = {"category": [], "brand": [], "availability": []}
-        attributes: dict[str, dict[int, tuple[str, ...]]] = {}
+        columns = {name: _Column() for name in ("category", "brand", "availability")}
+        attributes: dict[str, _Column] = {}
         labels: dict[str, Counter[str]] = {}
-        numbers: dict[str, list[float]] = {name: [] for name in NUMBERS}
+        numbers = {name: array("f") for name in NUMBERS}
         row = -1
         for row, product in enumerate(products):
-            columns["category"].append(ancestors(product.category))
-            columns["brand"].append((product.brand,) if product.brand else ())
-            columns["availability"].append((product.availability,) if product.availability else ())
-            for label, texts in product.attributes.items():
-                name = field_name(label)
-                labels.setdefault(name, Counter())[label] += 1
-                earlier = attributes.setdefault(name, {}).get(row, ())
-                single = [one for text in texts for one in values_in(text)]
-                attributes[name][row] = tuple(dict.fromkeys((*earlier, *single)))
+            columns["category"].add(row, ancestors(product.category))
+            columns["brand"].add(row, (product.brand,) if product.brand else ())
+            columns["availability"].add(row, (product.availability,) if product.availability else ())
+            for name, texts in _attributes_of(product, labels).items():
+                attributes.setdefault(name, _Column(MAX_VALUES, MAX_VALUE_CHARACTERS)).add(row, texts)
             numbers["price"].append(np.nan if product.price is None else product.price)
             numbers["rating"].append(np.nan if product.rating is None else product.rating)
             numbers["created"].append(_days(product.created_at))
         count = row + 1
         drafts = {
-            name: _draft(name, name.capitalize(), enumerate(column), is_path=name == "category")
+            name: column.draft(name, name.capitalize(), is_path=name == "category")
             for name, column in columns.items()
-            if any(column)
+            if column.holders
         }
         for name in _worth_filtering(attributes, count):
             label = labels[name].most_common(1)[0][0].replace("_", " ").capitalize()
-            drafts.setdefault(name, _draft(name, label, attributes[name].items()))
-        arrays = {name: np.asarray(column, np.float32) for name, column in numbers.items()}
-        known = {name: array for name, array in arrays.items() if not np.isnan(array).all()}
+            drafts.setdefault(name, attributes[name].draft(name, label))
+        arrays = {name: np.array(column, np.float32) for name, column in numbers.items()}
+        known = {name: found for name, found in arrays.items() if not np.isnan(found).all()}
         together = _entries_of([draft for name, draft in drafts.items() if name != APART], count)
         apart = _entries_of([drafts[APART]] if APART in drafts else [], count)
         return cls._of([listed for listed, *_ in drafts.values()], known, together, apart)
@@ -227,8 +225,8 @@ class FacetIndex:
         self.entries.save(folder / "together")
         if APART in self.values:
             self.values[APART].entries.save(folder / APART)
-        for name, array in self.numbers.items():
-            np.save(folder / f"number.{name}.npy", array)
+        for name, column in self.numbers.items():
+            np.save(folder / f"number.{name}.npy", column)
         listing = [
             {"name": facet.name, "label": facet.label, "is_path": facet.is_path, "values": facet.values}
             for facet in self.values.values()
@@ -383,11 +381,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; there are: {', '.join(names[:20])}" if names else ""
 
 
-def values_in(text: str) -> list[str]:
+@lru_cache(maxsize=50_000)
+def values_in(text: str) -> tuple[str, ...]:
     """Return the values that an attribute's text lists: "vegan, gluten-free" are two."""
-    return [one for part in _LIST.split(text) if (one := part.strip())]
+    return tuple(one for part in _LIST.split(text) if (one := part.strip()))
 
 
+@lru_cache(maxsize=10_000)
 def field_name(label: str) -> str:
     """Return an attribute's name in URLs and JSON: "Skill Level" -> "skill_level"."""
     return "_".join("".join(c if c.isalnum() else " " for c in label.casefold()).split())
@@ -406,34 +406,76 @@ def _days(created_at: str) -> float:
         return np.nan
 
 
-def _worth_filtering(attributes: dict[str, dict[int, tuple[str, ...]]], rows: int) -> list[str]:
+def _attributes_of(product: Product, labels: dict[str, Counter[str]]) -> dict[str, tuple[str, ...]]:
+    """Return name -> single values of a product's attributes, and count how their names are written."""
+    found: dict[str, tuple[str, ...]] = {}
+    for label, texts in product.attributes.items():
+        name = field_name(label)
+        labels.setdefault(name, Counter())[label] += 1
+        single = [one for text in texts for one in values_in(text)]
+        found[name] = tuple(dict.fromkeys((*found.get(name, ()), *single)))
+    return found
+
+
+class _Column:
+    """A field in the making: the values of the rows that have any, as numbers.
+
+    Args:
+        most: distinct values; of a column with more only the number of rows that have one is known.
+        longest: characters of a value; the same for a column with a longer one.
+
+    Attributes:
+        holders: how many rows were added with or without values.
+        is_over: whether one of the bounds was passed.
+    """
+
+    def __init__(self, most: int | None = None, longest: int | None = None):
+        self.most, self.longest = most, longest
+        self.number_of: dict[str, int] = {}
+        self.holders, self.is_over = 0, False
+        self._rows, self._codes = array("i"), array("i")
+
+    def add(self, row: int, texts: tuple[str, ...]) -> None:
+        """Add a row, each once and ascending."""
+        self.holders += bool(texts) or self.most is not None
+        if self.is_over:
+            return
+        for text in texts:
+            self._codes.append(self.number_of.setdefault(text, len(self.number_of)))
+            self._rows.append(row)
+            if self.longest is not None and len(text) > self.longest:
+                self.is_over = True
+        if self.is_over or (self.most is not None and len(self.number_of) > self.most):
+            self.is_over = True
+            self.number_of, self._rows, self._codes = {}, array("i"), array("i")
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many rows have each value."""
+        return np.bincount(np.array(self._codes, np.int32), minlength=len(self.number_of))
+
+    def draft(self, name: str, label: str, is_path: bool = False) -> Draft:
+        """Return what the listing says of the field, and (e,) int32 rows and codes of its entries by row."""
+        counts = dict(zip(self.number_of, self.counts().tolist(), strict=True))
+        values = tuple(sorted(counts, key=lambda text: (-counts[text], text)))
+        code_of = {value: code for code, value in enumerate(values)}
+        codes = np.array([code_of[text] for text in self.number_of], np.int32)[np.array(self._codes, np.int32)]
+        listed = {"name": name, "label": label, "is_path": is_path, "values": values}
+        return listed, np.array(self._rows, np.int32), codes
+
+
+def _worth_filtering(attributes: dict[str, _Column], rows: int) -> list[str]:
     """Return attribute names with enough coverage and few, short values, the most covered first."""
     worthy = []
     for name, column in attributes.items():
-        counts = Counter(text for texts in column.values() for text in texts)
-        enough = len(column) >= max(2, MIN_SHARE * rows)
-        few = 2 <= len(counts) <= MAX_VALUES
-        shared = sum(count for count in counts.values() if count > 1) >= SHARED * counts.total()
-        if name and name not in NUMBERS and enough and few and shared and max(map(len, counts)) <= MAX_VALUE_CHARACTERS:
+        if not name or name in NUMBERS or column.is_over or column.holders < max(2, MIN_SHARE * rows):
+            continue
+        counts = column.counts()
+        if len(counts) >= 2 and counts[counts > 1].sum() >= SHARED * counts.sum():
             worthy.append(name)
-    return sorted(worthy, key=lambda name: (-len(attributes[name]), name))[:MAX_ATTRIBUTE_FACETS]
+    return sorted(worthy, key=lambda name: (-attributes[name].holders, name))[:MAX_ATTRIBUTE_FACETS]
 
 
-def _draft(
-    name: str, label: str, column: Iterable[tuple[int, tuple[str, ...]]], is_path: bool = False
-) -> tuple[dict[str, Any], NDArray[np.int32], NDArray[np.int32]]:
-    """Return what the listing says of a field, and (e,) int32 rows and codes of its entries by row."""
-    present = [(row, texts) for row, texts in column if texts]
-    counts = Counter(text for _, texts in present for text in texts)
-    values = tuple(sorted(counts, key=lambda text: (-counts[text], text)))
-    code_of = {value: code for code, value in enumerate(values)}
-    total = counts.total()
-    rows = np.fromiter((row for row, texts in present for _ in texts), np.int32, total)
-    codes = np.fromiter((code_of[text] for _, texts in present for text in texts), np.int32, total)
-    return {"name": name, "label": label, "is_path": is_path, "values": values}, rows, codes
-
-
-def _entries_of(drafts: Sequence[tuple[dict[str, Any], NDArray[np.int32], NDArray[np.int32]]], count: int) -> Entries:
+def _entries_of(drafts: Sequence[Draft], count: int) -> Entries:
     firsts = np.cumsum([0, *(len(listed["values"]) for listed, _, _ in drafts)])
     none = np.zeros(0, np.int32)
     rows = np.concatenate([none, *(rows for _, rows, _ in drafts)])

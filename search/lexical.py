@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from search.analysis import Analyzer, compounds_of, is_identifier
 from search.arrays import Floats, Mask, Rows, best_rows, common_to, expect, looked_up, mapped, places_of, summed
 from search.errors import ReleaseDamaged
+from search.postings import Counted, TermCounter
 from search.vocabulary import Vocabulary
 
 LEAST_HALF = 3  # letters of each half of a query word that no product has
@@ -144,19 +145,22 @@ class LexicalIndex:
     @classmethod
     def build(cls, fields: Iterable[tuple[str, str]], settings: LexicalSettings) -> LexicalIndex:
         """Index (title, rest) texts, one pair per row, in row order."""
-        texts = list(fields)
-        analyzer = Analyzer(settings.language, compounds_of((title for title, _ in texts), settings.language))
-        documents = [(analyzer.terms_of(title), analyzer.terms_of(rest)) for title, rest in texts]
-        terms = sorted({term for document in documents for field in document for term in field})
-        vocabulary = {term: number for number, term in enumerate(terms)}
-        title, rest = (
-            _bm25([[vocabulary[term] for term in document[field]] for document in documents], vocabulary, settings)
-            for field in (0, 1)
-        )
+        pairs = list(fields) if iter(fields) is fields else fields  # read twice: titles tell the compounds first
+        titles = (title for title, _ in pairs)
+        analyzer = Analyzer(settings.language, compounds_of(titles, settings.language))
+        number_of: dict[str, int] = {}
+        counters = TermCounter(number_of), TermCounter(number_of)
+        for pair in pairs:
+            for counter, text in zip(counters, pair, strict=True):
+                counter.add(analyzer.terms_of(text))
+        vocabulary = {term: number for number, term in enumerate(sorted(number_of))}
+        order = np.array([vocabulary[term] for term in number_of] or [0], np.int32)
+        title, rest = (_bm25(counter.counted().renumbered(order), len(vocabulary), settings) for counter in counters)
         titled, _ = _postings(title)
+        rows = title.shape[0]
         holders, weights = _postings(title + np.float32(settings.rest_weight) * rest)
-        nothing = np.zeros(len(documents), np.float32)
-        index = cls(settings, vocabulary, holders, weights, titled, len(documents), analyzer, nothing)
+        nothing = np.zeros(rows, np.float32)
+        index = cls(settings, vocabulary, holders, weights, titled, rows, analyzer, nothing)
         return replace(index, title_weights=index._title_weights())
 
     def save(self, folder: Path) -> None:
@@ -356,17 +360,12 @@ class LexicalIndex:
         return math.log1p((self.rows - rows_with + 0.5) / (rows_with + 0.5))
 
 
-def _bm25(documents: list[list[int]], vocabulary: dict[str, int], settings: LexicalSettings) -> Any:
+def _bm25(documents: Counted, terms: int, settings: LexicalSettings) -> Any:
     """Return a (rows, terms) float32 SciPy csc_array: what each term weighs in each document."""
-    import bm25s
     from scipy.sparse import csc_array
 
-    # bm25s cannot index an empty vocabulary; a catalog of stop words only still gets one (unused) term.
-    field = bm25s.BM25(k1=settings.k1, b=settings.b, method="lucene", csc_backend="scipy")
-    with np.errstate(invalid="ignore"):  # a field that is empty throughout has mean length 0
-        field.index((documents, vocabulary or {"": 0}), create_empty_token=False, show_progress=False)
-    parts = (field.scores[part] for part in ("data", "indices", "indptr"))
-    return csc_array(tuple(parts), (len(documents), max(len(vocabulary), 1)))
+    terms = max(terms, 1)  # a catalog of stop words only still gets one (unused) term
+    return csc_array(documents.columns(terms, settings.k1, settings.b), (len(documents.offsets) - 1, terms))
 
 
 def _postings(matrix: Any) -> tuple[Postings, Floats]:

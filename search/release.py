@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Rows, expect
+from search.arrays import Rows, expect, mapped
 from search.categories import CategoryIndex
 from search.clusters import ClusterIndex
 from search.confidence import Confidence
@@ -252,7 +252,7 @@ def _opened(layout: Layout, manifest: dict[str, Any], held: Hold) -> Release:
 
 def _load_groups(layout: Layout, rows: int) -> Rows:
     try:
-        return expect(np.load(layout.groups), (rows,), np.int64, "groups")
+        return expect(mapped(layout.groups), (rows,), np.int64, "groups")
     except (OSError, ValueError) as error:
         raise ReleaseDamaged(f"{layout.groups} cannot be read ({error}); build the release again") from error
 

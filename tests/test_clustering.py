@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from indexer.clustering import Clustering, ClusterSettings, cluster_products
 from indexer.clustering.leaves import leaves_of
-from indexer.clustering.points import drawn_to_categories, word_vectors
+from indexer.clustering.points import category_centroids, drawn_to, word_vectors, word_weights
 from indexer.neighbors import nearest_neighbors
 from search.arrays import unit_rows
 from search.clusters import ClusterIndex
@@ -159,11 +159,12 @@ def test_variants_lie_in_one_cluster_and_count_once_for_its_place():
 def test_products_of_one_category_are_drawn_together_and_others_stay():
     vectors = np.eye(6, dtype=np.float32)[[0, 1, 2, 3]]
     paths = [("Home", "Mugs"), ("Home", "Mugs"), ("Home",), ()]
-    drawn = drawn_to_categories(vectors, paths, 1.0)
+    centroids = category_centroids(vectors, paths)
+    drawn = drawn_to(vectors, paths, centroids, 1.0)
     assert drawn[0] @ drawn[1] > drawn[0] @ drawn[2] > 0.0
     np.testing.assert_array_equal(drawn[3], vectors[3])
     np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 1.0, atol=1e-6)
-    np.testing.assert_array_equal(drawn_to_categories(vectors, paths, 0.0), vectors)
+    np.testing.assert_array_equal(drawn_to(vectors, paths, centroids, 0.0), vectors)
 
 
 def test_what_is_written_is_what_the_search_side_reads(tmp_path):
@@ -199,7 +200,7 @@ def test_words_bring_products_together_that_their_vectors_do_not():
     products = products_named(*(f"{kind}{row // 24 % 5} {kind}{row // 4 % 5}x" for row, kind in enumerate(kinds)))
     products = [replace(one, title=one.title.translate(str.maketrans("01234", "abcde"))) for one in products]
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
-    words = word_vectors(lexical, ClusterSettings())
+    words = word_vectors(word_weights(lexical), len(products), ClusterSettings())[1]
     assert words.shape[0] == 240 and 2 <= words.shape[1] <= 100
     np.testing.assert_allclose(np.linalg.norm(words, axis=1), 1.0, atol=1e-5)
     same = np.array(kinds)[:, None] == np.array(kinds)[None]
@@ -215,7 +216,8 @@ def test_words_bring_products_together_that_their_vectors_do_not():
 def test_catalogs_whose_words_say_nothing_have_no_word_vectors(titles):
     products = products_named(*titles)
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
-    assert word_vectors(lexical, ClusterSettings()).shape == (len(titles), 0)
+    found = word_vectors(word_weights(lexical), len(titles), ClusterSettings())
+    assert found[0] is None and found[1].shape == (len(titles), 0)
 
 
 def test_cell_by_cell_most_nearest_neighbors_are_found(monkeypatch):

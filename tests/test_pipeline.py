@@ -312,7 +312,7 @@ build(settings, Home(Path({home!r})), Killer(quiet=True), lambda model: FakeEnco
 
 STAGES = (
     "reading the catalog", "choosing the encoder", "embedding", "half the encoding", "indexing words and facets",
-    "clustering and mapping", "seal", "place", "switch",
+    "clustering", "laying out the map", "seal", "place", "switch",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,13 @@ class Former:
         if (self.decided["encoder"], self.decided["settings"]) != (encoder, settings):
             return False
         return bool(self.is_decided.sum() >= DECIDED_SHARE * max(len(self.leaf_of), self.decided["products"]))
+
+    def at(self, rows: Rows) -> Former:
+        """Return the same as seen from some of the rows."""
+        return replace(
+            self, leaf_of=self.leaf_of[rows], is_unchanged=self.is_unchanged[rows],
+            is_decided=self.is_decided[rows], positions=self.positions[rows],
+        )  # fmt: skip
 
     @property
     def ids(self) -> list[int]:

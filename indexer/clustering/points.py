@@ -10,6 +10,7 @@ lies near the aquarium's suction hooks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.sparse import diags_array
@@ -23,66 +24,121 @@ from search.product import Product
 
 LEAST_PRODUCTS = 3  # that hold a word which may bring products together
 MOST_PRODUCTS = 0.1  # share of the catalog above which a word says nothing
+Path = tuple[str, ...]
 
 
-def points_of(
-    embeddings: Floats,
-    products: Sequence[Product],
-    lexical: LexicalIndex | None,
-    group_of: Rows,
-    settings: ClusterSettings,
-) -> Floats:
-    """Return (g, d + w) float32 unit rows, one for each group of variants; w is 0 where words say nothing.
+class PointSpace:
+    """The space in which products are compared, learnt from all of them or from a sample.
 
     Args:
-        embeddings: (n, d) float32 unit rows.
-        products: the n products.
-        lexical: their words; None leaves words out.
-        group_of: (n,) see `indexer.grouping.fold_variants`.
+        embeddings: (m, d) float32 unit rows, of the sample.
+        products: of these rows.
+        weights: (n, terms) of the whole catalog, see `word_weights`; None leaves words out.
+        rows: (m,) the sample's rows of the n.
+        group_of: (m,) see `indexer.grouping.fold_variants`.
         settings: the share of words and of categories.
+
+    Attributes:
+        points: (g, d + w) float32 unit rows, one for each group of variants of the sample; w is 0 where words say
+            nothing.
     """
-    words = np.zeros((len(products), 0), np.float32) if lexical is None else word_vectors(lexical, settings)
-    points = unit_rows(
-        np.hstack([folded_vectors(embeddings, group_of), settings.word_share * folded_vectors(words, group_of)])
-    )
-    first_rows = np.unique(group_of, return_index=True)[1]
-    return drawn_to_categories(points, [products[row].category for row in first_rows], settings.category_pull)
+
+    def __init__(
+        self, embeddings: Floats, products: Sequence[Product], weights: Any, rows: Rows, group_of: Rows,
+        settings: ClusterSettings,
+    ):  # fmt: skip
+        self._settings, self._weights = settings, weights
+        self._svd, words = word_vectors(None if weights is None else weights[rows], len(products), settings)
+        points = self._joined(folded_vectors(embeddings, group_of), folded_vectors(words, group_of))
+        first_rows = np.unique(group_of, return_index=True)[1]
+        categories = [products[row].category for row in first_rows]
+        self._centroids = category_centroids(points, categories)
+        self.points = drawn_to(points, categories, self._centroids, settings.category_pull)
+
+    def of(self, embeddings: Floats, rows: Rows, group_of: Rows, categories: Sequence[Path]) -> Floats:
+        """Return (h, d + w) float32 unit rows: points of other products of the catalog.
+
+        Args:
+            embeddings: (k, d) float32 unit rows.
+            rows: (k,) that they are of.
+            group_of: (k,) 0..h - 1.
+            categories: of each group.
+        """
+        words = np.zeros((len(rows), 0), np.float32)
+        if self._svd is not None:
+            words = unit_rows(self._svd.transform(_scaled(self._weights[rows])))
+        points = self._joined(folded_vectors(embeddings, group_of), folded_vectors(words, group_of))
+        return drawn_to(points, categories, self._centroids, self._settings.category_pull)
+
+    def _joined(self, vectors: Floats, words: Floats) -> Floats:
+        return unit_rows(np.hstack([vectors, self._settings.word_share * words]))
 
 
-def word_vectors(lexical: LexicalIndex, settings: ClusterSettings) -> Floats:
-    """Return (n, w) float32 unit rows: BM25 weights of each product's words in their w main directions.
+def drawn_to(points: Floats, categories: Sequence[Path], centroids: dict[Path, Floats], strength: float) -> Floats:
+    """Return (g, d) float32 unit rows: each point plus `strength` times the mean of its categories' centroids.
 
-    Latent semantic analysis (Deerwester et al. 1990), by scikit-learn. Numbers, rare words and those of more than a
-    tenth of the products are left out. w is at most `word_dim`, 0 where too few words are left.
+    A category is every level of a path, so that products of one department are drawn together, those of one leaf more.
+    Points without a known category stay as they are.
+
+    Args:
+        points: (g, d) float32 unit rows.
+        categories: the g paths, () where unknown.
+        centroids: see `category_centroids`.
+        strength: 0 leaves all points as they are.
+    """
+    pull = np.zeros_like(points)
+    number_of = {path: number for number, path in enumerate(centroids)}
+    table = np.stack(list(centroids.values())) if centroids else points[:0]
+    for depth in range(1, max(map(len, categories), default=0) + 1):
+        numbers = [number_of.get(path[:depth], -1) if len(path) >= depth else -1 for path in categories]
+        category_of = np.array(numbers, np.int64)
+        deep = np.flatnonzero(category_of >= 0)
+        pull[deep] += table[category_of[deep]]
+    levels = np.array([max(len(path), 1) for path in categories], np.float32)
+    return unit_rows(points + strength * pull / levels[:, None])
+
+
+def word_weights(lexical: LexicalIndex) -> Any:
+    """Return (n, terms) csr_array: BM25 weights of each product's words.
+
+    Numbers, rare words and those of more than a tenth of the products are left out.
     """
     weights = lexical.matrix()
     held = np.diff(weights.indptr)
     letters = np.array([len(term) > 1 and term.isalpha() for term in lexical.vocabulary] or [False], bool)
-    weights = weights[:, letters & (held >= LEAST_PRODUCTS) & (held <= MOST_PRODUCTS * lexical.rows)].tocsr()
-    dim = min(settings.word_dim, min(weights.shape) - 1)
+    return weights[:, letters & (held >= LEAST_PRODUCTS) & (held <= MOST_PRODUCTS * lexical.rows)].tocsr()
+
+
+def word_vectors(weights: Any, rows: int, settings: ClusterSettings) -> tuple[Any, Floats]:
+    """Return the main directions of these rows' words, and (rows, w) float32 unit rows in them.
+
+    Latent semantic analysis (Deerwester et al. 1990), by scikit-learn. w is at most `word_dim`, 0 where too few words
+    are left; the directions are None then.
+    """
+    dim = 0 if weights is None else min(settings.word_dim, min(weights.shape) - 1)
     if dim < 2:
-        return np.zeros((lexical.rows, 0), np.float32)
+        return None, np.zeros((rows, 0), np.float32)
+    svd = TruncatedSVD(dim, random_state=settings.seed)
+    return svd, unit_rows(svd.fit_transform(_scaled(weights)))
+
+
+def _scaled(weights: Any) -> Any:
+    """Return the weights with rows of length 1."""
     lengths = np.sqrt(weights.multiply(weights).sum(axis=1))
-    scaled = diags_array(1 / np.maximum(lengths, 1e-9)) @ weights
-    return unit_rows(TruncatedSVD(dim, random_state=settings.seed).fit_transform(scaled))
+    return diags_array(1 / np.maximum(lengths, 1e-9)) @ weights
 
 
-def drawn_to_categories(vectors: Floats, categories: Sequence[tuple[str, ...]], strength: float) -> Floats:
-    """Return (g, d) float32 unit rows: each vector plus `strength` times the mean of its categories' centroids.
-
-    A category is every level of a path, so that products of one department are drawn together, those of one leaf more.
-    Vectors without a category stay as they are.
+def category_centroids(points: Floats, categories: Sequence[Path]) -> dict[Path, Floats]:
+    """Return category -> the mean direction of its points, for every level of each path.
 
     Args:
-        vectors: (g, d) float32 unit rows.
+        points: (g, d) float32 unit rows.
         categories: the g paths, () where unknown.
-        strength: 0 leaves all vectors as they are.
     """
-    pull = np.zeros_like(vectors)
+    found: dict[Path, Floats] = {}
     for depth in range(1, max(map(len, categories), default=0) + 1):
-        numbers: dict[tuple[str, ...], int] = {}
+        numbers: dict[Path, int] = {}
         deep = np.array([row for row, path in enumerate(categories) if len(path) >= depth], np.int64)
         category_of = np.array([numbers.setdefault(categories[row][:depth], len(numbers)) for row in deep], np.int64)
-        pull[deep] += unit_rows(sums_of(vectors[deep], category_of))[category_of]
-    levels = np.array([max(len(path), 1) for path in categories], np.float32)
-    return unit_rows(vectors + strength * pull / levels[:, None])
+        found |= dict(zip(numbers, unit_rows(sums_of(points[deep], category_of)), strict=True))
+    return found

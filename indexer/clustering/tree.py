@@ -38,9 +38,12 @@ class Tree:
     def in_order(self) -> list[int]:
         """Return all ids: parents first, then leaves, larger first, equally large ones by their first point."""
 
+        leaves, firsts, sizes = np.unique(self.leaf_of, return_index=True, return_counts=True)
+        of_leaf = dict(zip(leaves.tolist(), zip(sizes.tolist(), firsts.tolist(), strict=True), strict=True))
+
         def place(cluster: int) -> tuple[int, int]:
-            members = self.members(cluster)
-            return -len(members), int(members[0])
+            own = [of_leaf[leaf] for leaf in self.children(cluster) or [cluster]]
+            return -sum(size for size, _ in own), min(first for _, first in own)
 
         return sorted(self.parents(), key=place) + sorted(self.parent_of, key=place)
 

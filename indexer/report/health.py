@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def health_of(products: Sequence[Product]) -> Health:
         (f"with a description of fewer than {SHORT_WORDS} words", "Say what it is, what it is for and of what.",
          lambda product: 0 < len(product.description.split()) < SHORT_WORDS),
         ("with a description that others have word for word", "Say what is particular to each.",
-         lambda product: product.description in repeated),
+         lambda product: bool(product.description) and _digest(product.description) in repeated),
         ("without a category", "A category says what a thing is when its name does not.",
          lambda product: not product.category),
         ("without a brand", "Shoppers search and filter by it.", lambda product: not product.brand),
@@ -98,7 +99,17 @@ def health_of(products: Sequence[Product]) -> Health:
          lambda product: len(product.title) > LONG_TITLE),
         ("with a title of a single word", "Say what it is.", lambda product: len(product.title.split()) == 1),
     ]  # fmt: skip
-    findings = [_finding(name, advice, [one for one in products if has(one)], products) for name, advice, has in checks]
+    counts, examples = [0] * len(checks), [dict[str, None]() for _ in checks]
+    for product in products:
+        for place, (_, _, has) in enumerate(checks):
+            if has(product):
+                counts[place] += 1
+                if counts[place] <= 10 * EXAMPLES:
+                    examples[place][product.title] = None
+    findings = [
+        Finding(name, advice, count, count / max(len(products), 1), tuple(titles)[:EXAMPLES])
+        for (name, advice, _), count, titles in zip(checks, counts, examples, strict=True)
+    ]
     sentences = boilerplate_of(products).most_common()
     return Health(
         len(products),
@@ -114,17 +125,21 @@ def is_shouting(title: str) -> bool:
     return len(words) >= 2 and sum(word.isupper() for word in words) > 0.8 * len(words)
 
 
-def _finding(name: str, advice: str, having: Sequence[Product], products: Sequence[Product]) -> Finding:
-    examples = dict.fromkeys(product.title for product in having[: 10 * EXAMPLES])
-    share = len(having) / max(len(products), 1)
-    return Finding(name, advice, len(having), share, tuple(list(examples)[:EXAMPLES]))
+def _repeated_descriptions(products: Sequence[Product]) -> frozenset[bytes]:
+    """Return the digests of descriptions that several products share; the variants of one count once."""
+    holders: Counter[bytes] = Counter()
+    seen: set[tuple[bytes, str]] = set()
+    for product in products:
+        if product.description:
+            digest, group = _digest(product.description), product.group_id
+            if group and (digest, group) in seen:
+                continue
+            holders[digest] += 1
+            if group:
+                seen.add((digest, group))
+    return frozenset(digest for digest, count in holders.items() if count >= REPEATED_DESCRIPTION)
 
 
-def _repeated_descriptions(products: Sequence[Product]) -> frozenset[str]:
-    """Return the descriptions that several products share; the variants of one count once."""
-    holders = Counter(
-        text
-        for text, _ in {(product.description, product.group_id or f"row {row}") for row, product in enumerate(products)}
-        if text
-    )
-    return frozenset(text for text, count in holders.items() if count >= REPEATED_DESCRIPTION)
+def _digest(text: str) -> bytes:
+    """Return what stands for a text: a million descriptions would not fit."""
+    return hashlib.blake2b(text.encode(), digest_size=12).digest()

@@ -25,13 +25,15 @@ class Knowledge:
 
     Attributes:
         rows: of the catalog.
-        items: products, variants counted once.
+        items: products that were looked at, variants counted once.
+        items_found: how many there are; more than `items` where a sample had to do.
         is_exact: whether every pair of products was compared, or only those in cells near each other.
         words_left_out: frequent words that were not asked, because there are too many.
     """
 
     rows: int
     items: int
+    items_found: int
     is_exact: bool
     words_left_out: int
     words: Words
@@ -76,7 +78,7 @@ def knowledge_of(subject: Subject, progress: Callable[[str, int, int], None] = l
     health = health_of(subject.rows)
     progress("looking at clusters and texts", steps, steps)
     return Knowledge(
-        len(subject.rows), len(subject.items), neighbors.is_exact, vocabulary.left_out,
+        len(subject.rows), len(subject.items), subject.found, neighbors.is_exact, vocabulary.left_out,
         words, feel, categories, duplicates, loners, clusters, health,
     )  # fmt: skip
 

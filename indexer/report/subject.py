@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from indexer.grouping import folded_vectors
 from indexer.neighbors import Neighbors, nearest_neighbors
 from indexer.report.vocabulary import Vocabulary
+from indexer.rows import HELD, products_at, sampled
 from search.analysis import Analyzer
 from search.arrays import Floats, Rows
 from search.encoder import Encoder
 from search.product import Product
 
+MOST_ITEMS = HELD  # products that are held against each other
 NEIGHBORS = 15  # looked at per product; enough for a vote, few enough to be alike
 
 
@@ -27,7 +29,8 @@ class Subject:
 
     Attributes:
         rows: the n products as the catalog has them, variants and repeated sentences included.
-        items: (m,) the first product of each group of variants.
+        found: how many groups of variants there are.
+        items: (m,) the first product of each group of variants; of more than MOST_ITEMS an even sample.
         vectors: (m, d) float32 unit rows, the mean direction of each group.
         cluster_of: (m,) int, leaf cluster.
         labels: leaf cluster -> label.
@@ -37,6 +40,7 @@ class Subject:
     """
 
     rows: Sequence[Product]
+    found: int
     items: Sequence[Product]
     vectors: Floats
     cluster_of: Rows
@@ -69,12 +73,17 @@ class Subject:
             background: its common words, see `calibration.background_of`; None for none.
             language: ISO 639-1.
         """
+        group_of = np.asarray(group_of)
         first = np.unique(group_of, return_index=True)[1]
+        seen = sampled(len(first), MOST_ITEMS)
+        rows = np.flatnonzero(np.isin(group_of, seen)) if len(seen) < len(first) else np.arange(len(group_of))
+        vectors = np.asarray(embeddings[rows] if len(seen) < len(first) else embeddings, np.float32)
         return cls(
             products,
-            [products[row] for row in first],
-            folded_vectors(np.asarray(embeddings, np.float32), np.asarray(group_of)),
-            np.asarray(cluster_of)[first].astype(np.int64),
+            len(first),
+            products_at(products, first[seen]),
+            folded_vectors(vectors, np.searchsorted(seen, group_of[rows])),
+            np.asarray(cluster_of)[first[seen]].astype(np.int64),
             dict(labels),
             encoder,
             background,

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from search.analysis import dimensions_in, folded, quantity_of
-from search.arrays import Mask
+from search.arrays import Indices, Mask
 from search.errors import ReleaseDamaged
 from search.facets import PATH_SEPARATOR, FacetIndex, ValuesFacet
 from search.lexical import LexicalIndex
@@ -155,6 +155,18 @@ def carriers_of(facet: ValuesFacet, value: str) -> Mask:
     return facet.rows_with(alike)
 
 
+def share_of_carriers(facet: ValuesFacet, value: str, rows: Indices) -> float:
+    """Return the share of a few rows that `carriers_of` a value; what the catalog's size does not slow down."""
+    held = facet.values_of(rows)
+    alike = {one: _is_alike(one, value, facet.name) for one in {one for values in held for one in values}}
+    return sum(any(alike[one] for one in values) for values in held) / len(held)
+
+
+def _is_alike(one: str, value: str, field: str) -> bool:
+    asked, folded_one = value.casefold(), one.casefold()
+    return asked in folded_one or f"{folded_one} {field}".casefold() == asked
+
+
 def keys_of(value: str) -> Iterator[Key]:
     """Yield the keys a value is looked up by: its quantity or pack if it is one, else its terms."""
     text = value.casefold().strip()
@@ -196,7 +208,7 @@ def _means(key: Key, facet: ValuesFacet, value: str, lexical: LexicalIndex) -> b
     held = reduce(np.intersect1d, [lexical.title_rows(lexical.analyzer.term_of(term)) for term in key])
     if len(held) < LEAST_TITLES:
         return True
-    return float(carriers_of(facet, value)[held].mean()) >= LEAST_SHARE
+    return share_of_carriers(facet, value, held) >= LEAST_SHARE
 
 
 def _switches(facets: FacetIndex) -> Iterator[tuple[Key, tuple[str, str]]]:
@@ -211,22 +223,23 @@ def _category_pairs(facets: FacetIndex, values: dict[Key, tuple[str, str]]) -> f
     """Return the pairs of words in names of categories, but for values that the products in there have."""
     found: set[Key] = set()
     for path, words in _category_names(facets):
-        rows = facets.values["category"].rows_with([path])
+        rows = np.flatnonzero(facets.values["category"].rows_with([path]))
         for pair in pairwise(words):
             field, value = values.get(pair[:1], ("", ""))
-            if not field or carriers_of(facets.values[field], value)[rows].mean() < LEAST_SHARE:
+            if not field or share_of_carriers(facets.values[field], value, rows) < LEAST_SHARE:
                 found.add(pair)
     return frozenset(found)
 
 
 def _mentions(values: dict[Key, tuple[str, str]], facets: FacetIndex, texts: Iterable[str]) -> frozenset[Key]:
     single = {key[0]: named for key, named in values.items() if len(key) == 1 and key[0].isalpha()}
-    carriers = {word: carriers_of(facets.values[field], value) for word, (field, value) in single.items()}
+    # A bit a product: there are thousands of such words, and may be a million products.
+    carriers = {word: np.packbits(carriers_of(facets.values[field], value)) for word, (field, value) in single.items()}
     balance: Counter[Key] = Counter()
     for row, text in enumerate(texts):
         words = [form_of(word) for word in re.findall(r"[^\W_]+", text)]
         for pair in {pair for pair in pairwise(words) if pair[0] in single}:
-            balance[pair] += 1 if carriers[pair[0]][row] else -1
+            balance[pair] += 1 if carriers[pair[0]][row >> 3] >> (7 - (row & 7)) & 1 else -1
     return frozenset(pair for pair, carried in balance.items() if carried < 0)
 
 
