@@ -44,9 +44,9 @@ def hold(layout: Layout) -> Hold:
     """
     try:
         handle = os.open(layout.manifest, os.O_RDONLY)
-    except FileNotFoundError:
-        raise ReleaseMissing(_gone(layout)) from None
     except OSError:
+        if not layout.folder.is_dir():  # releases are removed by a rename
+            raise ReleaseMissing(_gone(layout)) from None
         return Hold(None)  # reading it says what is wrong
     try:
         if fcntl is not None:
