@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from search.arrays import Floats, Rows, expect
 from search.errors import ReleaseDamaged
+from search.scattered import PREAD, ScatteredFile
 
 Segments = tuple[NDArray[np.int8], Floats]  # of one product: (s, d) codes and (s,) scales
 _END = re.compile(r"(?<=[.!?;])\s+")
@@ -70,9 +71,18 @@ class SegmentIndex:
     Args:
         codes: (m, d) int8 and scales: (m,) float32; a segment's vector is its codes times its scale.
         starts: (n + 1,) int64; the segments of row r lie from starts[r] to starts[r + 1].
+        file: where the codes lie, and offset: in bytes; None to take them from the array.
     """
 
-    def __init__(self, codes: NDArray[np.int8], scales: Floats, starts: Rows):
+    def __init__(
+        self,
+        codes: NDArray[np.int8],
+        scales: Floats,
+        starts: Rows,
+        file: ScatteredFile | None = None,
+        offset: int = 0,
+    ):
+        self._file, self._offset = file, offset
         self.codes = expect(codes, (None, None), np.int8, "segments")
         self.scales = expect(scales, (len(codes),), np.float32, "segment scales")
         self.starts = expect(starts, (None,), np.int64, "segment starts")
@@ -114,10 +124,16 @@ class SegmentIndex:
 
     def gathered(self, rows: Rows) -> GatheredSegments:
         """Return the segments of (m,) int64 rows, ready to be compared with several queries."""
-        counts = self.starts[rows + 1] - self.starts[rows]
+        starts = self.starts[rows]
+        counts = self.starts[rows + 1] - starts
         firsts = np.cumsum(counts) - counts
         members = members_of(self.starts, rows)
-        return GatheredSegments(self.codes[members].astype(np.float32), self.scales[members], firsts)
+        if self._file is None:
+            codes = self.codes[members]
+        else:
+            codes = np.empty((len(members), self.dim), np.int8)
+            self._file.read(codes, self._offset + starts * self.dim, counts * self.dim)
+        return GatheredSegments(codes.astype(np.float32), self.scales[members], firsts)
 
     def closest(self, query: Floats, rows: Rows) -> Floats:
         """Return (m,) float32: how close the closest segment of each of these rows is to a (d,) unit vector."""
@@ -132,14 +148,17 @@ class SegmentIndex:
 
     @classmethod
     def load(cls, folder: Path) -> SegmentIndex:
-        """Open it, the codes memory-mapped.
+        """Open it; the codes are memory-mapped for who wants them all, and read piece by piece for queries.
 
         Raises:
             ReleaseDamaged: a file is missing, truncated, or they do not fit each other.
         """
         try:
-            codes = np.asarray(np.load(folder / "codes.npy", mmap_mode="r"))  # a view without memmap's slow indexing
-            scales, starts = np.load(folder / "scales.npy"), np.load(folder / "starts.npy")
+            mapped = np.load(folder / "codes.npy", mmap_mode="r")
+            scales, starts = (
+                np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("scales", "starts")
+            )
+            file = ScatteredFile(folder / "codes.npy") if PREAD is not None else None
         except (OSError, ValueError) as error:
             raise ReleaseDamaged(f"{folder} cannot be read ({error}); build the release again") from error
-        return cls(codes, scales, starts)
+        return cls(np.asarray(mapped), scales, starts, file, mapped.offset)  # without memmap's slow indexing

@@ -96,3 +96,25 @@ def test_the_encoder_gives_sentences_the_meaning_of_their_passage() -> None:
     read = [[passage[start:end] for start, end in spans] for passage, spans in
             zip(passages, encoder.segments_read(passages), strict=True)]  # fmt: skip
     assert read == [["Keeps coffee hot on a cold platform. ", "Fits most cup holders."], ["Two"], [""]]
+
+
+def test_pieces_read_from_the_file_are_those_of_the_array(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    built = SegmentIndex.build([quantized(vectors(n, int(random.integers(1, 9)))) for n in range(60)])
+    built.save(tmp_path / "segments")
+    loaded = SegmentIndex.load(tmp_path / "segments")
+    for rows in ([], [59], [0, 59], [7, 8, 9, 8], random.permutation(60).tolist()):
+        expected, found = (index.gathered(np.array(rows, np.int64)) for index in (built, loaded))
+        assert found.codes.tolist() == expected.codes.tolist()
+        assert found.scales.tolist() == expected.scales.tolist() and found.firsts.tolist() == expected.firsts.tolist()
+
+
+def test_a_file_that_becomes_shorter_while_it_is_open_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    folder = tmp_path / "segments"
+    SegmentIndex.build([quantized(vectors(n, 2)) for n in range(3)]).save(folder)
+    loaded = SegmentIndex.load(folder)
+    with (folder / "codes.npy").open("r+b") as file:
+        file.truncate(128 + 30)
+    assert len(loaded.gathered(np.array([], np.int64)).codes) == 0
+    with pytest.raises(ReleaseDamaged, match=r"codes\.npy has become shorter"):
+        loaded.gathered(np.array([1]))
