@@ -16,7 +16,7 @@ import numpy as np
 from search.arrays import Floats
 from search.facets import FacetIndex, ValuesFacet
 from search.release import Release
-from search.state.changes import Change
+from search.state.batches import Change
 
 AVAILABILITY = "availability"
 CHANGING = frozenset({"price", AVAILABILITY})  # fields; what is remembered of others stays right

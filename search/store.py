@@ -15,7 +15,7 @@ from search.analysis import words_of
 from search.arrays import Rows
 from search.errors import NotFound, ReleaseDamaged
 from search.product import Product
-from search.state.changes import Change
+from search.state.batches import Change
 
 _SCHEMA = """
 CREATE TABLE products (row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, group_id TEXT NOT NULL, json TEXT NOT NULL);

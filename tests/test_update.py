@@ -22,7 +22,8 @@ from search import Engine
 from search.home import Home
 from search.release import read_manifest, verify
 from search.releases import rollback
-from search.state.changes import Change, ChangeLog
+from search.state.batches import Change
+from search.state.changes import ChangeLog
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from werkzeug.test import TestResponse
 from app import create_app
 from search.home import Home
 from search.releases import switch
-from search.state.changes import Change, ChangeLog
+from search.state.batches import Change
+from search.state.changes import ChangeLog
 from search.state.keys import KeyFile
 from web.live import LiveEngine
 from web.settings import Settings
