@@ -1,8 +1,9 @@
 """Prices and stock that change between two releases: a small log beside them, its batches numbered and checksummed.
 
-Three files in the home's state. `changes.log` holds a line a batch: checksum, sequence number, what changed. `changes.
-sequence` holds the number of the last batch that was acknowledged; replacing it, in one rename after the log is on
-disk, is what makes a batch valid, so a batch is there as a whole or not at all. `changes.lock` lets one process write.
+Three files in the home's state. `changes.log` holds a line a batch: checksum, sequence number, what changed.
+`changes.sequence` holds the number of the last batch that was acknowledged; replacing it, in one rename after the log
+is on disk, is what makes a batch valid, so a batch is there as a whole or not at all. `changes.lock` lets one process
+write.
 
 - The number only grows, whatever becomes of the log: it is kept in a file of its own.
 - Reading takes no lock and changes nothing. What cannot be read is skipped and told; the rest stays valid.
