@@ -27,7 +27,8 @@ from search.facets import FacetIndex
 from search.home import Home, default_home
 from search.overlay import CHANGING
 from search.release import Release
-from search.state.changes import Change, ChangeLog
+from search.state.batches import Change
+from search.state.changes import ChangeLog
 
 TIMES = 200
 BATCHES = (1, 1_000)

@@ -21,7 +21,8 @@ from search.home import Home, Layout
 from search.product import Product
 from search.release import expect_readable, read_manifest
 from search.settings import RankingSettings
-from search.state.changes import Change, ChangeLog
+from search.state.batches import Change
+from search.state.changes import ChangeLog
 from search.store import ProductStore
 
 

@@ -45,7 +45,8 @@ from search.retrieval import (
 )
 from search.scoring import NO_BOOST, Boost, ScoredQuery, score_query
 from search.sentences import Sentences
-from search.state.changes import Change, ChangeLog, Reading
+from search.state.batches import Change
+from search.state.changes import ChangeLog, Reading
 from search.suggest import Suggestions, suggestions
 from search.understanding import Understood
 from search.watch import NOBODY, Watch

@@ -17,7 +17,7 @@ from search.entries import Entries
 from search.facets import APART as AVAILABILITY
 from search.facets import FacetIndex, ValuesFacet
 from search.release import Release
-from search.state.changes import Change
+from search.state.batches import Change
 
 CHANGING = frozenset({"price", AVAILABILITY})  # fields; what is remembered of others stays right
 _SHARED = ("ranking", "folding", "products_in", "products_in_category")  # properties that a release works out once

@@ -15,7 +15,7 @@ from search.arrays import Rows
 from search.errors import NotFound, ReleaseDamaged
 from search.product import Product
 from search.remembered import Remembered
-from search.state.changes import Change
+from search.state.batches import Change
 
 _SCHEMA = """
 CREATE TABLE products (row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, group_id TEXT NOT NULL, json BLOB NOT NULL);

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from search.errors import ChangesUnavailable
 from search.state import changes
-from search.state.changes import Change, ChangeLog
+from search.state.batches import Change
+from search.state.changes import ChangeLog
 
 WRITER = Path(__file__).parent / "change_writer.py"
 
@@ -77,8 +78,8 @@ def test_ids_of_any_letters_come_back_as_they_were(path: Path) -> None:
 def test_only_what_is_new_is_read_again(three: ChangeLog, monkeypatch: pytest.MonkeyPatch) -> None:
     three.read(after=3)
     read: list[bytes] = []
-    whole = changes._batch_of
-    monkeypatch.setattr(changes, "_batch_of", lambda line, last: (read.append(line), whole(line, last))[1])
+    whole = changes.batch_of
+    monkeypatch.setattr(changes, "batch_of", lambda line, last: (read.append(line), whole(line, last))[1])
     three.write({"d": Change(7.0)})
     assert three.read(after=3).changes == {"d": Change(7.0)}
     assert len(read) == 1
@@ -125,7 +126,7 @@ def test_a_log_that_changes_the_same_products_over_and_over_stays_small(
 
 def test_the_end_of_a_write_that_was_cut_off_was_never_acknowledged_and_goes(three: ChangeLog, path: Path) -> None:
     whole = path.read_bytes()
-    path.write_bytes(whole + changes._line_of(4, {"a": Change(3.0)})[:-5])
+    path.write_bytes(whole + changes.line_of(4, {"a": Change(3.0)})[:-5])
     assert ChangeLog(path).problems() == []
     assert ChangeLog(path).read().sequence == 3
     assert ChangeLog(path).write({"a": Change(4.0)}) == 4
@@ -134,7 +135,7 @@ def test_the_end_of_a_write_that_was_cut_off_was_never_acknowledged_and_goes(thr
 
 
 def test_a_whole_batch_that_was_not_acknowledged_is_not_served_and_goes(three: ChangeLog, path: Path) -> None:
-    path.write_bytes(path.read_bytes() + changes._line_of(4, {"a": Change(3.0)}))
+    path.write_bytes(path.read_bytes() + changes.line_of(4, {"a": Change(3.0)}))
     assert ChangeLog(path).read().changes["a"] == Change(1.0)
     assert three.write({"c": Change(4.0)}) == 4
     assert ChangeLog(path).read().changes["a"] == Change(1.0)
@@ -324,7 +325,7 @@ def test_any_changes_crashes_and_restarts_come_to_what_a_dictionary_comes_to(
         elif step[0] == "restart":  # type: ignore[index]
             log = ChangeLog(path)
         elif path.exists():  # killed amid a write: some or all of a line is there, the mark is not
-            line = changes._line_of(len(batches) + 1, {"a": Change(123.0)})
+            line = changes.line_of(len(batches) + 1, {"a": Change(123.0)})
             with path.open("ab") as file:
                 file.write(line[: step[1]] if step[0] == "torn" else line)  # type: ignore[index]
             log = ChangeLog(path)

@@ -17,7 +17,8 @@ from search.errors import QueryError
 from search.home import Home
 from search.map import map_of
 from search.product import Product
-from search.state.changes import Change, ChangeLog
+from search.state.batches import Change
+from search.state.changes import ChangeLog
 
 BARE = tuple(replace(one, price=None, availability="") for one in SHOP)  # a catalog that says neither
 ASKED: list[dict[str, Any]] = [

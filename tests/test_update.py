@@ -22,7 +22,8 @@ from search import Engine
 from search.home import Home
 from search.release import read_manifest, verify
 from search.releases import rollback
-from search.state.changes import Change, ChangeLog
+from search.state.batches import Change
+from search.state.changes import ChangeLog
 
 
 @pytest.fixture
@@ -83,6 +84,32 @@ def test_files_that_stay_the_same_are_shared_with_the_release_before(shop: Shop)
     assert new.dense_index.samefile(old.dense_index)
     assert not new.products.samefile(old.products)
     assert (verify(old), verify(new)) == ([], [])
+
+
+def test_where_the_disk_has_no_hard_links_nothing_is_shared_and_nothing_is_left_behind(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*paths: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+    shop.rows[0][4] = "18.5"
+    shop.write()
+    assert answer("update", shop.catalog)["shared_bytes"] == 0
+    assert verify(shop.home.live()) == []
+    assert [one.name for one in shop.home.index.iterdir() if one.name.startswith(".")] == []
+
+
+def test_a_file_of_the_live_release_that_is_damaged_is_not_shared(shop: Shop) -> None:
+    old = shop.home.live()
+    content = bytearray(old.groups.read_bytes())
+    content[-1] ^= 1
+    old.groups.write_bytes(content)
+    shop.rows[0][4] = "18.5"
+    shop.write()
+    answer("update", shop.catalog)
+    assert verify(shop.home.live()) == []
+    assert not shop.home.live().groups.samefile(old.groups)
 
 
 def test_the_very_file_that_is_live_is_not_built_again(shop: Shop) -> None:

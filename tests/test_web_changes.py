@@ -19,7 +19,8 @@ from werkzeug.test import TestResponse
 from app import create_app
 from search.home import Home
 from search.releases import switch
-from search.state.changes import Change, ChangeLog
+from search.state.batches import Change
+from search.state.changes import ChangeLog
 from search.state.keys import KeyFile
 from web.live import LiveEngine
 from web.settings import Settings
@@ -284,6 +285,20 @@ def test_a_damaged_log_leaves_the_last_good_state_and_is_told(
         assert "aisle_changes_unreadable 0.0" in other.get("/metrics").text
     finally:
         engine.close()
+
+
+def test_a_log_that_is_lost_is_served_on_and_told_and_its_numbers_are_not_used_again(
+    client: FlaskClient, home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    patch(client, {"id": "0001", "price": 5})
+    patch(client, {"id": "0002", "price": 6})
+    with caplog.at_level(logging.ERROR, logger="aisle.live"):
+        for name in ("changes.log", "changes.sequence"):
+            (home.state / name).unlink()
+        assert eventually(lambda: "has lost its changes from 1 to 2" in caplog.text)
+    assert client.get(f"{PATH}/0001").get_json()["product"]["price"] == 5.0
+    assert patch(client, {"id": "0003", "price": 7}).get_json()["sequence"] == 3
+    assert client.get(f"{PATH}/0003").get_json()["product"]["price"] == 7.0
 
 
 def test_without_a_key_for_it_nothing_is_there(client: FlaskClient, home: Home) -> None:

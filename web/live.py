@@ -148,8 +148,14 @@ class LiveEngine:
         """Return an engine with what changed meanwhile; as it is, and a word in the log, where that cannot be read."""
         stamp, problems = self._changes.stamp, ""  # the stamp first: what is written after it is seen the next time
         try:
-            reading = self._changes.read(engine.release.sequence)
-            engine, problems = engine.up_to_date(reading), " ".join(reading.problems)
+            known, reading = engine.release.sequence, self._changes.read(engine.release.sequence)
+            problems = " ".join(reading.problems)
+            if reading.sequence < known and engine is not engine.as_built:
+                problems = (
+                    f"{self._changes.path} has lost its changes from {reading.sequence + 1} to {known}, which are only "
+                    "served until the next start; send the prices and stock of the shop's own system again"
+                )
+            engine = engine.up_to_date(reading)
         except ChangesUnavailable as error:
             problems = str(error)
         self._changes_seen = stamp

@@ -16,7 +16,7 @@ from indexer.catalog.settings import CatalogSettings
 from indexer.catalog.sniffing import Sniffed, sniff
 from indexer.catalog.values import availability_of
 from search.errors import CatalogError
-from search.state.changes import Change
+from search.state.batches import Change
 
 WANTED = ("id", "price", "currency", "availability")
 

@@ -76,7 +76,8 @@ def verify(name: str, as_json: bool) -> None:
     from search.home import default_home
     from search.release import read_manifest
     from search.release import verify as problems_of
-    from search.state.changes import Batch, ChangeLog
+    from search.state.batches import Batch
+    from search.state.changes import ChangeLog
 
     home = default_home()
     layout = home.release(name) if name else home.live()

@@ -1,8 +1,9 @@
 """Prices and stock that change between two releases: a small log beside them, its batches numbered and checksummed.
 
-Three files in the home's state. `changes.log` holds a line a batch: checksum, sequence number, what changed. `changes.
-sequence` holds the number of the last batch that was acknowledged; replacing it, in one rename after the log is on
-disk, is what makes a batch valid, so a batch is there as a whole or not at all. `changes.lock` lets one process write.
+Three files in the home's state. `changes.log` holds a line a batch: checksum, sequence number, what changed.
+`changes.sequence` holds the number of the last batch that was acknowledged; replacing it, in one rename after the log
+is on disk, is what makes a batch valid, so a batch is there as a whole or not at all. `changes.lock` lets one process
+write.
 
 - The number only grows, whatever becomes of the log: it is kept in a file of its own.
 - Reading takes no lock and changes nothing. What cannot be read is skipped and told; the rest stays valid.
@@ -11,13 +12,10 @@ disk, is what makes a batch valid, so a batch is there as a whole or not at all.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import secrets
 import threading
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,43 +25,12 @@ from typing import NamedTuple
 
 from search.durable import write_bytes_durably, write_durably
 from search.errors import ChangesUnavailable
+from search.state.batches import VERSION, Batch, Change, batch_of, distinct, header_of, line_of
 
 logger = logging.getLogger("aisle.changes")
-VERSION = 1
 LOCK_SECONDS = 5.0  # how long another process may be writing
 LEAST_REWRITTEN = 4_000_000  # bytes; a smaller log is left as it grew
 GROWTH = 3  # a log this many times as long as when it was last rewritten is rewritten without what later batches undid
-MAX_PRICE = 1e9  # as in a catalog: above is a typo, or what an overflow leaves
-
-
-class Change(NamedTuple):
-    """What is new of one product; None is as before.
-
-    Attributes:
-        price: in the catalog's currency, 0..MAX_PRICE.
-        availability: one of `search.product.AVAILABILITIES`, not "".
-    """
-
-    price: float | None = None
-    availability: str | None = None
-
-    def after(self, earlier: Change | None) -> Change:
-        """Return this change made on top of an earlier one."""
-        if earlier is None:
-            return self
-        return Change(
-            earlier.price if self.price is None else self.price,
-            earlier.availability if self.availability is None else self.availability,
-        )
-
-    def without(self, later: Change) -> Change:
-        """Return what is left of this change once a later one was made."""
-        return Change(
-            self.price if later.price is None else None, self.availability if later.availability is None else None
-        )
-
-
-Batch = dict[str, Change]
 
 
 @dataclass(frozen=True)
@@ -220,7 +187,7 @@ class ChangeLog:
         damaged = unread = 0
         for line in lines:
             offset += len(line)
-            read = _batch_of(line, last)
+            read = batch_of(line, last)
             if read is None:
                 unread += 1  # damage, or the end of a write that was cut off: what follows tells
                 continue
@@ -258,7 +225,7 @@ class ChangeLog:
         with self._writing():
             scan = self._repaired()
             number = max(scan.sequence, least) + 1
-            self._append(_line_of(number, changes), number)
+            self._append(line_of(number, changes), number)
             self._shorten()
             return number
 
@@ -318,7 +285,7 @@ class ChangeLog:
         size = os.fstat(handle).st_size
         try:
             try:
-                _write_whole(handle, line if size else _header(0) + line)
+                _write_whole(handle, line if size else header_of(0) + line)
                 os.fsync(handle)
                 write_durably(self.mark, f"{number}\n")
             except OSError:
@@ -345,55 +312,12 @@ class ChangeLog:
 
     def _rewrite(self, batches: list[tuple[int, Batch]], sequence: int) -> None:
         """Put a log of what these batches come to in the old one's place; it ends with the last number given."""
-        kept = _distinct(batches)
+        kept = distinct(batches)
         if not kept or kept[-1][0] < sequence:
             kept.append((sequence, {}))
-        content = b"".join(_line_of(number, batch) for number, batch in kept)
-        write_bytes_durably(self.path, _header(len(content)) + content)
+        content = b"".join(line_of(number, batch) for number, batch in kept)
+        write_bytes_durably(self.path, header_of(len(content)) + content)
         self._place = None
-
-
-def _distinct(batches: list[tuple[int, Batch]]) -> list[tuple[int, Batch]]:
-    """Return the batches without what later ones undid, nor those that are empty then."""
-    later: Batch = {}
-    kept: list[tuple[int, Batch]] = []
-    for number, batch in reversed(batches):
-        left: Batch = {}
-        for one, change in batch.items():
-            known = later.get(one, Change())
-            new = change.without(known)
-            if new != Change():
-                left[one] = new
-                later[one] = known.after(change)
-        if left:
-            kept.append((number, left))
-    return kept[::-1]
-
-
-def _header(length: int) -> bytes:
-    """Return the first line of a log: its version, its length when it was written, and a name of its own."""
-    return b"aisle-changes %d %d %s\n" % (VERSION, length, secrets.token_hex(8).encode())
-
-
-def _line_of(number: int, changes: Mapping[str, Change]) -> bytes:
-    told = json.dumps({one: list(change) for one, change in changes.items()}, separators=(",", ":"))
-    content = b"%d %s" % (number, told.encode("ascii"))
-    return b"%08x %s\n" % (zlib.crc32(content), content)
-
-
-def _batch_of(line: bytes, last: int) -> tuple[int, Batch] | None:
-    """Return the number and changes of a line; None when it is not as it was written, or not after batch `last`."""
-    if not line.endswith(b"\n") or line[8:9] != b" ":
-        return None
-    content = line[9:-1]
-    try:
-        if int(line[:8], 16) != zlib.crc32(content):
-            return None
-        number, _, told = content.partition(b" ")
-        batch = {str(one): Change(*change) for one, change in json.loads(told).items()}
-        return (int(number), batch) if int(number) > last else None
-    except (ValueError, TypeError, AttributeError):
-        return None
 
 
 def _missing(path: Path, last: int, marked: int) -> str:
@@ -449,8 +373,3 @@ def _reason(error: OSError, path: Path) -> str:
         errno.EPERM: "let this user write there",
     }.get(error.errno or 0, "look after its disk")  # fmt: skip
     return f"nothing was changed: {path} cannot be written ({error.strerror or error}); {cure}, then send it again"
-
-
-def availability_of_stock(stock: int) -> str:
-    """Return what a number in stock means, as in a catalog: anything above none is there."""
-    return "in_stock" if stock > 0 else "out_of_stock"

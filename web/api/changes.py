@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from flask import Blueprint, Response, current_app, g, jsonify, request
 from pydantic import Field
 
-from search.state.changes import MAX_PRICE, Change, ChangeLog, availability_of_stock
+from search.state.batches import MAX_PRICE, Change, availability_of_stock
+from search.state.changes import ChangeLog
 from web.api.answers import Answer
 from web.api.bodies import json_body
 from web.api.openapi import operation
