@@ -29,7 +29,7 @@ from indexer.positions import map_positions, placed
 from indexer.progress import Progress
 from indexer.releases import build_lock, new_staging, place, prune, seal
 from indexer.report import Subject, knowledge_of, write_query_report, write_report
-from indexer.serving import Proof, prepare_to_serve
+from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
 from indexer.storage import expect_storable, keep_whole, stored
 from indexer.suggestions import write_suggestions
@@ -136,11 +136,8 @@ def build(
             np.save(staging.text_hashes, embedded.hashes)
             np.save(staging.decided_on, choice.decided_on)
         with progress.stage("preparing the encoder to serve"):
-            proof = Proof(
-                settings.catalog_path.name, [text.passage for text in texts], [one.title for one in products],
-                embedded.embeddings,
-            )  # fmt: skip
-            serving = prepare_to_serve(choice.encoder, home, proof, live)
+            passages = [text.passage for text in texts]
+            serving = prepare_to_serve(choice.encoder, home, settings.catalog_path.name, passages, live)
             if serving["runtime"] == "torch":
                 warnings.append(f"a server will need torch for this encoder: {serving['reason']}")
         with progress.stage("indexing words and facets"):
