@@ -6,19 +6,19 @@
 ARG PYTHON=3.11-slim-bookworm
 
 FROM python:${PYTHON} AS serving-packages
-# Where torch's CPU build is to be had, if not by the pin from the default index (which may give the one for CUDA).
-ARG TORCH_INDEX_URL=""
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/aisle
 COPY requirements/serve.txt /requirements/
-# Without torch's own tests and what compiles against it: 180 MB.
-RUN /opt/aisle/bin/pip install ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$(grep ^torch== /requirements/serve.txt)" \
- && torch="$(echo /opt/aisle/lib/python3*/site-packages/torch)" \
- && rm -rf "$torch/include" "$torch/test" && find "$torch/bin" ! -name torch_shm_manager -type f -delete
 RUN /opt/aisle/bin/pip install -r /requirements/serve.txt
 
 FROM serving-packages AS indexing-packages
+# Where torch's CPU build is to be had, if not by the pin from the default index (which may give the one for CUDA).
+ARG TORCH_INDEX_URL=""
 COPY requirements/index.txt /requirements/
+# Without torch's own tests and what compiles against it: 180 MB.
+RUN /opt/aisle/bin/pip install ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$(grep ^torch== /requirements/index.txt)" \
+ && torch="$(echo /opt/aisle/lib/python3*/site-packages/torch)" \
+ && rm -rf "$torch/include" "$torch/test" && find "$torch/bin" ! -name torch_shm_manager -type f -delete
 RUN /opt/aisle/bin/pip install -r /requirements/index.txt
 
 FROM python:${PYTHON} AS base

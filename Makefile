@@ -17,7 +17,7 @@ setup: .venv/installed  ## create .venv with the pinned requirements
 
 .venv/installed: requirements.txt $(wildcard requirements/*.txt)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(shell grep ^torch== requirements/serve.txt)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(shell grep ^torch== requirements/index.txt)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 

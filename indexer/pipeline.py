@@ -30,7 +30,7 @@ from indexer.progress import Progress
 from indexer.releases import build_lock, disk_errors_told, new_staging, place, prune, seal
 from indexer.report import Subject, knowledge_of, write_query_report, write_report
 from indexer.rows import HELD, FieldsOf, StoredProducts
-from indexer.serving import Proof, prepare_to_serve
+from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
 from indexer.spans import spans_of
 from indexer.storage import expect_storable, keep_whole, stored, vectors_place
@@ -157,14 +157,10 @@ def build(
             np.save(staging.text_hashes, hashes)
             np.save(staging.decided_on, choice.decided_on)
         with progress.stage("preparing the encoder to serve"):
-            proof = Proof(
-                settings.catalog_path.name, [text.passage for text in texts], [one.title for one in products],
-                embedded.embeddings,
-            )  # fmt: skip
-            serving = prepare_to_serve(choice.encoder, home, proof, live)
+            serving = prepare_to_serve(choice.encoder, home, settings.catalog_path.name, passages, live)
             if serving["runtime"] == "torch":
                 warnings.append(f"a server will need torch for this encoder: {serving['reason']}")
-        del texts
+        del texts, passages
         with progress.stage("indexing words and facets"):
             lexical = LexicalIndex.build(FieldsOf(products), LexicalSettings(language=language))
             facets = FacetIndex.build(products)

@@ -12,10 +12,15 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def cpu_threads() -> int:
-    """Return how many threads this process may keep busy: `AISLE_THREADS`, else what affinity and quota leave it."""
+    """Return how many threads this process may keep busy: `AISLE_THREADS`, else one a CPU that it has."""
     wanted = os.environ.get("AISLE_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
+    return available_cpus()
+
+
+def available_cpus() -> int:
+    """Return how many CPUs affinity and quota leave this process, at least 1."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # Rounded down: a thread more than the quota pays for only brings forward when all of them are stopped.
     return max(1, math.floor(min(allowed, cpu_quota())))

@@ -34,7 +34,6 @@ class OnnxEncoder:
 
     Attributes:
         name, fingerprint, dim, pools_by_mean: see `Encoder`.
-        precision: "float32" or "int8", what the weights are multiplied in.
 
     Raises:
         EncoderError: a file is missing, truncated, or not what the build wrote.
@@ -50,7 +49,6 @@ class OnnxEncoder:
         self.dim: int = settings["dim"]
         self.max_tokens: int = settings["max_tokens"]
         self.pools_by_mean: bool = settings["pools_by_mean"]
-        self.precision: str = settings["precision"]
         self._prompts: dict[str, str] = settings["prompts"]
         self._pad_id: int = settings["pad_id"]
         for name, (size, _) in settings["files"].items():

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from search.arrays import Floats
-from search.cpus import cpu_threads
+from search.cpus import available_cpus
 from search.encoder import Encoder, Tokens
 from search.errors import AisleError, EncoderError, EncoderMismatch
 from search.reduction import Reduction, reduced
@@ -96,7 +96,7 @@ class QueryEncoder:
             if self._encoder is None:
                 encoder = self._open()
                 if getattr(encoder, "bears_threads", False):
-                    self._bears_threads, self._calls, self._together = True, cpu_threads(), SHARED
+                    self._bears_threads, self._calls, self._together = True, available_cpus(), SHARED
                     self._thread = ThreadPoolExecutor(self._calls, "encoder")
                 if encoder.fingerprint != self.fingerprint:
                     raise EncoderMismatch(

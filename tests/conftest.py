@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from search.clusters import Cluster
 from search.codes import codes_of
 from search.confidence import Calibration, Confidence
 from search.dense import DenseIndex
-from search.encoder import Tokens
+from search.encoder import Encoder, Tokens
 from search.engine import Engine
 from search.facets import FacetIndex
 from search.home import Layout
@@ -137,11 +138,17 @@ SHOP = (
 )  # fmt: skip
 
 
-def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, float] | None = None) -> Layout:
-    """Write a whole release of these products with the fake encoder; every product is in cluster 1 below 0."""
+def write_release(
+    folder: Path,
+    products: Sequence[Product],
+    ranking: dict[str, float] | None = None,
+    encoder: Encoder | None = None,
+    serving: dict[str, Any] | None = None,
+) -> Layout:
+    """Write a whole release of these products with the fake encoder or another; each is in cluster 1 or 2 below 0."""
     folder.mkdir(parents=True)
     layout = Layout(folder)
-    encoder = FakeEncoder()
+    encoder = encoder or FakeEncoder()
     texts = texts_of(products)
     embeddings, segments = encode_products(texts, encoder)
     segments.save(layout.segments)
@@ -174,8 +181,9 @@ def write_release(folder: Path, products: Sequence[Product], ranking: dict[str, 
     (layout.clusters / "clusters.json").write_text(json.dumps(data))
     manifest = {
         "format": FORMAT, "release": folder.name, "rows": len(products), "files": {},
-        "encoder": {"name": "fake", "fingerprint": "fake", "source": "base"},
-        "vectors": {"dim": encoder.dim, "of": encoder.dim, "precision": "float32", "rotation": None, "space": "fake"},
+        "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "source": "base", "serving": serving},
+        "vectors": {"dim": encoder.dim, "of": encoder.dim, "precision": "float32", "rotation": None,
+                    "space": encoder.fingerprint},
         "settings": {"ranking": ranking or {}}, "catalog": {"currency": "USD"},
         "passages": {"categories_are_kinds": categories_are_kinds(products), "boilerplate": []},
     }  # fmt: skip

@@ -15,7 +15,7 @@ from test_web_live import eventually
 
 from search.arrays import Floats
 from search.encoder import open_encoder
-from search.query_encoder import QueryEncoder
+from search.query_encoder import SHARED, QueryEncoder
 from search.watch import Watch
 
 
@@ -126,6 +126,85 @@ def test_what_is_encoded_and_remembered_is_told_to_who_watches() -> None:
     encoder.vectors(["lamp", "mug", "lamp"])
     encoder.vectors(["lamp"])
     assert told == [("query_vectors", 0, 2), ("encoded", 2), ("query_vectors", 1, 0)]
+
+
+class Shared(Held):
+    """Bears threads: remembers who was inside at once, and in which thread."""
+
+    bears_threads = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+        self.threads: set[str] = set()
+
+    def encode_queries(self, texts: Sequence[str]) -> Floats:
+        if list(texts) == ["warm-up"]:
+            return self._encode(texts)
+        with lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            self.calls.append(list(texts))
+            self.threads.add(threading.current_thread().name)
+        assert self.go.wait(5)
+        with lock:
+            self.inside -= 1
+        if self.error is not None:
+            raise self.error
+        return self._encode(texts)
+
+
+lock = threading.Lock()
+
+
+@pytest.fixture
+def two_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.query_encoder.available_cpus", lambda: 2)
+
+
+def test_an_encoder_that_bears_threads_works_on_every_cpu_and_on_no_more(two_cpus: None) -> None:
+    shared, alone = Shared(), FakeEncoder()
+    encoder = of(shared)
+    texts = [f"{color} mug {number}" for color in ("red", "navy") for number in range(12)]
+    with ThreadPoolExecutor(24) as callers:
+        asked = [callers.submit(encoder.vectors, [text]) for text in texts]
+        assert eventually(lambda: len(shared.calls) == 2 and waiting(encoder) == 24)
+        time.sleep(0.05)
+        assert len(shared.calls) == 2
+        shared.go.set()
+        found = np.concatenate([one.result(5) for one in asked])
+    np.testing.assert_array_equal(found, alone.encode_queries(texts))
+    assert (shared.most, waiting(encoder), encoder._at_work) == (2, 0, 0)
+    assert sorted(text for call in shared.calls for text in call) == sorted(texts)
+    assert max(map(len, shared.calls)) == SHARED  # those that waited went together, shared among the CPUs
+
+
+def test_a_lone_text_is_encoded_where_it_is_asked_and_a_batch_on_every_cpu(two_cpus: None) -> None:
+    shared = Shared()
+    shared.go.set()
+    encoder = of(shared)
+    encoder.vectors(["red mug"])
+    assert shared.threads == {threading.current_thread().name}
+    texts = [f"mug {number}" for number in range(20)]
+    np.testing.assert_array_equal(encoder.vectors(texts), FakeEncoder().encode_queries(texts))
+    assert sorted(map(len, shared.calls[1:])) == [4, SHARED, SHARED]
+    assert encoder._at_work == 0
+
+
+def test_an_error_of_one_cpu_is_the_error_of_its_texts_alone(two_cpus: None) -> None:
+    shared = Shared()
+    encoder = of(shared)
+    shared.error = RuntimeError("out of memory")
+    with ThreadPoolExecutor(8) as callers:
+        asked = [callers.submit(encoder.vectors, [text]) for text in ("red mug", "lamp", "boots")]
+        assert eventually(lambda: len(shared.calls) == 2)
+        shared.go.set()
+        for one in asked:
+            with pytest.raises(RuntimeError, match="out of memory"):
+                one.result(5)
+    shared.error = None
+    assert encoder.vectors(["lamp"]).shape == (1, FakeEncoder.dim)
+    assert encoder._at_work == 0
 
 
 @pytest.mark.slow

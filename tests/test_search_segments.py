@@ -100,7 +100,7 @@ def test_the_encoder_gives_sentences_the_meaning_of_their_passage() -> None:
 
 def test_pieces_read_from_the_file_are_those_of_the_array(tmp_path: Path) -> None:
     random = np.random.default_rng(4)
-    built = SegmentIndex.build([quantized(vectors(n, int(random.integers(1, 9)))) for n in range(60)])
+    built = SegmentIndex.build([vectors(n, int(random.integers(1, 9))) for n in range(60)])
     built.save(tmp_path / "segments")
     loaded = SegmentIndex.load(tmp_path / "segments")
     for rows in ([], [59], [0, 59], [7, 8, 9, 8], random.permutation(60).tolist()):
@@ -111,7 +111,7 @@ def test_pieces_read_from_the_file_are_those_of_the_array(tmp_path: Path) -> Non
 
 def test_a_file_that_becomes_shorter_while_it_is_open_is_an_error_and_no_crash(tmp_path: Path) -> None:
     folder = tmp_path / "segments"
-    SegmentIndex.build([quantized(vectors(n, 2)) for n in range(3)]).save(folder)
+    SegmentIndex.build([vectors(n, 2) for n in range(3)]).save(folder)
     loaded = SegmentIndex.load(folder)
     with (folder / "codes.npy").open("r+b") as file:
         file.truncate(128 + 30)
