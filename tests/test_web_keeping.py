@@ -22,7 +22,8 @@ def thawed() -> Iterator[None]:
 class Circle:
     """Holds itself, as caches of bound methods do: only the collector can let go of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "first") -> None:
+        self.release = SimpleNamespace(name=name)
         self.encoder = SimpleNamespace(is_ready=True)
         self.problem = None
         self.itself = self
@@ -49,7 +50,7 @@ def test_the_release_before_is_let_go_of_when_another_has_settled(monkeypatch: A
     keeping = server.Keeping(engines)  # type: ignore[arg-type]
     keeping.look()
     before = weakref.ref(engines.engine)
-    engines.engine = Circle()
+    engines.engine = Circle("second")
     keeping.look()  # its last requests may still be at work
     assert before() is not None
     now += server.SETTLED_SECONDS
