@@ -160,8 +160,8 @@ class Analyzer:
         self._token = lru_cache(maxsize=100_000)(self._token_of)
         self.terms_of_word = lru_cache(maxsize=100_000)(self._terms_of_word)  # highlighting asks for the same ones
         # Values of attributes, which many products share.
-        self.terms_of_value = lru_cache(maxsize=16_384)(self._terms_of_value)
-        self.terms_of_pieces = lru_cache(maxsize=16_384)(self._terms_of_pieces)
+        self.terms_of_value = lru_cache(maxsize=8192)(self._terms_of_value)
+        self.terms_of_pieces = lru_cache(maxsize=8192)(self._terms_of_pieces)
         # Only a word that is a compound, or the last part of one, is worth a closer look.
         self._ends = {end for joined, parts in self.compounds.items() for end in (joined, self._term(parts[-1]))}
 

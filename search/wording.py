@@ -11,7 +11,7 @@ from search.product import Product
 from search.remembered import Remembered
 
 SHORT_VALUE = 40  # characters of an attribute's value that a card can show
-REMEMBERED = 4096  # products; 2 to 4 kB each
+REMEMBERED = 2048  # products; 3 to 8 kB each
 
 Terms = frozenset[str]
 
@@ -36,11 +36,13 @@ class Wording:
     def of(cls, product: Product, analyzer: Analyzer) -> Wording:
         """Return the wording of a product."""
         values = short_values(product)
+        words = Terms().union(*map(analyzer.terms_of_value, values))
+        pieces = Terms().union(*map(analyzer.terms_of_pieces, values))
         return cls(
             frozenset(analyzer.terms_of(f"{product.title} {product.brand}")),
             frozenset(term for _, term in analyzer.plain_terms(product.title)),
-            Terms().union(*map(analyzer.terms_of_value, values)),
-            Terms().union(*map(analyzer.terms_of_pieces, values)),
+            words,
+            words if words == pieces else pieces,  # one set for both, where they are equal
         )
 
 

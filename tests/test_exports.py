@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,9 +69,7 @@ def test_a_file_of_results_is_the_same_catalog_again(hostile: Engine, file_forma
     file.write_bytes(client.get(f"/api/v1/search:export?format={file_format}").data)
     catalog = open_catalog(file, CatalogSettings())
     again = [one for one in catalog if isinstance(one, Product)]
-    currency_known = [
-        Product(**{**{f: getattr(one, f) for f in Product.__slots__}, "currency": "USD"}) for one in HOSTILE
-    ]
+    currency_known = [replace(one, currency="USD") for one in HOSTILE]
     assert again == [*currency_known, *SHOP]
 
 

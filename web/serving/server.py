@@ -20,7 +20,6 @@ from flask import Flask
 from waitress.server import BaseWSGIServer, create_server
 from waitress.wasyncore import loop
 
-from search.engine import Engine
 from web.live import EngineProvider
 from web.serving.admission import Admission
 from web.serving.punctual import PunctualChannel, make_punctual
@@ -56,15 +55,16 @@ class Keeping:
 
     def __init__(self, engines: EngineProvider):
         self._engines = engines
-        self._seen: Engine | None = None
+        self._seen = ""  # name of the release
         self._due: float | None = None  # monotonic, when what is there now is taken as staying
         self._has_settled = False
 
     def look(self) -> None:
-        """Notice a new engine, and settle with it once it can answer in full and the one before is idle."""
+        """Notice a new release, and settle with it once it can answer in full and the one before is idle."""
         engine = self._engines.engine
-        if engine is not None and engine is not self._seen and (engine.encoder.is_ready or engine.problem):
-            self._seen = engine
+        is_new = engine is not None and engine.release.name != self._seen
+        if engine is not None and is_new and (engine.encoder.is_ready or engine.problem):
+            self._seen = engine.release.name
             self._due = time.monotonic() + (SETTLED_SECONDS if self._has_settled else 0.0)
         if self._due is not None and time.monotonic() >= self._due:
             self._due = None

@@ -1,0 +1,105 @@
+"""What is remembered stays bounded, and what is read from the store stays what the catalog said."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from conftest import SHOP, FakeEncoder, open_engine, write_release
+
+from indexer.spans import spans_of
+from search.analysis import Analyzer
+from search.product import Product
+from search.remembered import Remembered
+from search.store import ProductStore
+from search.wording import Wording
+
+
+def test_the_newest_are_remembered_and_no_more() -> None:
+    known: Remembered[int, str] = Remembered(3)
+    for number in range(10):
+        known.put(number, str(number))
+    assert [known.get(number) for number in (6, 7, 8, 9)] == [None, "7", "8", "9"]
+    assert len(known) == 3
+
+
+def test_threads_that_remember_at_once_lose_nothing_but_the_oldest() -> None:
+    known: Remembered[tuple[int, int], int] = Remembered(100)
+
+    def put(thread: int) -> None:
+        for number in range(2000):
+            known.put((thread, number), number)
+
+    threads = [threading.Thread(target=put, args=(thread,)) for thread in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(known) == 100
+    assert any(known.get((thread, 1999)) == 1999 for thread in range(4))
+
+
+def test_a_product_is_written_as_it_was_read_until_it_changes() -> None:
+    line = SHOP[0].as_line()
+    read = Product.from_line(line)
+    assert read == SHOP[0]
+    assert read.as_line() is line
+    assert b'"price":20.0' in line
+    assert b'"price":18.5' in replace(read, price=18.5).as_line()
+    assert Product.from_line(replace(read, price=18.5).as_line()).price == 18.5
+
+
+def test_threads_that_read_the_store_at_once_get_their_own_products(tmp_path: Path) -> None:
+    store = ProductStore(write_release(tmp_path / "shop", SHOP).products)
+    wrong: list[str] = []
+
+    def read(first: int) -> None:
+        for turn in range(300):
+            row = (first + turn) % len(SHOP)
+            if store.products([row]) != [SHOP[row]] or store.row_of(SHOP[row].id) != row:
+                wrong.append(SHOP[row].id)
+
+    threads = [threading.Thread(target=read, args=(first,)) for first in range(6)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert wrong == []
+
+
+def test_the_same_row_asked_for_twice_is_given_twice(tmp_path: Path) -> None:
+    store = ProductStore(write_release(tmp_path / "shop", SHOP).products)
+    assert store.products([3, 0, 3]) == [SHOP[3], SHOP[0], SHOP[3]]
+    assert store.products([]) == []
+    assert store.products(list(range(len(SHOP))) * 20) == list(SHOP) * 20  # more than are remembered at once
+
+
+def test_the_wording_of_a_product_is_that_of_its_title_brand_and_short_attributes() -> None:
+    product = Product(
+        "1", "Steel Cups, 12 oz", "Nothing of this.", brand="Norr",
+        attributes={"Color": ("Dark red",), "Note": ("much too long to be shown on a card, and so not read",)},
+    )  # fmt: skip
+    wording = Wording.of(product, Analyzer())
+    assert wording.title == {"steel", "cup", "12", "12oz", "norr"}
+    assert wording.title_words == {"steel", "cup", "12", "oz"}
+    assert wording.value_words == wording.value_pieces == {"dark", "red"}
+
+
+def test_a_span_is_known_for_every_segment_that_fits_its_text() -> None:
+    passages = ["A cup. On a desk.", "A cup. Of no kind. On a desk."]
+    starts = np.array([0, 2, 4])  # the sentence without a known word has no segment
+    spans = spans_of(passages, starts, FakeEncoder())
+    texts = [passages[row][start:end] for row, (start, end) in zip((0, 0, 1, 1), spans.tolist(), strict=True)]
+    assert texts == ["A cup. ", "On a desk.", "A cup. ", "On a desk."]
+    assert spans_of(passages, np.array([0, 2, 6]), FakeEncoder())[2:].tolist() == [[-1, -1]] * 4
+
+
+def test_no_search_asks_the_tokenizer(tmp_path: Path) -> None:
+    class Mute(FakeEncoder):
+        def segments_read(self, passages: object) -> list[list[tuple[int, int]]]:
+            raise AssertionError("the spans of a release are read, not worked out")
+
+    engine = open_engine(write_release(tmp_path / "shop", SHOP), Mute())
+    assert engine.search("table light").hits
