@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -36,7 +37,8 @@ from search.product import Product
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = 1000  # products that are drawn together
-GROUP_OF = np.array([0, 0, 0, 0, 1, 1, 2, 3, 4, 5])  # of every ten numbers: variants of four, of two, and four alone
+# Of every ten products, the first of each one's group: variants of four, of two, and four alone.
+FIRSTS = np.arange(0, BLOCK, 10).repeat(10) + np.tile([0, 0, 0, 0, 4, 4, 6, 7, 8, 9], BLOCK // 10)
 SHARES = (0.62, 0.25, 0.13)  # of the parent and the two donors in a vector
 NOISE, VARIANT_NOISE = 0.35, 0.1  # length of the noise beside a unit vector: of an item, and of each variant of it
 MARK = re.compile(r"\bmodel: qx(\d{7})\b", re.IGNORECASE)
@@ -88,31 +90,29 @@ class Synthetic:
         values, axes = np.linalg.eigh(centred.T @ centred / len(centred))
         return ((axes * np.sqrt(np.maximum(values, 0) / values.sum())).T).astype(np.float32)
 
-    @lru_cache(maxsize=8)  # noqa: B019 - one catalog a process
-    def _kin(self, block: int) -> np.ndarray:
+    @lru_cache(maxsize=2048)  # noqa: B019 - one catalog a process
+    def _kin(self, block: int) -> NDArray[np.int16]:
         """Return (BLOCK, 3) the parent and the donors of a block's products; variants have the same."""
         random = np.random.default_rng((self.seed, block, 1))
         count = len(self.parents)
         order = np.random.default_rng(self.seed).permutation(count)
         weights = 1 / (10 + np.arange(count))  # some kinds of things are sold in a hundred forms, most in a few
-        kin = random.choice(order, size=(BLOCK, 3), p=weights / weights.sum())
-        return kin[_firsts()]
+        return random.choice(order, size=(BLOCK, 3), p=weights / weights.sum())[FIRSTS].astype(np.int16)
 
-    def vectors(self, numbers: np.ndarray) -> Floats:
+    def vectors(self, numbers: Sequence[int]) -> Floats:
         """Return (n, d) float32 unit rows of products by number."""
-        found = np.empty((len(numbers), self.parent_vectors.shape[1]), np.float32)
-        blocks = numbers // BLOCK
-        for block in np.unique(blocks):
-            mine = blocks == block
-            found[mine] = self._block_vectors(int(block))[numbers[mine] % BLOCK]
-        return found
+        kin = np.stack([self._kin(number // BLOCK)[number % BLOCK] for number in numbers])
+        items = [_item(number) for number in numbers]
+        mixed = unit_rows(np.einsum("k,nkd->nd", np.array(SHARES, np.float32), self.parent_vectors[kin]))
+        return unit_rows(mixed + NOISE * self._noise(items, 2) + VARIANT_NOISE * self._noise(numbers, 6))
 
-    @lru_cache(maxsize=8)  # noqa: B019 - one catalog a process
-    def _block_vectors(self, block: int) -> Floats:
-        random = np.random.default_rng((self.seed, block, 2))
-        normal = random.standard_normal((2, BLOCK, len(self._spread)), np.float32) @ self._spread
-        kin = np.einsum("k,nkd->nd", np.array(SHARES, np.float32), self.parent_vectors[self._kin(block)])
-        return unit_rows(unit_rows(kin) + NOISE * normal[0][_firsts()] + VARIANT_NOISE * normal[1])
+    def _noise(self, numbers: Sequence[int], stream: int) -> Floats:
+        """Return (n, d) float32 noise of length 1 on average, of each number its own."""
+        size = len(self._spread)
+        normal = [
+            np.random.default_rng((self.seed, number, stream)).standard_normal(size, np.float32) for number in numbers
+        ]
+        return np.asarray(np.stack(normal) @ self._spread, np.float32)
 
     def records(self, first: int = 0) -> Iterator[dict[str, Any]]:
         """Yield the products as rows of a CSV file, from a number on."""
@@ -122,7 +122,7 @@ class Synthetic:
     def record(self, number: int) -> dict[str, Any]:
         """Return one product as a row of a CSV file."""
         block, place = divmod(number, BLOCK)
-        item = block * BLOCK + int(_firsts()[place])
+        item = _item(number)
         parent, donor, other = (self.parents[one] for one in self._kin(block)[place].tolist())
         random = np.random.default_rng((self.seed, item, 3))
         own = np.random.default_rng((self.seed, number, 4))
@@ -150,6 +150,18 @@ class Synthetic:
             "series": _word(int(random.integers(400))),
         }  # fmt: skip
 
+    def queries(self, count: int, seed: int = 1) -> list[str]:
+        """Return so many different query texts of two to five words, as people would ask for these products."""
+        random = np.random.default_rng((self.seed, seed, 5))
+        texts: dict[str, None] = {}
+        while len(texts) < count:
+            parent, donor = (self.parents[one] for one in random.integers(len(self.parents), size=2))
+            words = [word.strip(",.()").lower() for word in parent.title.split(",")[0].split()[1:]]
+            words = words[-int(random.integers(1, 4)) :]
+            extra = [COLORS[int(random.integers(12))], *donor.title.lower().split(",")[0].split()[1:2]]
+            texts[" ".join([*extra[: int(random.integers(1, 3))], *words])] = None
+        return list(texts)
+
     def write(self, path: Path) -> None:
         """Write the catalog as a CSV file."""
         with path.open("w", newline="", encoding="utf-8") as file:
@@ -172,7 +184,8 @@ class StandInEncoder:
         found = [MARK.search(text) for text in texts]
         vectors = np.zeros((len(texts), self.base.dim), np.float32)
         known = [place for place, mark in enumerate(found) if mark]
-        vectors[known] = self.catalog.vectors(np.array([int(mark[1]) for mark in found if mark], np.int64))
+        if known:
+            vectors[known] = self.catalog.vectors([int(mark[1]) for mark in found if mark])
         others = [place for place, mark in enumerate(found) if not mark]
         if others:
             vectors[others] = self.base.encode_passages([texts[place] for place in others])
@@ -188,11 +201,9 @@ class StandInEncoder:
         return vectors, np.split(segments, np.cumsum(counts)[:-1])
 
 
-@lru_cache
-def _firsts() -> np.ndarray:
-    """(BLOCK,) the place of the first of each product's variants."""
-    group = np.arange(BLOCK) // 10 * 10 + np.tile(GROUP_OF, BLOCK // 10)
-    return np.unique(group, return_index=True)[1][np.unique(group, return_inverse=True)[1]]
+def _item(number: int) -> int:
+    """Return the number of the first of a product's variants."""
+    return number // BLOCK * BLOCK + int(FIRSTS[number % BLOCK])
 
 
 def _word(number: int) -> str:

@@ -1,0 +1,120 @@
+"""How long an answer takes beside the least it could: python bench/query.py HOME... [--texts 300] [--seconds 10]
+
+For each home a server of its own, asked over HTTP on connections that stay open: hybrid, facets and clusters on, 24
+hits. Cold: texts that were never asked. Cached: their vectors are remembered, everything else is done again. Filtered:
+new texts under one filter. The floor, measured bare in a process of its own right before and after, is one encoding in
+ONNX Runtime and one exact scan on one thread (bench/floor.py). Homes of synthetic catalogs: bench/synthetic.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from bench.floor import floor
+from bench.machine import machine, resident_mb
+from bench.served import serving
+from bench.synthetic import Synthetic
+from bench.traffic import Traffic, traffic
+from search.home import Home
+from search.release import read_manifest
+
+FILTERS = {
+    "in stock": {"in_stock": "1"},
+    "one colour of twelve": {"f.color": "teal"},
+    "under a price": {"price_max": 9},
+}
+_STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
+
+
+def paths(texts: list[str], **parameters: Any) -> list[str]:
+    """Return the address of each search, without host."""
+    return [f"/api/v1/search?{urlencode({'q': text, **parameters})}" for text in texts]
+
+
+def stages_ms(measured: Traffic) -> dict[str, float]:
+    """Return the median milliseconds that `Server-Timing` tells of each stage."""
+    told: dict[str, list[float]] = {}
+    for exchange in measured.exchanges:
+        for name, spent in _STAGE.findall(exchange.headers.get("server-timing", "")):
+            told.setdefault(name, []).append(float(spent))
+    return {name: _median(spent) for name, spent in told.items()}
+
+
+def queries(home: Path, count: int, seconds: float) -> dict[str, Any]:
+    """Measure one home; see the module."""
+    texts = Synthetic(1).queries(count * (3 + len(FILTERS)) + 40_000)
+    parts = [texts[start : start + count] for start in range(0, len(texts), count)]
+    before = floor(home, parts[0])
+    with serving(home) as (address, server):
+        traffic(address, paths(parts[1]), 4)  # warm
+        cold = traffic(address, paths(parts[2]), 1)
+        cached = traffic(address, paths(parts[2]), 1)
+        filtered = {
+            name: traffic(address, paths(texts_of, **parameters), 1)
+            for (name, parameters), texts_of in zip(FILTERS.items(), parts[3:], strict=False)
+        }
+        rest = texts[count * (3 + len(FILTERS)) :]
+        many = [traffic(address, paths(rest[place::2]), clients, seconds) for place, clients in enumerate((8, 32))]
+        memory = resident_mb(server.pid)
+    least = np.concatenate([before, floor(home, parts[0])])
+    floor_told = {
+        "encode_ms": _median(least[:, 0]),
+        "scan_ms": _median(least[:, 1]),
+        "p50_ms": _median(least.sum(axis=1)),
+    }
+    told = cold.as_json()
+    return {
+        "rows": read_manifest(Home(home).live())["rows"], "floor": floor_told, "cold": told,
+        "ratio_p50": round(told["p50_ms"] / floor_told["p50_ms"], 2),
+        "ratio_p99": round(told["p99_ms"] / floor_told["p50_ms"], 2),
+        "stages_ms": stages_ms(cold), "cached": cached.as_json(), "cached_stages_ms": stages_ms(cached),
+        "filtered": {name: one.as_json() for name, one in filtered.items()},
+        "many": [one.as_json() for one in many], "resident_mb": memory,
+    }  # fmt: skip
+
+
+def _median(numbers: Any) -> float:
+    return round(float(np.median(numbers)), 2)
+
+
+def table(report: dict[str, Any]) -> str:
+    """Return the report as a Markdown table."""
+    lines = [
+        "| products | floor p50 ms | cold p50 / p99 ms | to the floor | cached p50 / p99 ms | filtered p50 ms | "
+        "8 clients per s, p99 | 32 clients per s, p99 | memory MB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for one in report["homes"]:
+        filtered = ", ".join(f"{name} {told['p50_ms']}" for name, told in one["filtered"].items())
+        eight, many = (f"{told['per_s']}, {told['p99_ms']:.0f} ms" for told in one["many"])
+        lines.append(
+            f"| {one['rows']:,} | {one['floor']['p50_ms']} | {one['cold']['p50_ms']} / {one['cold']['p99_ms']} | "
+            f"{one['ratio_p50']} x / {one['ratio_p99']} x | {one['cached']['p50_ms']} / {one['cached']['p99_ms']} | "
+            f"{filtered} | {eight} | {many} | {one['resident_mb']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+@click.command(help=(__doc__ or "").split("\n")[0])
+@click.argument("homes", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--texts", default=300, show_default=True, help="asked in each condition")
+@click.option("--seconds", default=10.0, show_default=True, help="of the load by 8 and by 32 clients")
+@click.option("--json", "as_json", is_flag=True)
+def main(homes: tuple[Path, ...], texts: int, seconds: float, as_json: bool) -> None:
+    """Measure and print."""
+    report = {"machine": machine(), "homes": [queries(home, texts, seconds) for home in homes]}
+    print(json.dumps(report, indent=1) if as_json else f"{report['machine']}\n{table(report)}")
+
+
+if __name__ == "__main__":
+    main()
