@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from search.arrays import Rows, expect
+from search.browsed import Browsed
 from search.categories import CategoryIndex
 from search.clusters import ClusterIndex
 from search.confidence import Confidence
@@ -22,7 +23,6 @@ from search.home import Layout
 from search.lexical import LexicalIndex
 from search.ranker import Ranker
 from search.reduction import Reduction
-from search.remembered import Remembered
 from search.segments import SegmentIndex
 from search.settings import RankingSettings
 from search.store import ProductStore
@@ -81,9 +81,9 @@ class Release:
         return Folding.of(self.group_of)
 
     @cached_property
-    def browsed(self) -> Remembered[Any]:
+    def browsed(self) -> Browsed[Any]:
         """The last answers to requests without words, which may hold every row; see `Engine`."""
-        return Remembered(BROWSED, 2 * self.rows + BROWSED_SPARE, lambda answer: len(answer.rows))
+        return Browsed(BROWSED, 2 * self.rows + BROWSED_SPARE, lambda answer: len(answer.rows))
 
     @property
     def product_count(self) -> int:

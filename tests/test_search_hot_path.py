@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.arrays import SPARSE, common_to, looked_up, places_of, summed
+from search.browsed import Browsed
 from search.engine import CACHED_SCORES, Engine
 from search.facet_counts import range_json, thresholds_json
 from search.facets import FacetIndex
 from search.folding import Counted, Folding
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product
-from search.remembered import Remembered
 from search.request import SearchRequest
 from search.understanding.spoken import carriers_of
 
@@ -195,7 +195,7 @@ def test_a_value_is_found_within_longer_ones_and_never_across_two() -> None:
 
 
 def test_the_least_recently_used_is_forgotten_when_the_room_is_full() -> None:
-    kept: Remembered[str] = Remembered(most=3, room=10, size=len)
+    kept: Browsed[str] = Browsed(most=3, room=10, size=len)
     made: list[str] = []
 
     def value(text: str) -> str:
@@ -208,7 +208,7 @@ def test_the_least_recently_used_is_forgotten_when_the_room_is_full() -> None:
 
 
 def test_many_threads_share_what_is_remembered() -> None:
-    kept: Remembered[int] = Remembered(most=5, room=100, size=lambda _: 1)
+    kept: Browsed[int] = Browsed(most=5, room=100, size=lambda _: 1)
     wrong: list[int] = []
 
     def ask(seed: int) -> None:

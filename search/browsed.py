@@ -1,4 +1,4 @@
-"""What was worked out last, kept as long as it is small enough together."""
+"""What was browsed last, kept as long as it is small enough together: it may hold every row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Remembered(Generic[Value]):
+class Browsed(Generic[Value]):
     """Values by key, the least recently used forgotten first. Safe to share between threads.
 
     Args:
