@@ -109,7 +109,7 @@ def measured_plan(index: Any, embeddings: Floats, queries: Floats, target: float
 def _probes_under_filter(
     index: Any, queries: Floats, truth: Rows, surplus: float, least: int, target: float
 ) -> tuple[int, float]:
-    """Return how many cells, `least` or more, find `target` of the first TOP under the narrowest filter, and what share.
+    """Return how many cells, `least` or more, find `target` of the first TOP under the narrowest filter, and the share.
 
     All of them and 1.0 where there are so many products that too few of the DEEP pass the filter to tell.
     """
