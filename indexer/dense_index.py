@@ -101,16 +101,27 @@ def measured_plan(index: Any, embeddings: Floats, queries: Floats, target: float
         recall = {"top": _recall(truth[:, :TOP], found), "pool": _recall(truth[:, :POOL], found)}
         filtered = probes
         if index.nlist > 1:
-            allowed = _narrowest(len(embeddings), surplus)
-            best = [rows[allowed[rows]][:TOP] for rows in truth]
-            told = [place for place, rows in enumerate(best) if len(rows) >= LEAST_DEEP]
-            for filtered in [step for step in steps if step >= probes]:
-                found = _found(index, queries[told], surplus, filtered, allowed)
-                recall["filtered"] = _recall([best[place] for place in told], found)
-                if recall["filtered"] >= target:
-                    break
-    told_recall = {name: round(value, 5) for name, value in recall.items()}
-    return Plan(index.nlist, probes, filtered, surplus, len(queries), told_recall)
+            filtered, recall["filtered"] = _probes_under_filter(index, queries, truth, surplus, probes, target)
+    told = {name: round(value, 5) for name, value in recall.items()}
+    return Plan(index.nlist, probes, filtered, surplus, len(queries), told)
+
+
+def _probes_under_filter(
+    index: Any, queries: Floats, truth: Rows, surplus: float, least: int, target: float
+) -> tuple[int, float]:
+    """Return how many cells, `least` or more, find `target` of the first TOP under the narrowest filter, and the share.
+
+    All of them and 1.0 where there are so many products that too few of the DEEP pass the filter to tell.
+    """
+    allowed = _narrowest(index.ntotal, surplus)
+    best = [rows[allowed[rows]][:TOP] for rows in truth]
+    told = [place for place, rows in enumerate(best) if len(rows) >= LEAST_DEEP]
+    probes, share = index.nlist, 1.0
+    for probes in [step for step in _steps(index.nlist) if step >= least] if told else ():
+        share = _recall([best[place] for place in told], _found(index, queries[told], surplus, probes, allowed))
+        if share >= target:
+            break
+    return probes, share
 
 
 def _narrowest(rows: int, surplus: float) -> Mask:
