@@ -15,7 +15,7 @@ from search.arrays import Floats, unit_rows
 from search.durable import sync
 from search.encoder import Encoder, SentenceTransformerEncoder, file_sha256
 from search.encoders import encoder_damage
-from search.errors import AisleError, EncoderError
+from search.errors import AisleError, EncoderError, ReleaseDamaged
 from search.home import Home, Layout
 from search.onnx_encoder import SETTINGS, OnnxEncoder, damage_of_encoder
 from search.release import read_manifest
@@ -96,7 +96,10 @@ def _least_cosine(vectors: Floats, others: Floats) -> float:
 
 def _kept(encoder: Encoder, home: Home, catalog: str, live: Layout | None) -> dict[str, Any] | None:
     """Return the live release's record if it is of this encoder, proven on this catalog, and its files are whole."""
-    record = read_manifest(live)["encoder"] if live is not None else {}
+    try:
+        record = read_manifest(live)["encoder"] if live is not None else {}
+    except ReleaseDamaged:
+        return None
     serving: dict[str, Any] = record.get("serving") or {}
     if record.get("fingerprint") != encoder.fingerprint or serving.get("runtime") != "onnx":
         return None

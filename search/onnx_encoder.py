@@ -1,6 +1,6 @@
 """An encoder that answers without torch: the model as an ONNX graph, and its own tokenizer (indexer/serving.py).
 
-Loading takes a tenth of a second and a third of the memory. The weights lie beside the graph and are mapped, so of the
+Loading takes a fifth of a second. The weights lie beside the graph and are mapped, so of the
 word table, half of the model, only the rows that were asked for are ever in memory.
 """
 
