@@ -35,7 +35,9 @@ class ProductStore:
             if writable:
                 # The file is written aside and synced once at publication; a journal would only cost time.
                 self._db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _SCHEMA)
-            self.count = int(self._read("SELECT count(*) FROM products")[0][0])
+            self.count = int(
+                self._read("SELECT coalesce(max(row) + 1, 0) FROM products")[0][0]
+            )  # counting reads all of it
         except sqlite3.Error as error:
             raise ReleaseDamaged(f"{path} cannot be read as a product store ({error}); build the release again") from (
                 error
