@@ -156,6 +156,7 @@ class LexicalIndex:
         vocabulary = {term: number for number, term in enumerate(sorted(number_of))}
         order = np.array([vocabulary[term] for term in number_of] or [0], np.int32)
         title, rest = (_bm25(counter.counted().renumbered(order), len(vocabulary), settings) for counter in counters)
+        del counters, number_of
         titled, _ = _postings(title)
         rows = title.shape[0]
         holders, weights = _postings(title + np.float32(settings.rest_weight) * rest)

@@ -9,6 +9,7 @@ from typing import Any
 
 from indexer.report.knowledge import Knowledge, knowledge_of
 from indexer.report.subject import Subject
+from indexer.rows import HELD, StoredProducts
 from indexer.training.curve import LearningCurve
 from search.cpus import cpu_threads
 from search.encoders import find_encoder
@@ -28,7 +29,8 @@ def subject_of(release: Release, home: Home) -> Subject:
     encoder = find_encoder(release.manifest["encoder"], home, cpu_threads())  # many words at once, not one query
     labels = {cluster.id: cluster.label for cluster in release.clusters.clusters.values()}
     return Subject.of(
-        list(release.products), release.dense.embeddings, release.group_of, release.clusters.cluster_of, labels,
+        list(release.products) if release.rows <= HELD else StoredProducts(release.products),
+        release.dense.embeddings, release.group_of, release.clusters.cluster_of, labels,
         reduced(encoder, release.reduction), release.confidence.background, release.manifest["language"],
     )  # fmt: skip
 
