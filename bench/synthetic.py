@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from indexer.catalog import CatalogSettings, Notes, Rejection, open_catalog
 from indexer.pipeline import build
 from indexer.progress import Progress
+from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
 from search.arrays import Floats, unit_rows
 from search.encoder import open_encoder
@@ -226,7 +228,11 @@ def build_synthetic(rows: int, home: Path, seed: int = 0) -> Path:
         aside.replace(path)
     encoder: Any = StandInEncoder(catalog)
     if not Home(home).current.is_file():
-        build(BuildSettings(catalog_path=path, train="never"), Home(home), Progress(), lambda _: encoder)
+        # Queries meet the base encoder, so its ONNX form is proven on passages that it really encodes.
+        proven = [text.passage for text in texts_of(catalog.parents)]
+        serving = prepare_to_serve(catalog.base, Home(home), path.name, proven, None)
+        with patch("indexer.pipeline.prepare_to_serve", return_value=serving):
+            build(BuildSettings(catalog_path=path, train="never"), Home(home), Progress(), lambda _: encoder)
     return path
 
 
