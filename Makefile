@@ -27,8 +27,8 @@ build: setup  ## make build CATALOG=mine.csv
 evaluate: setup  ## the README's table: Aisle beside its plain parts, on every judged catalog at hand
 	$(BIN)/python bench/ranking/table.py
 
-bench: setup  ## how long an answer of the live release takes
-	$(BIN)/python bench/latency.py
+bench: setup  ## how fast, how large, how much is found, beside its peers; writes bench/RESULTS.md
+	$(BIN)/python bench/results.py
 
 screenshots: setup  ## every page of the live release in three widths and two schemes, in instance/screenshots/
 	$(BIN)/python bench/screenshots.py
