@@ -3,7 +3,8 @@
 Peers, each as its documentation shows it: the tutorial (Flask, SentenceTransformer.encode, IndexFlatIP), txtai (hybrid,
 its own API), Chroma and LanceDB (hybrid) behind Flask and SentenceTransformer.encode. All get the same passages and the
 same vectors; none but Aisle counts facets and clusters, folds variants, reads conditions or marks words. Every query
-text is new to the system that is asked. The peers' environment is made from bench/peers/requirements.txt, once.
+text is new to the system that is asked; Aisle lets 32 wait instead of refusing some. The peers' environment is made
+from bench/peers/requirements.txt, once.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.machine import machine, resident_mb
+from bench.served import PATIENT
 from bench.synthetic import Synthetic
 from bench.traffic import traffic
 from search import Engine
@@ -95,8 +97,8 @@ def running(peer: Peer, python: Path, home: Path, corpus: Path) -> Iterator[tupl
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     is_ours = peer.name == "Aisle"
-    variables = {"AISLE_HOME": str(home.resolve()), "AISLE_RATE_LIMIT": "off", "PORT": port, "CORPUS": str(corpus),
-                 "CONFIG": str(corpus / "txtai.yml"), "HF_HUB_OFFLINE": "1"}  # fmt: skip
+    variables = {**PATIENT, "AISLE_HOME": str(home.resolve()), "AISLE_RATE_LIMIT": "off", "PORT": port,
+                 "CORPUS": str(corpus), "CONFIG": str(corpus / "txtai.yml"), "HF_HUB_OFFLINE": "1"}  # fmt: skip
     command = [sys.executable if is_ours else str(python), *peer.command]
     command += ["--port", port] if is_ours or peer.name == "txtai" else []
     started = time.perf_counter()
