@@ -40,12 +40,13 @@ from search.passages import texts_of
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ROOT / "bench" / "peers"
 CLIENTS = 32
+FOUND = 24  # products of a page, as in bench/peers/corpus.py
 STARTS_WITHIN = 1800.0  # seconds; the first start of some peers makes their index
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One system: the command that serves it and the path of a search for a text."""
+    """One system: the command that serves it, and the address of a search up to the parameter that is its text."""
 
     name: str
     command: tuple[str, ...]
@@ -54,15 +55,15 @@ class Peer:
 
     def paths(self, texts: list[str]) -> list[str]:
         """Return the address of each search, without host."""
-        return [f"{self.path}?{urlencode({self.parameter: text})}" for text in texts]
+        return [f"{self.path}{urlencode({self.parameter: text})}" for text in texts]
 
 
 PEERS = (
-    Peer("Aisle", ("app.py",), "/api/v1/search", "q"),
-    Peer("tutorial", ("tutorial.py",), "/search", "q"),
-    Peer("txtai", ("-m", "uvicorn", "txtai.api:app", "--log-level", "warning"), "/search", "query"),
-    Peer("Chroma", ("chroma.py",), "/search", "q"),
-    Peer("LanceDB", ("lance.py",), "/search", "q"),
+    Peer("Aisle", ("app.py",), "/api/v1/search?", "q"),
+    Peer("tutorial", ("tutorial.py",), "/search?", "q"),
+    Peer("txtai", ("-m", "uvicorn", "txtai.api:app", "--log-level", "warning"), f"/search?limit={FOUND}&", "query"),
+    Peer("Chroma", ("chroma.py",), "/search?", "q"),
+    Peer("LanceDB", ("lance.py",), "/search?", "q"),
 )
 
 

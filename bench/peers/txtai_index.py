@@ -19,4 +19,5 @@ if not target.is_dir():
     index.config.pop("transform")
     index.config |= {"method": "sentence-transformers", "path": str(get_model_path())}  # it encodes queries itself
     index.save(str(target))
-Path(FOLDER / "txtai.yml").write_text(json.dumps({"path": str(target), "writable": False}), "utf-8")
+configuration = {"path": str(target), "writable": False, "embeddings": {"path": str(get_model_path())}}
+Path(FOLDER / "txtai.yml").write_text(json.dumps(configuration), "utf-8")
