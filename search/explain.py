@@ -16,28 +16,60 @@ from search.release import Release
 from search.retrieval import closeness, dense_scores, fused_scores
 from search.scoring import ScoredQuery
 from search.understanding import Understood
-from search.wording import SHORT_VALUE, Wording
+from search.wording import SHORT_VALUE
 
 SNIPPET_WORDS = 26
 MOST_REASONS = 3
 _AROUND = "".join(c for c in string.punctuation if c not in "%+") + "“”‘’…–—"
 
 
-def highlight(text: str, terms: set[str], analyzer: Analyzer) -> str:
-    """Return the text as HTML: escaped, each word whose term was asked for inside <mark>."""
-    words = text.split(" ")
-    return _highlighted(text, words, _is_missed(words, terms, analyzer))
+class Marker:
+    """Finds and marks the words of an answer's texts that were asked for.
+
+    Texts of one answer share most of their words, so each different one is looked up once.
+
+    Args:
+        terms: that were asked for.
+        analyzer: of the release.
+    """
+
+    def __init__(self, terms: set[str], analyzer: Analyzer):
+        self.terms, self._analyzer = terms, analyzer
+        self._known: set[str] = set()
+        self._wanted: set[str] = set()  # of these, those of which a term was asked for
+
+    def missed(self, words: Sequence[str]) -> list[bool] | None:
+        """Return for each word, as written, whether none of its terms was asked for; None where it is so of all."""
+        if not self.terms:
+            return None
+        new = set(words).difference(self._known)
+        self._known |= new
+        is_missed = map(self.terms.isdisjoint, map(self._analyzer.terms_of_word, new))
+        self._wanted.update(word for word, one in zip(new, is_missed, strict=True) if not one)
+        if self._wanted.isdisjoint(words):
+            return None
+        return [word not in self._wanted for word in words]
+
+    def highlight(self, text: str) -> str:
+        """Return the text as HTML: escaped, each word whose term was asked for inside <mark>."""
+        words = text.split(" ")
+        return _highlighted(text, words, self.missed(words))
+
+    def snippet(self, text: str) -> str:
+        """Return the stretch of the text that holds most of the terms, highlighted, with … where it was cut."""
+        words = text.split()
+        missed = self.missed(words)
+        start = 0 if missed is None else _fullest(missed)
+        end = start + SNIPPET_WORDS
+        shown = words[start:end]
+        body = _highlighted(" ".join(shown), shown, None if missed is None else missed[start:end])
+        return f"{'… ' if start else ''}{body}{'' if end >= len(words) else ' …'}"
 
 
-def _is_missed(words: Sequence[str], terms: set[str], analyzer: Analyzer) -> list[bool]:
-    """Return for each word, as written, whether none of its terms was asked for."""
-    return list(map(terms.isdisjoint, map(analyzer.terms_of_word, words))) if terms else [True] * len(words)
-
-
-def _highlighted(text: str, words: Sequence[str], missed: Sequence[bool]) -> str:
+def _highlighted(text: str, words: Sequence[str], missed: Sequence[bool] | None) -> str:
     """Return the text, whose words these are with single blanks between, as HTML, those that are not missed marked."""
     escaped = html.escape(text)
-    if all(missed):
+    if missed is None:
         return escaped
     pieces = escaped.split(" ")  # escaping neither makes blanks nor takes them away
     return " ".join(
@@ -52,27 +84,16 @@ def _marked(piece: str) -> str:
     return f"{html.escape(before)}<mark>{html.escape(core)}</mark>{html.escape(after)}"
 
 
-def snippet(text: str, terms: set[str], analyzer: Analyzer) -> str:
-    """Return the stretch of the text that holds most of the terms, highlighted, with … where it was cut."""
-    words = text.split()
-    missed = _is_missed(words, terms, analyzer)
-    start = _fullest(missed)
-    end = start + SNIPPET_WORDS
-    shown = words[start:end]
-    body = _highlighted(" ".join(shown), shown, missed[start:end])
-    return f"{'… ' if start else ''}{body}{'' if end >= len(words) else ' …'}"
-
-
 def _fullest(missed: Sequence[bool]) -> int:
     """Return where the first of the stretches of SNIPPET_WORDS begins that misses the fewest words."""
-    if len(missed) <= SNIPPET_WORDS or all(missed):
+    if len(missed) <= SNIPPET_WORDS:
         return 0
     before = [0, *accumulate(missed)]
     counts = list(map(sub, before[SNIPPET_WORDS:], before))
     return counts.index(min(counts))
 
 
-def reasons(product: Product, wording: Wording, terms: set[str], analyzer: Analyzer) -> list[str]:
+def reasons(product: Product, terms: set[str], analyzer: Analyzer) -> list[str]:
     """Return up to three reasons such as "color: red" or "title: dress"; "close in meaning" when no word is shared."""
 
     def is_shared(text: str) -> bool:
@@ -82,17 +103,17 @@ def reasons(product: Product, wording: Wording, terms: set[str], analyzer: Analy
         shared = dict.fromkeys(word for word, term in analyzer.plain_terms(text) if term in terms)
         return [f"{label}: {' '.join(shared)}"] if shared else []
 
-    found = []
-    if not terms.isdisjoint(wording.value_words):
-        found = [
-            f"{label}: {value}"
-            for label, values in product.attributes.items()
-            for value in values
-            if len(value) <= SHORT_VALUE and is_shared(value)
-        ]
+    if not terms:
+        return ["close in meaning"]
+    found = [
+        f"{label}: {value}"
+        for label, values in product.attributes.items()
+        for value in values
+        if len(value) <= SHORT_VALUE and is_shared(value)
+    ]
     if product.brand and is_shared(product.brand):
         found.append(f"brand: {product.brand}")
-    if len(found) < MOST_REASONS and not terms.isdisjoint(wording.title_words):
+    if len(found) < MOST_REASONS:
         found += phrase("title", product.title)
     if not found and product.category and is_shared(product.category[-1]):
         found.append(f"category: {product.category[-1]}")
