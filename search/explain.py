@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import html
 import string
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
-from operator import sub
 from typing import Any
 
 from search.analysis import Analyzer
@@ -35,46 +34,60 @@ class Marker:
 
     def __init__(self, terms: set[str], analyzer: Analyzer):
         self.terms, self._analyzer = terms, analyzer
+        self.stand_alone = all(map(analyzer.stands_alone, terms))
         self._known: set[str] = set()
         self._wanted: set[str] = set()  # of these, those of which a term was asked for
 
-    def missed(self, words: Sequence[str]) -> list[bool] | None:
-        """Return for each word, as written, whether none of its terms was asked for; None where it is so of all."""
+    def places(self, words: Sequence[str]) -> list[int]:
+        """Return which of these words, as written, hold a term that was asked for, in order."""
         if not self.terms:
-            return None
+            return []
         new = set(words).difference(self._known)
         self._known |= new
         is_missed = map(self.terms.isdisjoint, map(self._analyzer.terms_of_word, new))
-        self._wanted.update(word for word, one in zip(new, is_missed, strict=True) if not one)
-        if self._wanted.isdisjoint(words):
-            return None
-        return [word not in self._wanted for word in words]
+        self._wanted.update([word for word, one in zip(new, is_missed, strict=True) if not one])
+        wanted = self._wanted
+        return [] if wanted.isdisjoint(words) else [place for place, word in enumerate(words) if word in wanted]
+
+    def terms_in(self, text: str) -> set[str]:
+        """Return the terms of a text that were asked for."""
+        if not self.stand_alone:
+            return self.terms.intersection(self._analyzer.terms_of(text))
+        words = text.split()
+        found = [self._analyzer.terms_of_word(words[place]) for place in self.places(words)]
+        return self.terms.intersection(set().union(*found))
+
+    def words_in(self, text: str) -> list[str]:
+        """Return the different words of a text that are those asked for, compounds and quantities not looked at."""
+        if self.stand_alone and not self.places(text.split()):
+            return []
+        return list(dict.fromkeys(word for word, term in self._analyzer.plain_terms(text) if term in self.terms))
 
     def highlight(self, text: str) -> str:
         """Return the text as HTML: escaped, each word whose term was asked for inside <mark>."""
         words = text.split(" ")
-        return _highlighted(text, words, self.missed(words))
+        return _highlighted(text, words, self.places(words))
 
     def snippet(self, text: str) -> str:
         """Return the stretch of the text that holds most of the terms, highlighted, with … where it was cut."""
         words = text.split()
-        missed = self.missed(words)
-        start = 0 if missed is None else _fullest(missed)
+        places = self.places(words)
+        start = _fullest(places, len(words))
         end = start + SNIPPET_WORDS
         shown = words[start:end]
-        body = _highlighted(" ".join(shown), shown, None if missed is None else missed[start:end])
+        body = _highlighted(" ".join(shown), shown, [place - start for place in places if start <= place < end])
         return f"{'… ' if start else ''}{body}{'' if end >= len(words) else ' …'}"
 
 
-def _highlighted(text: str, words: Sequence[str], missed: Sequence[bool] | None) -> str:
-    """Return the text, whose words these are with single blanks between, as HTML, those that are not missed marked."""
+def _highlighted(text: str, words: Sequence[str], places: Sequence[int]) -> str:
+    """Return the text, whose words these are with single blanks between, as HTML, those at some places marked."""
     escaped = html.escape(text)
-    if missed is None:
+    if not places:
         return escaped
     pieces = escaped.split(" ")  # escaping neither makes blanks nor takes them away
-    return " ".join(
-        piece if is_missed else _marked(word) for piece, word, is_missed in zip(pieces, words, missed, strict=True)
-    )
+    for place in places:
+        pieces[place] = _marked(words[place])
+    return " ".join(pieces)
 
 
 def _marked(piece: str) -> str:
@@ -84,23 +97,24 @@ def _marked(piece: str) -> str:
     return f"{html.escape(before)}<mark>{html.escape(core)}</mark>{html.escape(after)}"
 
 
-def _fullest(missed: Sequence[bool]) -> int:
-    """Return where the first of the stretches of SNIPPET_WORDS begins that misses the fewest words."""
-    if len(missed) <= SNIPPET_WORDS:
+def _fullest(places: Sequence[int], count: int) -> int:
+    """Return where the first of the stretches of SNIPPET_WORDS of `count` words begins that holds the most places."""
+    if count <= SNIPPET_WORDS or not places:
         return 0
-    before = [0, *accumulate(missed)]
-    counts = list(map(sub, before[SNIPPET_WORDS:], before))
-    return counts.index(min(counts))
+    # The first stretch with as many places as any ends with the last of them, or stands at the beginning.
+    starts = [max(0, place - SNIPPET_WORDS + 1) for place in places]
+    return max(starts, key=lambda start: bisect_left(places, start + SNIPPET_WORDS) - bisect_left(places, start))
 
 
-def reasons(product: Product, terms: set[str], analyzer: Analyzer) -> list[str]:
+def reasons(product: Product, marker: Marker, analyzer: Analyzer) -> list[str]:
     """Return up to three reasons such as "color: red" or "title: dress"; "close in meaning" when no word is shared."""
+    terms = marker.terms
 
     def is_shared(text: str) -> bool:
         return not terms.isdisjoint(analyzer.terms_of_value(text))
 
     def phrase(label: str, text: str) -> list[str]:
-        shared = dict.fromkeys(word for word, term in analyzer.plain_terms(text) if term in terms)
+        shared = marker.words_in(text)
         return [f"{label}: {' '.join(shared)}"] if shared else []
 
     if not terms:

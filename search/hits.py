@@ -42,8 +42,8 @@ def hits_of(
     terms, analyzer = set(scored.terms) if scored else set(), release.lexical.analyzer
     scores = np.ones(len(shown)) if scored is None else fused_scores(release, scored, shown)
     held = shares_held(scored, shown, analyzer) if scored else [None] * len(shown)
-    told = sentences.closest(scored, shown, products, held) if scored else [""] * len(shown)
     marker, nothing = Marker(terms, analyzer), Marker(set(), analyzer)
+    told = sentences.closest(scored, shown, products, held, marker) if scored else [""] * len(shown)
     markers = [nothing if share == 0 else marker for share in held]  # a row without any term needs no second look
     explained = explanations(release, shown, read, scored) if request.explain and scored else [None] * len(shown)
     return [
@@ -57,7 +57,7 @@ def hits_of(
                 "description": own.snippet(product.description),
                 "sentence": own.snippet(sentence) if sentence else "",
             },
-            why=reasons(product, own.terms, analyzer) if scored else [],
+            why=reasons(product, own, analyzer) if scored else [],
             cluster=cluster,
             explain=explanation,
             variants=variant,

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search.analysis import Analyzer
 from search.arrays import Floats, Rows
-from search.explain import SNIPPET_WORDS
+from search.explain import SNIPPET_WORDS, Marker
 from search.passages import DESCRIPTION_WORDS, SENTENCE_END, passage_and_description, without_sentences
 from search.product import Product
 from search.release import Release
@@ -33,7 +32,12 @@ class Sentences:
         self._boilerplate = frozenset(release.manifest["passages"]["boilerplate"])
 
     def closest(
-        self, scored: ScoredQuery, rows: Rows, products: Sequence[Product], held: Sequence[float | None]
+        self,
+        scored: ScoredQuery,
+        rows: Rows,
+        products: Sequence[Product],
+        held: Sequence[float | None],
+        marker: Marker,
     ) -> list[str]:
         """Return for each row the sentence of its description that comes closest to a query, plain text.
 
@@ -43,8 +47,9 @@ class Sentences:
         Args:
             scored: the query.
             rows: (k,) int64 that are shown; products: (k,) of these rows; held: (k,) see `shares_held`.
+            marker: of the query's terms.
         """
-        analyzer, terms = self.release.lexical.analyzer, set(scored.terms)
+        analyzer, terms = self.release.lexical.analyzer, marker.terms
         found = [""] * len(products)
         # A card shows the title, and gives short attributes as reasons.
         open_places = [
@@ -58,7 +63,7 @@ class Sentences:
             own = [without_sentences(product, self._boilerplate) for product in own]
         by_meaning = self._by_meaning(scored.vector, rows[open_places], own)
         for place, product, sentence in zip(open_places, own, by_meaning, strict=True):
-            told = sentence or ("" if held[place] == 0 else _by_words(product, terms, analyzer))
+            told = sentence or ("" if held[place] == 0 else _by_words(product, marker))
             found[place] = told if told and says_more(told, products[place], LEAST_NEW, analyzer) else ""
         return found
 
@@ -111,8 +116,8 @@ def _sentence_around(passage: str, begins: int, place: int) -> Span:
     return start, len(passage)
 
 
-def _by_words(product: Product, terms: set[str], analyzer: Analyzer) -> str:
+def _by_words(product: Product, marker: Marker) -> str:
     """Return the sentence of a description that holds the most terms, the first of equals; "" when none holds any."""
     sentences = SENTENCE_END.split(product.description)
-    held = [len(terms.intersection(analyzer.terms_of(one))) for one in sentences]
-    return sentences[int(np.argmax(held))].rstrip(_ENDS) if max(held) else ""
+    held = [len(marker.terms_in(one)) for one in sentences]
+    return sentences[held.index(max(held))].rstrip(_ENDS) if max(held) else ""
