@@ -6,10 +6,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")  # one word without accents that cannot be a quantity
+_DIGIT = re.compile(r"\d")
 _POSSESSIVE = re.compile(r"['’]s?$|['’]")
 _HYPHENATED = re.compile(rf"{_WORD.pattern}(?:[-‐‑][^\W_]+)+")
 # Symbols of units and the words for them, as written after a number; all forms of one unit become the first.
@@ -153,20 +155,31 @@ class Analyzer:
         self.language = language
         self.compounds = dict(compounds or {})
         stemmer, stop_list = _LANGUAGES.get(language, ("", ""))
-        self._stemmer = Stemmer.Stemmer(stemmer) if stemmer else None
+        # Without its own cache, which is in the way of ours and, once full, is sorted again and again.
+        self._stemmer = Stemmer.Stemmer(stemmer, 0) if stemmer else None
         self.stop_words = frozenset(getattr(stopwords, f"STOPWORDS_{stop_list}", ()))
         self._term = lru_cache(maxsize=100_000)(self._stem)
         self._joined_term = lru_cache(maxsize=100_000)(self._stem)  # apart, so that these push out no words
         self._token = lru_cache(maxsize=100_000)(self._token_of)
+        self._piece = lru_cache(maxsize=100_000)(self._read_tokens)  # what stands between two blanks
+        self._plain_pairs = lru_cache(maxsize=100_000)(self._plain_pairs_of)
         self.terms_of_word = lru_cache(maxsize=100_000)(self._terms_of_word)  # highlighting asks for the same ones
         # Values of attributes, which many products share.
         self.terms_of_value = lru_cache(maxsize=8192)(self._terms_of_value)
         self.terms_of_pieces = lru_cache(maxsize=8192)(self._terms_of_pieces)
+        self._units = {self._term(word) for written in _UNIT_OF for word in words_of(written)}
         # Only a word that is a compound, or the last part of one, is worth a closer look.
         self._ends = {end for joined, parts in self.compounds.items() for end in (joined, self._term(parts[-1]))}
 
     def _stem(self, word: str) -> str:
         return self._stemmer.stemWord(word) if self._stemmer else word
+
+    def stands_alone(self, term: str) -> bool:
+        """Return whether a text holds a term if, and only if, one of its words does, read by itself.
+
+        Not so compounds and quantities, which two words can make, and units, which a number before them takes up.
+        """
+        return not (term in self.compounds or term in self._units or _DIGIT.search(term))
 
     def term_of(self, word: str) -> str:
         """Return the term a word is indexed under (its stem)."""
@@ -174,7 +187,14 @@ class Analyzer:
 
     def _terms_of_word(self, word: str) -> frozenset[str]:
         """Return the terms of a word with the punctuation around it."""
-        return frozenset(self.terms_of(word))
+        return self._terms_of_plain(word) if _PLAIN.fullmatch(word) else frozenset(self.terms_of(word))
+
+    def _terms_of_plain(self, word: str) -> frozenset[str]:
+        """Return the same of a word that is _PLAIN."""
+        word = word.lower()
+        term = self._term(word)
+        parts = frozenset(map(self._term, self.compounds.get(term, ())))
+        return parts if word in self.stop_words else parts | {term}
 
     def _terms_of_value(self, value: str) -> frozenset[str]:
         """Return the terms of a text word for word: no compounds, no quantities."""
@@ -182,11 +202,15 @@ class Analyzer:
 
     def _terms_of_pieces(self, value: str) -> frozenset[str]:
         """Return the terms of a text's pieces between blanks, each by itself, as they are highlighted."""
-        return frozenset().union(*map(self.terms_of_word, value.split()))
+        return frozenset().union(*map(self._terms_of_plain if _PLAIN.fullmatch(value) else self.terms_of_word, value.split()))
 
     def plain_terms(self, text: str) -> list[tuple[str, str]]:
         """Return (word, term) of each word of a text that is no stop word, in order, repeats kept."""
-        return [(word, self._term(word)) for word in words_of(text) if word not in self.stop_words]
+        return [pair for piece in text.split() for pair in self._plain_pairs(piece)]
+
+    def _plain_pairs_of(self, piece: str) -> tuple[tuple[str, str], ...]:
+        """Return `plain_terms` of what stands between two blanks: no word reaches over one."""
+        return tuple((word, self._term(word)) for word in words_of(piece) if word not in self.stop_words)
 
     def terms_of(self, text: str) -> list[str]:
         """Return the terms of a text, stop words left out, repeats kept, in order."""
@@ -199,15 +223,22 @@ class Analyzer:
     def _pairs_of(self, text: str) -> list[tuple[str, str]]:
         pairs: list[tuple[str, str]] = []
         run: list[str] = []  # words that follow each other: a compound may reach back
-        token_of = self._token
-        for found in _TOKEN.finditer(folded(text)):
-            token = token_of(found[0], found.lastgroup is not None)
+        for token in self._tokens_in(folded(text)):
             if token.may_join:
                 pairs += self._joined(token, run)
             else:
                 run += token.words
                 pairs += token.pairs
         return pairs
+
+    def _tokens_in(self, text: str) -> Iterable[_Token]:
+        """Return the tokens of a folded text, in order."""
+        if _DIGIT.search(text):  # a quantity may reach over a blank
+            return self._read_tokens(text)
+        return chain.from_iterable(map(self._piece, text.split()))
+
+    def _read_tokens(self, text: str) -> tuple[_Token, ...]:
+        return tuple(self._token(found[0], found.lastgroup is not None) for found in _TOKEN.finditer(text))
 
     def _token_of(self, text: str, is_quantity: bool) -> _Token:
         """Return what a match of _TOKEN is; a catalog has the same ones again and again."""
@@ -216,25 +247,29 @@ class Analyzer:
         may_join = any(self._term(word) in self._ends for word in words)
         return _Token(words, tuple([*kept, (quantity, quantity)] if quantity else kept), quantity, may_join)
 
-    def _joined(self, token: _Token, run: list[str]) -> Iterator[tuple[str, str]]:
-        """Yield (word, term) of a token that may end a compound, and add its words to the run."""
+    def _joined(self, token: _Token, run: list[str]) -> list[tuple[str, str]]:
+        """Return (word, term) of a token that may end a compound, and add its words to the run."""
+        pairs: list[tuple[str, str]] = []
         for word in token.words:
             run.append(word)
             term = self._term(word)
             if word and word not in self.stop_words:
-                yield word, term
+                pairs.append((word, term))
             if term in self._ends:
-                yield from self._compounds_at(run, term)
+                pairs += self._compounds_at(run, term)
         if token.quantity:
-            yield token.quantity, token.quantity
+            pairs.append((token.quantity, token.quantity))
+        return pairs
 
-    def _compounds_at(self, run: list[str], end: str) -> Iterator[tuple[str, str]]:
-        """Yield the parts of the run's last word, if it is a compound, and the compounds that end with it."""
-        yield from ((part, self._term(part)) for part in self.compounds.get(end, ()))
-        for length in range(2, min(MOST_PARTS, len(run)) + 1):
-            joined = "".join(run[-length:])
-            if self._joined_term(joined) in self.compounds:
-                yield joined, self._joined_term(joined)
+    def _compounds_at(self, run: list[str], end: str) -> list[tuple[str, str]]:
+        """Return the parts of the run's last word, if it is a compound, and the compounds that end with it."""
+        found = [(part, self._term(part)) for part in self.compounds.get(end, ())]
+        joined = run[-1]
+        for word in run[-2 : -MOST_PARTS - 1 : -1]:
+            joined = word + joined
+            if (term := self._joined_term(joined)) in self.compounds:
+                found.append((joined, term))
+        return found
 
 
 def _read_token(text: str, is_quantity: bool) -> tuple[tuple[str, ...], str]:

@@ -50,7 +50,6 @@ from search.state.changes import ChangeLog, Reading
 from search.suggest import Suggestions, suggestions
 from search.understanding import Understood
 from search.watch import NOBODY, Watch
-from search.wording import Wordings
 
 SHOWN_CLUSTERS = 12
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
@@ -110,7 +109,7 @@ class Engine:
         self.encoder = encoder
         self.waits = waits
         self.matcher = Matcher(release, self.encoder)
-        self.sentences, self.wordings = Sentences(release), Wordings(release.lexical.analyzer)
+        self.sentences = Sentences(release)
         self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()
         self._lock = threading.Lock()
         self._built: Engine | None = None
@@ -391,7 +390,7 @@ class Engine:
 
     def _hits(self, asked: _Asked, ranking: Rows, relevant: Rows) -> list[Hit]:
         request, read, scored = asked.request, asked.read, asked.scored
-        return hits_of(self.release, self.sentences, self.wordings, request, read, scored, ranking, relevant)
+        return hits_of(self.release, self.sentences, request, read, scored, ranking, relevant)
 
     # -- the other questions --
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import html
 import string
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
-from operator import sub
 from typing import Any
 
 from search.analysis import Analyzer
@@ -16,33 +15,79 @@ from search.release import Release
 from search.retrieval import closeness, dense_scores, fused_scores
 from search.scoring import ScoredQuery
 from search.understanding import Understood
-from search.wording import SHORT_VALUE, Wording
+from search.wording import SHORT_VALUE
 
 SNIPPET_WORDS = 26
 MOST_REASONS = 3
 _AROUND = "".join(c for c in string.punctuation if c not in "%+") + "“”‘’…–—"
 
 
-def highlight(text: str, terms: set[str], analyzer: Analyzer) -> str:
-    """Return the text as HTML: escaped, each word whose term was asked for inside <mark>."""
-    words = text.split(" ")
-    return _highlighted(text, words, _is_missed(words, terms, analyzer))
+class Marker:
+    """Finds and marks the words of an answer's texts that were asked for.
+
+    Texts of one answer share most of their words, so each different one is looked up once.
+
+    Args:
+        terms: that were asked for.
+        analyzer: of the release.
+    """
+
+    def __init__(self, terms: set[str], analyzer: Analyzer):
+        self.terms, self._analyzer = terms, analyzer
+        self.stand_alone = all(map(analyzer.stands_alone, terms))
+        self._known: set[str] = set()
+        self._wanted: set[str] = set()  # of these, those of which a term was asked for
+
+    def places(self, words: Sequence[str]) -> list[int]:
+        """Return which of these words, as written, hold a term that was asked for, in order."""
+        if not self.terms:
+            return []
+        new = set(words).difference(self._known)
+        self._known |= new
+        is_missed = map(self.terms.isdisjoint, map(self._analyzer.terms_of_word, new))
+        self._wanted.update([word for word, one in zip(new, is_missed, strict=True) if not one])
+        wanted = self._wanted
+        return [] if wanted.isdisjoint(words) else [place for place, word in enumerate(words) if word in wanted]
+
+    def terms_in(self, text: str) -> set[str]:
+        """Return the terms of a text that were asked for."""
+        if not self.stand_alone:
+            return self.terms.intersection(self._analyzer.terms_of(text))
+        words = text.split()
+        found = [self._analyzer.terms_of_word(words[place]) for place in self.places(words)]
+        return self.terms.intersection(set().union(*found))
+
+    def words_in(self, text: str) -> list[str]:
+        """Return the different words of a text that are those asked for, compounds and quantities not looked at."""
+        if self.stand_alone and not self.places(text.split()):
+            return []
+        return list(dict.fromkeys(word for word, term in self._analyzer.plain_terms(text) if term in self.terms))
+
+    def highlight(self, text: str) -> str:
+        """Return the text as HTML: escaped, each word whose term was asked for inside <mark>."""
+        words = text.split(" ")
+        return _highlighted(text, words, self.places(words))
+
+    def snippet(self, text: str) -> str:
+        """Return the stretch of the text that holds most of the terms, highlighted, with … where it was cut."""
+        words = text.split()
+        places = self.places(words)
+        start = _fullest(places, len(words))
+        end = start + SNIPPET_WORDS
+        shown = words[start:end]
+        body = _highlighted(" ".join(shown), shown, [place - start for place in places if start <= place < end])
+        return f"{'… ' if start else ''}{body}{'' if end >= len(words) else ' …'}"
 
 
-def _is_missed(words: Sequence[str], terms: set[str], analyzer: Analyzer) -> list[bool]:
-    """Return for each word, as written, whether none of its terms was asked for."""
-    return list(map(terms.isdisjoint, map(analyzer.terms_of_word, words))) if terms else [True] * len(words)
-
-
-def _highlighted(text: str, words: Sequence[str], missed: Sequence[bool]) -> str:
-    """Return the text, whose words these are with single blanks between, as HTML, those that are not missed marked."""
+def _highlighted(text: str, words: Sequence[str], places: Sequence[int]) -> str:
+    """Return the text, whose words these are with single blanks between, as HTML, those at some places marked."""
     escaped = html.escape(text)
-    if all(missed):
+    if not places:
         return escaped
     pieces = escaped.split(" ")  # escaping neither makes blanks nor takes them away
-    return " ".join(
-        piece if is_missed else _marked(word) for piece, word, is_missed in zip(pieces, words, missed, strict=True)
-    )
+    for place in places:
+        pieces[place] = _marked(words[place])
+    return " ".join(pieces)
 
 
 def _marked(piece: str) -> str:
@@ -52,47 +97,37 @@ def _marked(piece: str) -> str:
     return f"{html.escape(before)}<mark>{html.escape(core)}</mark>{html.escape(after)}"
 
 
-def snippet(text: str, terms: set[str], analyzer: Analyzer) -> str:
-    """Return the stretch of the text that holds most of the terms, highlighted, with … where it was cut."""
-    words = text.split()
-    missed = _is_missed(words, terms, analyzer)
-    start = _fullest(missed)
-    end = start + SNIPPET_WORDS
-    shown = words[start:end]
-    body = _highlighted(" ".join(shown), shown, missed[start:end])
-    return f"{'… ' if start else ''}{body}{'' if end >= len(words) else ' …'}"
-
-
-def _fullest(missed: Sequence[bool]) -> int:
-    """Return where the first of the stretches of SNIPPET_WORDS begins that misses the fewest words."""
-    if len(missed) <= SNIPPET_WORDS or all(missed):
+def _fullest(places: Sequence[int], count: int) -> int:
+    """Return where the first of the stretches of SNIPPET_WORDS of `count` words begins that holds the most places."""
+    if count <= SNIPPET_WORDS or not places:
         return 0
-    before = [0, *accumulate(missed)]
-    counts = list(map(sub, before[SNIPPET_WORDS:], before))
-    return counts.index(min(counts))
+    # The first stretch with as many places as any ends with the last of them, or stands at the beginning.
+    starts = [max(0, place - SNIPPET_WORDS + 1) for place in places]
+    return max(starts, key=lambda start: bisect_left(places, start + SNIPPET_WORDS) - bisect_left(places, start))
 
 
-def reasons(product: Product, wording: Wording, terms: set[str], analyzer: Analyzer) -> list[str]:
+def reasons(product: Product, marker: Marker, analyzer: Analyzer) -> list[str]:
     """Return up to three reasons such as "color: red" or "title: dress"; "close in meaning" when no word is shared."""
+    terms = marker.terms
 
     def is_shared(text: str) -> bool:
         return not terms.isdisjoint(analyzer.terms_of_value(text))
 
     def phrase(label: str, text: str) -> list[str]:
-        shared = dict.fromkeys(word for word, term in analyzer.plain_terms(text) if term in terms)
+        shared = marker.words_in(text)
         return [f"{label}: {' '.join(shared)}"] if shared else []
 
-    found = []
-    if not terms.isdisjoint(wording.value_words):
-        found = [
-            f"{label}: {value}"
-            for label, values in product.attributes.items()
-            for value in values
-            if len(value) <= SHORT_VALUE and is_shared(value)
-        ]
+    if not terms:
+        return ["close in meaning"]
+    found = [
+        f"{label}: {value}"
+        for label, values in product.attributes.items()
+        for value in values
+        if len(value) <= SHORT_VALUE and is_shared(value)
+    ]
     if product.brand and is_shared(product.brand):
         found.append(f"brand: {product.brand}")
-    if len(found) < MOST_REASONS and not terms.isdisjoint(wording.title_words):
+    if len(found) < MOST_REASONS:
         found += phrase("title", product.title)
     if not found and product.category and is_shared(product.category[-1]):
         found.append(f"category: {product.category[-1]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from search.arrays import Rows
-from search.explain import explanations, highlight, reasons, snippet
+from search.explain import Marker, explanations, reasons
 from search.release import Release
 from search.request import Hit, SearchRequest
 from search.retrieval import fused_scores
@@ -13,13 +13,12 @@ from search.scoring import ScoredQuery
 from search.sentences import Sentences
 from search.understanding import Understood
 from search.variants import variants_of
-from search.wording import Wordings
+from search.wording import shares_held
 
 
 def hits_of(
     release: Release,
     sentences: Sentences,
-    wordings: Wordings,
     request: SearchRequest,
     read: Understood,
     scored: ScoredQuery | None,
@@ -29,7 +28,7 @@ def hits_of(
     """Return the hits of the page that a request asks for.
 
     Args:
-        release, sentences, wordings: of it.
+        release, sentences: of it.
         request: what is asked.
         read, scored: its words; None when there are none to look up.
         ranking: (m,) int64, what is counted and shown, in the wanted order.
@@ -42,8 +41,10 @@ def hits_of(
     clusters = release.clusters.cluster_of[shown].tolist()
     terms, analyzer = set(scored.terms) if scored else set(), release.lexical.analyzer
     scores = np.ones(len(shown)) if scored is None else fused_scores(release, scored, shown)
-    worded = wordings.of(shown, products) if scored else []
-    told = sentences.closest(scored, shown, products, worded) if scored else [""] * len(shown)
+    held = shares_held(scored, shown, analyzer) if scored else [None] * len(shown)
+    marker, nothing = Marker(terms, analyzer), Marker(set(), analyzer)
+    told = sentences.closest(scored, shown, products, held, marker) if scored else [""] * len(shown)
+    markers = [nothing if share == 0 else marker for share in held]  # a row without any term needs no second look
     explained = explanations(release, shown, read, scored) if request.explain and scored else [None] * len(shown)
     return [
         Hit(
@@ -52,16 +53,16 @@ def hits_of(
             score=round(score, 4),
             product=product,
             highlights={
-                "title": highlight(product.title, terms, analyzer),
-                "description": snippet(product.description, terms, analyzer),
-                "sentence": snippet(sentence, terms, analyzer) if sentence else "",
+                "title": own.highlight(product.title),
+                "description": own.snippet(product.description),
+                "sentence": own.snippet(sentence) if sentence else "",
             },
-            why=reasons(product, worded[place], terms, analyzer) if scored else [],
+            why=reasons(product, own, analyzer) if scored else [],
             cluster=cluster,
             explain=explanation,
             variants=variant,
         )
-        for place, (product, score, sentence, cluster, explanation, variant) in enumerate(
-            zip(products, scores.tolist(), told, clusters, explained, variants, strict=True)
+        for place, (product, score, sentence, own, cluster, explanation, variant) in enumerate(
+            zip(products, scores.tolist(), told, markers, clusters, explained, variants, strict=True)
         )
     ]

@@ -106,6 +106,14 @@ def passage_parts(product: Product) -> list[Part]:
     return passage_and_parts(product)[1]
 
 
+def passage_and_description(product: Product) -> tuple[str, int | None]:
+    """Return `passage_of` and where in it the description begins; None where there is none."""
+    values = _values(product)
+    passage = _SEPARATOR.join([text for _, text in values])
+    field, text = values[-1]
+    return passage, len(passage) - len(text) if field == "description" else None
+
+
 def passage_and_parts(product: Product) -> tuple[str, list[Part]]:
     """Return `passage_of` and where in it each value stands, in order."""
     values = _values(product)

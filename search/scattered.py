@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from search.arrays import Rows
@@ -55,6 +56,9 @@ class ScatteredFile:
             raise ValueError(f"{int(sizes.sum())} bytes do not fill {out.nbytes}")
         file = self._file.fileno()
         targets = out.ctypes.data + sizes.cumsum() - sizes
+        if len(starts) > 1:  # neighbours, as the variants of a product are, are read in one go
+            firsts = np.flatnonzero(np.concatenate([[True], starts[1:] != starts[:-1] + sizes[:-1]]))
+            starts, sizes, targets = starts[firsts], np.add.reduceat(sizes, firsts), targets[firsts]
         for target, size, start in zip(targets.tolist(), sizes.tolist(), starts.tolist(), strict=True):
             if PREAD(file, target, size, start) != size:
                 raise ReleaseDamaged(f"{self.path} has become shorter or cannot be read; build the release again")

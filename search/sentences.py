@@ -7,18 +7,17 @@ only the encoder's tokenizer knows, which answers are not to wait for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from search.analysis import Analyzer
 from search.arrays import Floats, Rows
-from search.explain import SNIPPET_WORDS
-from search.passages import DESCRIPTION_WORDS, SENTENCE_END, passage_and_parts, without_sentences
+from search.explain import SNIPPET_WORDS, Marker
+from search.passages import DESCRIPTION_WORDS, SENTENCE_END, passage_and_description, without_sentences
 from search.product import Product
 from search.release import Release
 from search.scoring import ScoredQuery
-from search.wording import Wording
+from search.wording import HELD, says_more, shows_all
 
 LEAST_NEW = 2  # terms of a sentence that the title does not have
 Span = tuple[int, int]
@@ -33,7 +32,12 @@ class Sentences:
         self._boilerplate = frozenset(release.manifest["passages"]["boilerplate"])
 
     def closest(
-        self, scored: ScoredQuery, rows: Rows, products: Sequence[Product], wordings: Sequence[Wording]
+        self,
+        scored: ScoredQuery,
+        rows: Rows,
+        products: Sequence[Product],
+        held: Sequence[float | None],
+        marker: Marker,
     ) -> list[str]:
         """Return for each row the sentence of its description that comes closest to a query, plain text.
 
@@ -42,12 +46,16 @@ class Sentences:
 
         Args:
             scored: the query.
-            rows: (k,) int64 that are shown; products, wordings: (k,) of these rows.
+            rows: (k,) int64 that are shown; products: (k,) of these rows; held: (k,) see `shares_held`.
+            marker: of the query's terms.
         """
-        analyzer, terms = self.release.lexical.analyzer, set(scored.terms)
+        analyzer, terms = self.release.lexical.analyzer, marker.terms
         found = [""] * len(products)
         # A card shows the title, and gives short attributes as reasons.
-        open_places = [place for place, one in enumerate(wordings) if terms - one.title - one.value_pieces]
+        open_places = [
+            place for place, (product, share) in enumerate(zip(products, held, strict=True))
+            if (share is not None and share < HELD) or not shows_all(product, terms, analyzer)
+        ]  # fmt: skip
         if not open_places:
             return found
         own = [products[place] for place in open_places]
@@ -55,8 +63,8 @@ class Sentences:
             own = [without_sentences(product, self._boilerplate) for product in own]
         by_meaning = self._by_meaning(scored.vector, rows[open_places], own)
         for place, product, sentence in zip(open_places, own, by_meaning, strict=True):
-            told = sentence or _by_words(product, terms, analyzer)
-            found[place] = told if _says_more(told, wordings[place].title, analyzer) else ""
+            told = sentence or ("" if held[place] == 0 else _by_words(product, marker))
+            found[place] = told if told and says_more(told, products[place], LEAST_NEW, analyzer) else ""
         return found
 
     def _by_meaning(self, query: Floats | None, rows: Rows, products: Sequence[Product]) -> list[str]:
@@ -73,11 +81,6 @@ class Sentences:
         ]
 
 
-def _says_more(sentence: str, title: Collection[str], analyzer: Analyzer) -> bool:
-    """Return whether a sentence is more than the terms of the title again."""
-    return len(set().union(*map(analyzer.terms_of_word, sentence.split())).difference(title)) >= LEAST_NEW
-
-
 def _closest(product: Product, spans: Sequence[Span], cosines: Sequence[float]) -> str:
     """Return the description's closest sentence if it is closer than the title; "" if not, or if spans are not known.
 
@@ -86,19 +89,18 @@ def _closest(product: Product, spans: Sequence[Span], cosines: Sequence[float]) 
         spans: (s,) where its segments stand in its passage.
         cosines: (s,) how close each is.
     """
-    passage, parts = passage_and_parts(product)
-    last = parts[-1]
-    if spans[0][1] < 0 or last.field != "description":
+    passage, begins = passage_and_description(product)
+    if spans[0][1] < 0 or begins is None:
         return ""
-    said = [place for place, (start, _) in enumerate(spans) if start >= last.start]
+    said = [place for place, (start, _) in enumerate(spans) if start >= begins]
     least = max((cosines[place] for place, (start, _) in enumerate(spans) if start == 0), default=-1.0)
     if not said:
         return ""
-    best = max(said, key=lambda place: cosines[place])
+    best = max(said, key=cosines.__getitem__)
     if cosines[best] < least:
         return ""
     start, end = spans[best]
-    whole = _sentence_around(passage, last.start, start)
+    whole = _sentence_around(passage, begins, start)
     start, end = whole if len(passage[slice(*whole)].split()) <= SNIPPET_WORDS else (start, end)
     is_cut = end == len(passage) and len(product.description.split()) > DESCRIPTION_WORDS
     return passage[start:end].rstrip(_ENDS) + (" …" if is_cut else "")
@@ -106,13 +108,16 @@ def _closest(product: Product, spans: Sequence[Span], cosines: Sequence[float]) 
 
 def _sentence_around(passage: str, begins: int, place: int) -> Span:
     """Return the (start, end) of the sentence at a place of a text that begins somewhere; a segment is a part of it."""
-    ends = [begins + found.end() for found in SENTENCE_END.finditer(passage[begins:])]
-    before, after = [end for end in ends if end <= place], [end for end in ends if end > place]
-    return (before[-1] if before else begins), (after[0] if after else len(passage))
+    start = begins
+    for found in SENTENCE_END.finditer(passage[begins:]):
+        if (end := begins + found.end()) > place:
+            return start, end
+        start = end
+    return start, len(passage)
 
 
-def _by_words(product: Product, terms: set[str], analyzer: Analyzer) -> str:
+def _by_words(product: Product, marker: Marker) -> str:
     """Return the sentence of a description that holds the most terms, the first of equals; "" when none holds any."""
     sentences = SENTENCE_END.split(product.description)
-    held = [len(terms.intersection(analyzer.terms_of(one))) for one in sentences]
-    return sentences[int(np.argmax(held))].rstrip(_ENDS) if max(held) else ""
+    held = [len(marker.terms_in(one)) for one in sentences]
+    return sentences[held.index(max(held))].rstrip(_ENDS) if max(held) else ""

@@ -50,7 +50,7 @@ class StoredVectors:
 
     def gathered(self, rows: Rows | slice) -> Floats:
         """Return (m, d) float32, the vectors of some rows."""
-        vectors = self.codes[rows].astype(np.float32, copy=False)
+        vectors = self._of(rows).astype(np.float32, copy=False)
         return vectors if self.scales is None else vectors * self.scales[rows, None]
 
     def dots(self, query: Floats, rows: Rows | slice) -> Floats:
@@ -58,8 +58,12 @@ class StoredVectors:
 
         Row by row, so that equal vectors have equal products wherever they stand, and on one thread.
         """
-        products = np.vecdot(self.codes[rows].astype(np.float32, copy=False), query)
+        products = np.vecdot(self._of(rows).astype(np.float32, copy=False), query)
         return products if self.scales is None else products * self.scales[rows]
+
+    def _of(self, rows: Rows | slice) -> NDArray[Any]:
+        # `take` gathers whole rows in half the time of an index.
+        return self.codes[rows] if isinstance(rows, slice) else self.codes.take(rows, axis=0)
 
     def save(self, codes_path: Path, scales_path: Path) -> None:
         """Write codes and scales."""

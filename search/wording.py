@@ -1,49 +1,44 @@
-"""The terms of what a card shows of a product, by which is decided what else has to be told."""
+"""What a card shows of a product in words, by which is decided what else has to be told.
+
+Most products are shown for the first time, so nothing is read further than a question needs: what the index of words
+knows of a row already says of most terms that they are not there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 from search.analysis import Analyzer
 from search.arrays import Rows
 from search.product import Product
-from search.remembered import Remembered
+from search.scoring import ScoredQuery
 
 SHORT_VALUE = 40  # characters of an attribute's value that a card can show
-REMEMBERED = 2048  # products; 3 to 8 kB each
+HELD = 0.999  # share of a query from which a row may hold all of it: what it holds adds up to 1 but for rounding
 
 Terms = frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """The terms of a product's title and short attributes.
+def shares_held(scored: ScoredQuery, rows: Rows, analyzer: Analyzer) -> list[float | None]:
+    """Return for each row how much of a query, by rarity, its texts hold; None where the index cannot tell.
 
-    Attributes:
-        title: of title and brand, compounds and quantities too.
-        title_words: of the title word for word.
-        value_words: of the short attributes word for word.
-        value_pieces: of the pieces between blanks in the short attributes, compounds and quantities too.
+    A term is there if it is in one of the texts alone, but for those that only come about between two words.
+
+    Args:
+        scored: the query.
+        rows: (k,) int64.
+        analyzer: of the release.
     """
+    if scored.mode == "dense" or not all(map(analyzer.stands_alone, scored.terms)):
+        return [None] * len(rows)
+    shares: list[float | None] = scored.words.shares_of(rows).tolist()
+    return shares
 
-    title: Terms
-    title_words: Terms
-    value_words: Terms
-    value_pieces: Terms
 
-    @classmethod
-    def of(cls, product: Product, analyzer: Analyzer) -> Wording:
-        """Return the wording of a product."""
-        values = short_values(product)
-        words = Terms().union(*map(analyzer.terms_of_value, values))
-        pieces = Terms().union(*map(analyzer.terms_of_pieces, values))
-        return cls(
-            frozenset(analyzer.terms_of(f"{product.title} {product.brand}")),
-            frozenset(term for _, term in analyzer.plain_terms(product.title)),
-            words,
-            words if words == pieces else pieces,  # one set for both, where they are equal
-        )
+def shows_all(product: Product, terms: set[str], analyzer: Analyzer) -> bool:
+    """Return whether title, brand and short attributes of a product hold every one of some terms."""
+    left = terms.difference(analyzer.terms_of(f"{product.title} {product.brand}"))
+    return not left or left.issubset(Terms().union(*map(analyzer.terms_of_pieces, short_values(product))))
 
 
 def short_values(product: Product) -> list[str]:
@@ -51,20 +46,22 @@ def short_values(product: Product) -> list[str]:
     return [value for values in product.attributes.values() for value in values if len(value) <= SHORT_VALUE]
 
 
-class Wordings:
-    """The wordings of a release's products, remembered. Safe to share between threads."""
+def says_more(sentence: str, product: Product, least: int, analyzer: Analyzer) -> bool:
+    """Return whether a sentence holds at least so many terms that the title and brand of a product do not."""
+    words, title = sentence.split(), f"{product.title} {product.brand}"
+    if _is_surely_more(words, title.split(), least, analyzer):
+        return True
+    return len(Terms().union(*map(analyzer.terms_of_word, words)).difference(analyzer.terms_of(title))) >= least
 
-    def __init__(self, analyzer: Analyzer):
-        self.analyzer = analyzer
-        self._known: Remembered[int, Wording] = Remembered(REMEMBERED)
 
-    def of(self, rows: Rows, products: Sequence[Product]) -> list[Wording]:
-        """Return the wordings of (k,) int64 rows; products: (k,) of these rows."""
-        return [self._of(row, product) for row, product in zip(rows.tolist(), products, strict=True)]
-
-    def _of(self, row: int, product: Product) -> Wording:
-        known = self._known.get(row)
-        if known is None:
-            known = Wording.of(product, self.analyzer)
-            self._known.put(row, known)
-        return known
+def _is_surely_more(words: Sequence[str], title: Sequence[str], least: int, analyzer: Analyzer) -> bool:
+    """Return whether the terms that stand alone are enough, for which no two words of the title need to be read."""
+    seen: Collection[str] = Terms().union(*map(analyzer.terms_of_word, title))
+    new: set[str] = set()
+    for word in words:
+        for term in analyzer.terms_of_word(word):
+            if term not in seen and analyzer.stands_alone(term):
+                new.add(term)
+                if len(new) >= least:
+                    return True
+    return False
