@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 from pydantic import ConfigDict, Field
@@ -26,7 +26,7 @@ COUNTED_TOGETHER = 100  # products that count as one request
 MOST_STOCK = 1_000_000_000
 
 
-_SAYS_SOMETHING = [
+_SAYS_SOMETHING: list[Any] = [
     {"required": [name], "properties": {name: {"type": kind}}}
     for name, kind in (("price", "number"), ("availability", "string"), ("stock", "integer"))
 ]
