@@ -26,7 +26,7 @@ from web.api.exports import exports
 from web.api.insights import insights
 from web.api.routes import api
 from web.json_answers import JsonAnswers
-from web.live import EngineProvider, LiveEngine
+from web.live import EngineProvider, LiveEngine, let_go_of_engine
 from web.pages import assets, discovery, theme
 from web.pages.illustrations import illustrations
 from web.pages.map import catalog_map
@@ -90,6 +90,7 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     app.extensions["aisle.home"] = home
     app.extensions["aisle.changes"] = ChangeLog(home.changes)
     app.extensions["aisle.engine"] = engine or LiveEngine(home, watch=counted)
+    app.teardown_appcontext(let_go_of_engine)
     app.jinja_env.globals["shop_name"] = settings.shop_name
     app.jinja_env.filters.update(formats.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from itertools import chain, pairwise
 from typing import NamedTuple
+
+from search.remembered import remembering
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")  # one word without accents that cannot be a quantity
@@ -158,15 +159,15 @@ class Analyzer:
         # Without its own cache, which is in the way of ours and, once full, is sorted again and again.
         self._stemmer = Stemmer.Stemmer(stemmer, 0) if stemmer else None
         self.stop_words = frozenset(getattr(stopwords, f"STOPWORDS_{stop_list}", ()))
-        self._term = lru_cache(maxsize=100_000)(self._stem)
-        self._joined_term = lru_cache(maxsize=100_000)(self._stem)  # apart, so that these push out no words
-        self._token = lru_cache(maxsize=100_000)(self._token_of)
-        self._piece = lru_cache(maxsize=100_000)(self._read_tokens)  # what stands between two blanks
-        self._plain_pairs = lru_cache(maxsize=100_000)(self._plain_pairs_of)
-        self.terms_of_word = lru_cache(maxsize=100_000)(self._terms_of_word)  # highlighting asks for the same ones
+        self._term = remembering(self._stem, 100_000)
+        self._joined_term = remembering(self._stem, 100_000)  # apart, so that these push out no words
+        self._token = remembering(self._token_of, 100_000)
+        self._piece = remembering(self._read_tokens, 100_000)  # what stands between two blanks
+        self._plain_pairs = remembering(self._plain_pairs_of, 100_000)
+        self.terms_of_word = remembering(self._terms_of_word, 100_000)  # highlighting asks for the same ones
         # Values of attributes, which many products share.
-        self.terms_of_value = lru_cache(maxsize=8192)(self._terms_of_value)
-        self.terms_of_pieces = lru_cache(maxsize=8192)(self._terms_of_pieces)
+        self.terms_of_value = remembering(self._terms_of_value, 8192)
+        self.terms_of_pieces = remembering(self._terms_of_pieces, 8192)
         self._units = {self._term(word) for written in _UNIT_OF for word in words_of(written)}
         # Only a word that is a compound, or the last part of one, is worth a closer look.
         self._ends = {end for joined, parts in self.compounds.items() for end in (joined, self._term(parts[-1]))}

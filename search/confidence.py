@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 
 from search.arrays import Floats
 from search.errors import ReleaseDamaged
+from search.remembered import remembering
 
 BACKGROUND_WEIGHT = 0.6  # bench/ranking/LOG.md, 20
 TITLE_WEIGHT = 0.2
@@ -54,7 +54,7 @@ class Confidence:
 
     def __init__(self, calibration: Calibration, background: Any = None):
         self.calibration, self.background = calibration, background
-        self._nearest = lru_cache(maxsize=REMEMBERED)(self._nearest_word)  # as long as vectors are remembered
+        self._nearest = remembering(self._nearest_word, REMEMBERED)  # as long as vectors are remembered
 
     @property
     def noise(self) -> float:

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from search.analysis import Analyzer, compounds_of, is_identifier
 from search.arrays import Floats, Mask, Rows, best_rows, common_to, expect, looked_up, mapped, places_of, summed
 from search.errors import ReleaseDamaged
 from search.postings import Counted, TermCounter
+from search.remembered import remembering
 from search.vocabulary import Vocabulary
 
 LEAST_HALF = 3  # letters of each half of a query word that no product has
@@ -203,7 +204,7 @@ class LexicalIndex:
 
     @cached_property
     def _remembered_terms(self) -> Callable[[str], tuple[str, ...]]:
-        return lru_cache(maxsize=REMEMBERED_QUERIES)(self._query_terms)
+        return remembering(self._query_terms, REMEMBERED_QUERIES)
 
     def _query_terms(self, text: str) -> tuple[str, ...]:
         terms: dict[str, None] = {}

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from search.passages import DESCRIPTION_WORDS, Part, Texts, blended, passage_par
 from search.product import Product, lexical_fields
 from search.query_encoder import QueryEncoder
 from search.release import Release
+from search.remembered import remembering
 
 CHECKED = 3  # words of the product that are checked by encoding its text without them
 LONG_QUERY = 16  # words from which a query is weighed like a product: leaving each out would take too long
@@ -203,7 +203,7 @@ class Matcher:
         self.release, self.encoder = release, encoder
         self.analyzer = release.lexical.analyzer
         self._boilerplate = frozenset(release.manifest["passages"]["boilerplate"])
-        self._remembered = lru_cache(CACHED_MATCHES)(self._explained)
+        self._remembered = remembering(self._explained, CACHED_MATCHES)
 
     def match(self, row: int, text: str) -> Match:
         """Return how the product of a row and a query text are close; waits for the encoder.

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def remembering(method: Method, most: int) -> Method:
+    """Return a method that remembers its latest answers, and that its object may hold: it does not hold the object.
+
+    `lru_cache` over a bound method, held by the object, is a circle: what it belongs to, a release with its files and
+    mapped memory, would stay after its last use until Python's collector comes to it, hours later or never.
+
+    Args:
+        method: of an object that lives as long as it is called.
+        most: answers; beyond it those that were not asked for longest go.
+    """
+    owner, function = weakref.ref(method.__self__), method.__func__  # type: ignore[attr-defined]
+    return lru_cache(most)(lambda *arguments: function(owner(), *arguments))  # type: ignore[return-value]
 
 
 class Remembered(Generic[Key, Value]):

@@ -28,6 +28,17 @@ SHOWN_AT_ONCE = 100  # products that an answer shows; who asks for more reads th
 SUGGESTION_KINDS = ("queries", "categories", "products")
 
 
+class _Connections(deque[sqlite3.Connection]):
+    """Connections that nobody reads over now; closed with whoever holds them last.
+
+    Left alone they would stay open: in Python each is a circle with its own statements.
+    """
+
+    def __del__(self) -> None:
+        for connection in self:
+            connection.close()
+
+
 class ProductStore:
     """Products by row or id, and suggestions by prefix. Safe to share between threads.
 
@@ -44,7 +55,7 @@ class ProductStore:
             if writable:
                 # The file is written aside and synced once at publication; a journal would only cost time.
                 self._db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _SCHEMA)
-            self._idle = deque([self._db])
+            self._idle = _Connections([self._db])
             # Counting would read the whole file.
             self.count = int(self._read("SELECT coalesce(max(row) + 1, 0) FROM products")[0][0])
         except sqlite3.Error as error:

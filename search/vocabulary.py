@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.arrays import Rows, expect, mapped
+from search.remembered import remembering
 
 REMEMBERED = 8192  # look-ups; a query asks for each of its words several times
 
@@ -33,7 +33,7 @@ class Vocabulary(Mapping[str, int]):
         expect(letters, (int(ends[-1]) if len(ends) else 0,), np.uint8, "letters of the vocabulary")
         self._letters, self._ends = letters.data, expect(ends, (None,), np.int64, "ends of terms").data
         self._places = range(len(ends))
-        self._found = lru_cache(maxsize=REMEMBERED)(self._find)
+        self._found = remembering(self._find, REMEMBERED)
 
     @staticmethod
     def save(terms: Iterable[str], letters: Path, ends: Path) -> None:

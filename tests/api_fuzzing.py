@@ -21,6 +21,7 @@ BETWEEN_MEMBERS = (
     "goes past 10,000",
     "more than 50 filter values",
     "is both liked and disliked",
+    "times; once is enough",
     "together at most 1250",
 )
 OF_THE_CATALOG = ("no cluster",)  # they are too many to list

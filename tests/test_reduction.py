@@ -170,7 +170,7 @@ def test_a_cut_release_answers_from_end_to_end(shop: Shop, precision: str) -> No
 
 def test_a_later_report_of_a_cut_release_asks_in_its_space(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.build(dim=6)
-    monkeypatch.setattr("indexer.report.of_release.find_encoder", lambda record, home: shop.encoder)
+    monkeypatch.setattr("indexer.report.of_release.find_encoder", lambda record, home, threads: shop.encoder)
     subject = subject_of(open_release(shop.home.live()), shop.home)
     assert subject.encoder.encode_queries(["a word"]).shape == (1, 6) == (1, subject.vectors.shape[1])
 
@@ -230,12 +230,13 @@ def test_a_damaged_rotation_is_an_error_that_names_it(shop: Shop, harm: str) -> 
     if harm == "truncated":
         path.write_bytes(content[: len(content) // 2])
     if harm == "nonsense":
-        path.write_bytes(b"not what you think" * 20)
+        path.write_bytes(bytes(reversed(content)))
     if harm == "another":
         np.save(path, np.ascontiguousarray(rotation[:, ::-1]))
     if harm == "skewed":
         np.save(path, rotation * 2)
-    with pytest.raises(ReleaseDamaged, match=r"rotation\.npy cannot be used"):
+    told = {"missing": "is missing", "truncated": r"has \d+ bytes, the build wrote"}.get(harm, "cannot be used")
+    with pytest.raises(ReleaseDamaged, match=rf"rotation\.npy {told}"):
         open_release(layout)
 
 
@@ -293,7 +294,11 @@ def test_an_index_without_its_vectors_is_refused(vectors: np.ndarray) -> None:
 
 def test_a_release_is_cut_only_if_its_parts_all_are(shop: Shop) -> None:
     layout, whole = shop.build(dim=6).layout, shop.build().layout
-    (layout.segments / "codes.npy").write_bytes((whole.segments / "codes.npy").read_bytes())
+    codes, manifest = layout.segments / "codes.npy", json.loads(layout.manifest.read_text())
+    codes.chmod(0o644)
+    codes.write_bytes((whole.segments / "codes.npy").read_bytes())
+    manifest["sizes"]["segments/codes.npy"] = codes.stat().st_size  # as if the build had written it
+    layout.manifest.write_text(json.dumps(manifest))
     with pytest.raises(ReleaseDamaged, match=r"differ in dimensions.*segments 13"):
         open_release(Layout(layout.folder))
 

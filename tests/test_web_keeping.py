@@ -15,6 +15,7 @@ from web.serving import server
 
 @pytest.fixture(autouse=True)
 def thawed() -> Iterator[None]:
+    gc.unfreeze()  # what a server of an earlier test froze
     yield
     gc.unfreeze()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,13 @@ from typing import Any
 import pytest
 from conftest import SHOP, FakeEncoder, write_release
 
+from app import create_app
 from search.errors import EncoderError, ReleaseDamaged, ReleaseMissing
 from search.home import Home
 from search.release import open_release
+from search.state.batches import Change
 from web.live import LiveEngine
+from web.settings import Settings
 
 
 def publish(home: Home, name: str, products: Any = SHOP) -> None:
@@ -59,6 +65,41 @@ def test_a_switch_is_followed_within_a_second_and_old_engines_still_answer(home:
     assert old.search().total == 8  # a request in flight ends with the engine it began with
     point(home, "one")
     assert eventually(lambda: live.get().release.name == "one")
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Nothing goes but what nobody refers to any more."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_a_release_goes_with_its_last_request_files_and_thread_and_all_without_the_search_for_garbage(
+    home: Home, live: LiveEngine, uncollected: None
+) -> None:
+    publish(home, "one")
+    client = create_app(Settings(home=home.root, rate_limit=None), live).test_client()
+    assert eventually(lambda: live.get().encoder.is_ready)
+    for path in (
+        "/", "/search?q=red+dress", "/products/0001", "/map", "/api/v1/search?q=travl+mug+under+%2450&explain=1",
+        "/api/v1/suggest?q=tra", "/api/v1/products/0001/similar", "/api/v1/facets", "/products/none", "/metrics",
+    ):  # fmt: skip
+        assert client.get(path).status_code in (200, 404), path
+    engine = live.get()
+    engine = engine.with_changes({"0001": Change(9.0, None)}, 1)
+    engine.search("red dress under $50")
+    parts = (engine, engine.release, engine.release.held, engine.matcher, engine.encoder)
+    old = [weakref.ref(part) for part in parts]
+    connections = list(engine.release.products._idle)
+    del engine, parts
+    publish(home, "two", SHOP[:4])
+    assert eventually(lambda: live.get().release.name == "two")
+    assert eventually(lambda: not [one() for one in old if one() is not None])
+    for connection in connections:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
 
 
 def test_the_encoder_is_warm_before_the_new_release_answers_and_shared_when_it_is_the_same(home: Home) -> None:

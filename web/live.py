@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,7 +27,6 @@ from search.watch import NOBODY, Watch
 logger = logging.getLogger("aisle.live")
 CHECK_SECONDS = 0.5  # how often `current` is read; a switch is seen within a second
 RETRY_SECONDS = 10.0  # how often a release that could not be opened is tried again
-LET_GO_SECONDS = 1.0, 10.0  # after a switch, until the old engine is looked for; and then again
 
 
 class EngineProvider(Protocol):
@@ -87,6 +84,11 @@ def current_engine() -> Engine:
     return engine
 
 
+def let_go_of_engine(error: BaseException | None = None) -> None:
+    """Forget, at a request's end, what answered it: a page's template may hold `g` in a circle of its own."""
+    g.pop("engine", None)
+
+
 class LiveEngine:
     """The engine of a home's live release, opened at the first request and replaced when `current` changes.
 
@@ -120,8 +122,6 @@ class LiveEngine:
         self._failed_at = 0.0
         self._trouble = self._told = ""
         self._retry_at = 0.0
-        self._replaced: list[weakref.ref[Engine]] = []
-        self._let_go_at = 0.0
 
     @property
     def engine(self) -> Engine | None:
@@ -267,22 +267,10 @@ class LiveEngine:
             if pointer is not None and (pointer != self._seen or is_due):
                 self._seen = pointer
                 self._swap(pointer[0])
-            self._let_go()
             try:
                 self.catch_up()
             except Exception:
                 logger.exception("changes of prices and stock are not taken up")
-
-    def _let_go(self) -> None:
-        """Free engines that were replaced and are not used any more, with the files and the thread of each.
-
-        Their parts refer to each other, and Python's collector may come to old objects only hours later.
-        """
-        self._replaced = [engine for engine in self._replaced if engine() is not None]
-        if self._replaced and time.monotonic() >= self._let_go_at:
-            gc.unfreeze()  # what is frozen is never collected
-            gc.collect()
-            self._let_go_at = time.monotonic() + LET_GO_SECONDS[1]
 
     def _swap(self, name: str) -> None:
         """Open a release and let it answer, or keep the old one and say why."""
@@ -298,9 +286,6 @@ class LiveEngine:
         else:
             with self._swapping:
                 self._engine = self._up_to_date(engine)  # changes may have come since it was opened
-            if old is not None:
-                self._replaced.append(weakref.ref(old))
-                self._let_go_at = time.monotonic() + LET_GO_SECONDS[0]
             self._trouble = self._told = ""
             self.watch.switched()
             self._encoders.keep_only(engine.release.manifest["encoder"]["fingerprint"])

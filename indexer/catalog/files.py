@@ -53,7 +53,7 @@ codecs.register_error("aisle.mark", _mark)
 
 def is_gzipped(path: Path) -> bool:
     """Tell whether the file starts with gzip's magic bytes, whatever its name."""
-    with path.open("rb") as file:
+    with opened(path, gzipped=False) as file:
         return file.read(2) == GZIP
 
 

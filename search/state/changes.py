@@ -30,6 +30,7 @@ from search.state.batches import VERSION, Batch, Change, batch_of, distinct, hea
 logger = logging.getLogger("aisle.changes")
 LOCK_SECONDS = 5.0  # how long another process may be writing
 LEAST_REWRITTEN = 4_000_000  # bytes; a smaller log is left as it grew
+_MEND = "mend its permissions or its disk, then try again"
 GROWTH = 3  # a log this many times as long as when it was last rewritten is rewritten without what later batches undid
 
 
@@ -141,7 +142,9 @@ class ChangeLog:
         except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
             return None
         except OSError as error:
-            raise ChangesUnavailable(f"{self.mark} cannot be read ({error}); mend its permissions") from error
+            raise ChangesUnavailable(
+                f"{self.mark} cannot be read ({error}); mend its permissions or its disk, then try again"
+            ) from error
         return int(text) if text.endswith("\n") and text[:-1].isdigit() and len(text) < 20 else None
 
     def _scan(self, after: int) -> _Scan:
@@ -161,9 +164,9 @@ class ChangeLog:
         except (FileNotFoundError, NotADirectoryError):
             return _Scan([], marked or 0, 0, 0, bool(marked), [_missing(self.path, 0, marked)] if marked else [])
         except OSError as error:
-            raise ChangesUnavailable(f"{self.path} cannot be read ({error}); mend its permissions or its disk") from (
-                error
-            )
+            raise ChangesUnavailable(
+                f"{self.path} cannot be read ({error}); mend its permissions or its disk, then try again"
+            ) from (error)
 
     def _start(self, header: bytes) -> int:
         """Return where the first batch begins.

@@ -19,18 +19,24 @@ from typing import Any, ClassVar
 from conftest import SHOP, FakeEncoder
 
 from indexer import releases
+from indexer.catalog.price_list import open_price_list
 from indexer.pipeline import build
 from indexer.progress import Progress
 from indexer.settings import BuildSettings
+from indexer.updating import difference, reprice, settings_like, share_unchanged
 from search.engine import Engine
-from search.errors import AisleError, EventsUnavailable, NotFound
+from search.errors import AisleError, ChangesUnavailable, EventsUnavailable, NotFound
 from search.home import Home, Layout
 from search.release import open_release, verify
 from search.releases import activate, rollback
+from search.state import changes
+from search.state.batches import Change
+from search.state.changes import ChangeLog
 from search.state.database import Event, open_for_reading
 from search.state.events import EventLog
 from search.state.insights import insights_of
 from search.state.keys import KeyFile
+from search.store import ProductStore
 
 QUERIES = ("crimson gown", "travel mug", "steel knife under $100", "")
 NOW = datetime.now().timestamp()  # events older than the days kept would go
@@ -44,6 +50,12 @@ releases.prune.__defaults__ = (2,)  # so that the smallest home has one to remov
 def engine_of(layout: Layout) -> Engine:
     """Open a release."""
     return Engine(open_release(layout), FakeEncoder)  # type: ignore[arg-type]
+
+
+def live_engine_of(home: Home) -> Engine:
+    """Open the live release with the prices and stock that changed since."""
+    engine = engine_of(home.live())
+    return engine.up_to_date(ChangeLog(home.changes).read(engine.release.sequence))
 
 
 def answers_of(engine: Engine) -> list[Any]:
@@ -76,7 +88,7 @@ def built(root: Path, **options: Any) -> Layout:
 def faults_of_home(home: Home, may_answer: list[Any]) -> list[str]:
     """Return what is wrong with a home, a sentence each: what is live must be whole and answer as one of these."""
     problems = [f"{layout.name}: {one}" for layout in home.all_releases() for one in verify(layout)]
-    if (answers := answers_of(engine_of(home.live()))) not in may_answer:
+    if (answers := answers_of(live_engine_of(home))) not in may_answer:
         problems.append(f"the live release answers something else: {answers}")
     return problems
 
@@ -97,6 +109,7 @@ class Operation:
 
     name: ClassVar[str]
     shown: ClassVar[int] = 1000  # sites tried by the suite, spread over all of them; the rest by AISLE_FAULTS=all
+    own: ClassVar[tuple[str, ...]] = ()  # files whose sites are tried before others
 
     def prepare(self, root: Path) -> None:
         """Make what is there before; done once, the folder is copied."""
@@ -144,7 +157,7 @@ class Building(Operation):
         shutil.rmtree(twin)
 
     def _expect(self, root: Path, name: str) -> None:
-        (root / f"{name}.json").write_text(json.dumps(answers_of(engine_of(Home(root / "home").live()))))
+        (root / f"{name}.json").write_text(json.dumps(answers_of(live_engine_of(Home(root / "home")))))
 
     def expected(self, root: Path, name: str) -> Any:
         """Return what is answered before or after."""
@@ -207,6 +220,192 @@ class BuildingElsewhere(Building):
         self._built(root)
         strange = [f"left over: {path}" for path in (root / "out").iterdir() if path.name != "here"]
         return self.problems(root, ["after"]) + strange
+
+
+class Updating(Building):
+    """A changed catalog published as the live release was built, over changes of prices that it knows by now."""
+
+    name = "update"
+    shown = 12
+    own = ("indexer/updating.py", "search/state/changes.py")
+
+    def prepare(self, root: Path) -> None:
+        write_catalog(root / "shop.csv", 16.0)
+        built(root)
+        ChangeLog(Home(root / "home").changes).write({"0003": Change(4.0, "out_of_stock")})
+        super().prepare(root)
+        ChangeLog(Home(root / "home").changes).write({"0005": Change(5.0, None)})
+        self._expect(root, "before")
+
+    def _build(self, root: Path) -> None:
+        home = Home(root / "home")
+        live = home.live()
+        known, store = settings_like(live, root / "shop.csv"), ProductStore(live.products)
+        quiet = Progress(quiet=True)
+        result = build(known, home, quiet, lambda model: FakeEncoder())  # type: ignore[arg-type,return-value]
+        difference(store, ProductStore(result.layout.products))
+        if live.manifest.is_file():  # else it was one too many
+            share_unchanged(live, result.layout, home)
+
+    def run(self, root: Path, acknowledge: Callable[[str], None]) -> None:
+        self._build(root)
+        acknowledge("after")
+
+    def go_on(self, root: Path) -> list[str]:
+        self._build(root)
+        home = Home(root / "home")
+        return faults_of_home(home, [self.expected(root, "after")]) + leftovers_of(home)
+
+
+class Changing(Building):
+    """Prices and stock that are changed one batch after the other, on top of earlier ones."""
+
+    name = "changes"
+    shown = 9
+    own = ("search/state/changes.py",)
+    batches: ClassVar[list[dict[str, Change]]] = [
+        {"0001": Change(30.0, None), "0002": Change(None, "out_of_stock")},
+        {"0001": Change(31.0, "preorder"), "0004": Change(33.0, None)},
+    ]
+
+    def prepare(self, root: Path) -> None:
+        write_catalog(root / "shop.csv", *self.before)
+        built(root)
+        self._before(ChangeLog(Home(root / "home").changes))
+        self._expect(root, "0")
+        twin = root / "twin"
+        shutil.copytree(root / "home", twin / "home")
+        for number, batch in enumerate(self.batches, 1):
+            ChangeLog(Home(twin / "home").changes).write(batch)
+            self._expect(twin, str(number))
+            shutil.copy(twin / f"{number}.json", root)
+        shutil.rmtree(twin)
+
+    def _before(self, log: ChangeLog) -> None:
+        """Write what is there before."""
+        log.write({"gone": Change(1.0, None)})
+        log.write({"0003": Change(4.0, None)})
+
+    def run(self, root: Path, acknowledge: Callable[[str], None]) -> None:
+        log = ChangeLog(Home(root / "home").changes)
+        for number, batch in enumerate(self.batches, 1):
+            log.write(batch)
+            acknowledge(str(number))
+        log.forget(1)
+
+    def problems(self, root: Path, acknowledged: list[str]) -> list[str]:
+        done = len(acknowledged)
+        may = [self.expected(root, str(number)) for number in (done, done + 1) if number <= len(self.batches)]
+        return faults_of_home(Home(root / "home"), may) + self._damage(root)
+
+    def _damage(self, root: Path) -> list[str]:
+        return ChangeLog(Home(root / "home").changes).problems()
+
+    def go_on(self, root: Path) -> list[str]:
+        log = ChangeLog(Home(root / "home").changes)
+        known = log.sequence
+        later = [log.write(batch) for batch in self.batches]
+        grown = [] if known < later[0] < later[1] == log.sequence else [f"after {known} came {later}"]
+        may = [self.expected(root, str(len(self.batches)))]
+        return grown + faults_of_home(Home(root / "home"), may) + ChangeLog(log.path).problems()
+
+
+class ChangingFirst(Changing):
+    """The very first changes of a home."""
+
+    name = "changes, the first"
+    shown = 4
+
+    def _before(self, log: ChangeLog) -> None:
+        pass
+
+
+class ChangingShort(Changing):
+    """Changes of which each rewrites the log, as one does that has grown."""
+
+    name = "changes, rewritten"
+    shown = 5
+
+    def run(self, root: Path, acknowledge: Callable[[str], None]) -> None:
+        changes.LEAST_REWRITTEN = changes.GROWTH = 0
+        super().run(root, acknowledge)
+
+
+class ChangingDamaged(Changing):
+    """Changes after one whose end is damaged: what can be read stays, and the file as it was is put aside."""
+
+    name = "changes, damaged"
+    shown = 6
+
+    def _before(self, log: ChangeLog) -> None:
+        super()._before(log)
+        with log.path.open("ab") as file:
+            file.write(b"not what you think\n")
+        log.mark.write_text("3\n")
+
+    def problems(self, root: Path, acknowledged: list[str]) -> list[str]:
+        state = Home(root / "home").state
+        aside = list(state.glob("changes.damaged-*"))
+        kept = any(b"not what you think" in one.read_bytes() for one in [*aside, Home(root / "home").changes])
+        return super().problems(root, acknowledged) + ([] if kept else ["the damaged line is gone"])
+
+    def _damage(self, root: Path) -> list[str]:
+        return []  # told, until somebody sends the changes again and deletes what was put aside
+
+    def go_on(self, root: Path) -> list[str]:
+        return [one for one in super().go_on(root) if "could not be read; send again" not in one]
+
+
+class Repricing(Changing):
+    """A list of prices and stock put on top of the live release."""
+
+    name = "update --prices"
+    shown = 5
+    own = ("indexer/catalog/", "search/state/changes.py")
+
+    def prepare(self, root: Path) -> None:
+        super().prepare(root)
+        lines = ["id,price,availability", "0001,31.00,preorder", "0002,,out_of_stock", "0004,33.00,"]
+        (root / "prices.csv").write_text("\n".join(lines) + "\n")
+        shutil.copy(root / "2.json", root / "1.json")
+
+    def run(self, root: Path, acknowledge: Callable[[str], None]) -> None:
+        home = Home(root / "home")
+        prices = open_price_list(root / "prices.csv", {}, "")
+        reprice(prices, home, 0.05)
+        acknowledge("1")
+
+
+class Patching(Repricing):
+    """The same by PATCH, as the server answers it."""
+
+    name = "PATCH"
+    shown = 5
+    own = ("web/api/changes.py",)
+
+    def prepare(self, root: Path) -> None:
+        super().prepare(root)
+        (root / "key").write_text(KeyFile(Home(root / "home").keys).create("shop", ["admin"])[1])
+
+    def run(self, root: Path, acknowledge: Callable[[str], None]) -> None:
+        from app import create_app
+        from web.live import FixedEngine
+        from web.settings import Settings
+
+        home = Home(root / "home")
+        settings = Settings(home=home.root, rate_limit=None, events=False)
+        client = create_app(settings, FixedEngine(live_engine_of(home))).test_client()
+        body = [
+            {"id": "0001", "price": 31, "availability": "preorder"}, {"id": "0002", "stock": 0},
+            {"id": "0004", "price": 33},
+        ]  # fmt: skip
+        headers = {"Authorization": f"Bearer {(root / 'key').read_text()}"}
+        answer = client.patch("/api/v1/products", json={"products": body}, headers=headers)
+        if answer.status_code == 503:
+            raise ChangesUnavailable(answer.json["detail"])  # type: ignore[index]
+        if answer.status_code != 200:
+            raise RuntimeError(answer.text)
+        acknowledge("1")
 
 
 class RollingBack(Building):
@@ -375,7 +574,8 @@ class Telling(Storing):
 OPERATIONS: dict[str, Operation] = {
     one.name: one
     for one in (
-        Building(), BuildingCoarse(), BuildingElsewhere(), RollingBack(), Opening(), Storing(), StoringFirst(),
-        Keeping(), Telling(),
+        Building(), BuildingCoarse(), BuildingElsewhere(), Updating(), Changing(), ChangingFirst(), ChangingShort(),
+        ChangingDamaged(), Repricing(), Patching(), RollingBack(), Opening(), Storing(), StoringFirst(), Keeping(),
+        Telling(),
     )
 }  # fmt: skip

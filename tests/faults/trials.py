@@ -181,8 +181,10 @@ def faults_of(operation: Operation, sites: dict[Site, int], everything: bool) ->
     """Give the faults to try: each kind at every site; of all, also at the last time a site is come by."""
     listed = list(sites)
     if not everything and len(listed) > operation.shown:
-        drawn = random.Random(operation.name).sample(range(len(listed)), operation.shown)
-        listed = [listed[place] for place in sorted(drawn)]
+        draw = random.Random(operation.name)
+        mixed = draw.sample(listed, len(listed))
+        mixed.sort(key=lambda site: not any(name in site.line for name in operation.own))  # stable
+        listed = sorted(mixed[: operation.shown], key=listed.index)
     for number, site in enumerate(listed):
         codes = errors_of(site)
         for kind in KINDS:

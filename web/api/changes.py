@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from search.state.batches import MAX_PRICE, Change, availability_of_stock
 from search.state.changes import ChangeLog
@@ -26,8 +26,16 @@ COUNTED_TOGETHER = 100  # products that count as one request
 MOST_STOCK = 1_000_000_000
 
 
+_SAYS_SOMETHING: list[Any] = [
+    {"required": [name], "properties": {name: {"type": kind}}}
+    for name, kind in (("price", "number"), ("availability", "string"), ("stock", "integer"))
+]
+
+
 class ProductChange(Parameters):
     """What is new of one product; at least one of the three."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": _SAYS_SOMETHING})
 
     id: str = Field(min_length=1, max_length=256, description="The product's id.")
     price: float | None = Field(
