@@ -32,7 +32,6 @@ from indexer.report import Subject, knowledge_of, write_query_report, write_repo
 from indexer.rows import HELD, FieldsOf, StoredProducts
 from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
-from indexer.spans import spans_of
 from indexer.storage import expect_storable, keep_whole, stored, vectors_place
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
@@ -152,15 +151,13 @@ def build(
                 [product.title for product in products], settings.recall,
             )  # fmt: skip
             vectors.save(staging)
-            passages = [text.passage for text in texts]
-            np.save(staging.spans, spans_of(passages, vectors.segments.starts, choice.encoder))
             np.save(staging.text_hashes, hashes)
             np.save(staging.decided_on, choice.decided_on)
         with progress.stage("preparing the encoder to serve"):
-            serving = prepare_to_serve(choice.encoder, home, settings.catalog_path.name, passages, live)
+            serving = prepare_to_serve(choice.encoder, home, settings.catalog_path.name, [text.passage for text in texts], live)
             if serving["runtime"] == "torch":
                 warnings.append(f"a server will need torch for this encoder: {serving['reason']}")
-        del texts, passages
+        del texts
         with progress.stage("indexing words and facets"):
             lexical = LexicalIndex.build(FieldsOf(products), LexicalSettings(language=language))
             facets = FacetIndex.build(products)

@@ -39,12 +39,12 @@ LAST_ANSWERS_SECONDS = 8.0  # for what was asked before the end; service manager
 ARRIVING_SECONDS = 0.3  # for what was on its way when the end began
 
 
-ARENAS = 2  # glibc would give every thread its own, and each keeps what it once needed: DESIGN.md, "Under load"
+ARENAS = 1  # glibc would give every thread its own, and each keeps what it once needed: DESIGN.md, "Under load"
 _M_ARENA_MAX = -8  # mallopt(3)
 
 
-def _share_memory() -> None:
-    """Let threads allocate from the same few arenas, where the C library is glibc."""
+def share_memory() -> None:
+    """Let threads allocate from one arena, where the C library is glibc; those that have begun keep their own."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, ARENAS)
@@ -106,7 +106,6 @@ class Server:
         """Serve until a signal; return when the last request was answered and everything was put away."""
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.set_threshold(*GARBAGE)
-        _share_memory()
         before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             while not self._stopping.begun:
