@@ -165,7 +165,7 @@ def build(
             facets.save(staging.facets)
             CategoryIndex.build(vectors.embeddings, facets).save(staging.categories)
             Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
-            write_suggestions(store, language)
+            write_suggestions(store, language, listed)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
             group_of = fold_variants(products)
             np.save(staging.groups, group_of)

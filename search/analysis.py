@@ -44,6 +44,7 @@ _DIMENSIONS = re.compile(
 _QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _UNITS)})")
 IDENTIFYING_DIGITS = 4
 LEAST_JOINED = 5  # letters of a word that may be two written together
+BEGINNING = 2  # letters that a word and its stem have in common: not all three of "oring" and "ore"
 MOST_PARTS = 4
 MOST_HYPHENATED = 20_000  # hyphenated words that are all compounds; of more, those with few digits
 Compounds = Mapping[str, tuple[str, ...]]
@@ -144,9 +145,10 @@ class Analyzer:
     Args:
         language: ISO 639-1; decides stemmer and stop words.
         compounds: stem of the word written together -> its parts, see `compounds_of`.
+        remembered: words whose terms are kept, some 150 bytes each in each of four ways.
     """
 
-    def __init__(self, language: str = "en", compounds: Compounds | None = None):
+    def __init__(self, language: str = "en", compounds: Compounds | None = None, remembered: int = 100_000):
         import Stemmer
         from bm25s import stopwords
 
@@ -155,15 +157,16 @@ class Analyzer:
         stemmer, stop_list = _LANGUAGES.get(language, ("", ""))
         self._stemmer = Stemmer.Stemmer(stemmer) if stemmer else None
         self.stop_words = frozenset(getattr(stopwords, f"STOPWORDS_{stop_list}", ()))
-        self._term = lru_cache(maxsize=100_000)(self._stem)
-        self._joined_term = lru_cache(maxsize=100_000)(self._stem)  # apart, so that these push out no words
-        self._token = lru_cache(maxsize=100_000)(self._token_of)
-        self.terms_of_word = lru_cache(maxsize=100_000)(self._terms_of_word)  # highlighting asks for the same ones
+        self._term = lru_cache(remembered)(self._stem)
+        self._joined_term = lru_cache(remembered)(self._stem)  # apart, so that these push out no words
+        self._token = lru_cache(remembered)(self._token_of)
+        self.terms_of_word = lru_cache(remembered)(self._terms_of_word)  # highlighting asks for the same ones
         # Values of attributes, which many products share.
-        self.terms_of_value = lru_cache(maxsize=8192)(self._terms_of_value)
-        self.terms_of_pieces = lru_cache(maxsize=8192)(self._terms_of_pieces)
+        self.terms_of_value = lru_cache(maxsize=4096)(self._terms_of_value)
+        self.terms_of_pieces = lru_cache(maxsize=4096)(self._terms_of_pieces)
         # Only a word that is a compound, or the last part of one, is worth a closer look.
         self._ends = {end for joined, parts in self.compounds.items() for end in (joined, self._term(parts[-1]))}
+        self._begins = {joined[:BEGINNING] for joined in self.compounds}  # stems end otherwise, and begin alike
 
     def _stem(self, word: str) -> str:
         return self._stemmer.stemWord(word) if self._stemmer else word
@@ -233,7 +236,7 @@ class Analyzer:
         yield from ((part, self._term(part)) for part in self.compounds.get(end, ()))
         for length in range(2, min(MOST_PARTS, len(run)) + 1):
             joined = "".join(run[-length:])
-            if self._joined_term(joined) in self.compounds:
+            if joined[:BEGINNING] in self._begins and self._joined_term(joined) in self.compounds:
                 yield joined, self._joined_term(joined)
 
 

@@ -11,7 +11,7 @@ from search.product import Product
 from search.remembered import Remembered
 
 SHORT_VALUE = 40  # characters of an attribute's value that a card can show
-REMEMBERED = 2048  # products; 3 to 8 kB each
+REMEMBERED = 1024  # products; 3 to 8 kB each
 
 Terms = frozenset[str]
 
