@@ -160,14 +160,14 @@ def build(
         del texts
         with progress.stage("indexing words and facets"):
             lexical = LexicalIndex.build(FieldsOf(products), LexicalSettings(language=language))
-            facets = FacetIndex.build(products)
+            facets, group_of = FacetIndex.build(products), fold_variants(products)
+            facets.count_products(group_of)
             lexical.save(staging.lexical)
             facets.save(staging.facets)
             CategoryIndex.build(vectors.embeddings, facets).save(staging.categories)
             Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
             write_suggestions(store, language, listed)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
-            group_of = fold_variants(products)
             np.save(staging.groups, group_of)
         with progress.stage("asking what it cannot answer"):
             background = background_of(vectors.encoder, home)
