@@ -256,11 +256,12 @@ class FacetIndex:
             }
             available = Entries.load(folder / APART, rows, apart) if apart else together
             index = cls._of(data["values"], numbers, together, available)
-            carried = expect(np.array(data["carried"], np.int64), (len(index.places),), np.int64, "carriers")
-            index._wholes[False] = Tally(np.diff(together.value_starts), carried)
-            if (folder / FOLDED).is_file():
-                counts = expect(np.load(folder / FOLDED), (sum(sizes.values()),), np.int64, "products of each value")
-                index._wholes[True] = Tally(counts, carried)
+            if "carried" in data:
+                carried = expect(np.array(data["carried"], np.int64), (len(index.places),), np.int64, "carriers")
+                index._wholes[False] = Tally(np.diff(together.value_starts), carried)
+                if (folder / FOLDED).is_file():
+                    counts = expect(np.load(folder / FOLDED), (sum(sizes.values()),), np.int64, "products of values")
+                    index._wholes[True] = Tally(counts, carried)
             return index
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ReleaseDamaged(f"the facets in {folder} cannot be read ({error}); build the release again") from error
