@@ -192,8 +192,9 @@ class LexicalIndex:
             rows = saved.pop("rows")
             settings = LexicalSettings(**saved)
             vocabulary = Vocabulary.load(*_vocabulary_paths(folder))
-            compounds = json.loads((folder / "compounds.json").read_text("utf-8"))
-            analyzer = Analyzer(settings.language, {joined: tuple(parts) for joined, parts in compounds.items()}, SERVED)
+            saved = json.loads((folder / "compounds.json").read_text("utf-8"))
+            compounds = {joined: tuple(parts) for joined, parts in saved.items()}
+            analyzer = Analyzer(settings.language, compounds, SERVED)
             terms = max(len(vocabulary), 1)
             holders, titled = (Postings.load(folder, name, terms) for name in ("holders", "titled"))
             weights = expect(mapped(folder / "weights.npy"), holders.rows.shape, np.float32, "weights")
