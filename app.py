@@ -129,6 +129,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", help="where to listen, in place of AISLE_HOST")
     parser.add_argument("--port", type=int, help="port to listen on, in place of AISLE_PORT")
     asked = parser.parse_args(arguments)
+
+    from web.serving.server import Server, share_memory
+
+    share_memory()
     try:
         settings = Settings.from_environment()
         settings = replace(settings, host=asked.host or settings.host, port=asked.port or settings.port)
@@ -137,9 +141,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     logs.start_logging(settings.log)
-
-    from web.serving.server import Server
-
     try:
         server = Server(app, settings.host, settings.port, is_behind_proxy=settings.proxies > 0)
     except OSError as error:

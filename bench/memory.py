@@ -1,7 +1,8 @@
-"""What a server holds in memory: python bench/memory.py HOME [HOME ...] [--queries N] [--json FILE]
+"""What a server holds in memory: python bench/memory.py HOME [HOME ...] [--queries 2000] [--clients 8] [--json FILE]
 
-Resident memory and proportional set size of `python app.py` in MiB, mapped files included, once it is ready and after
-so many varied queries; `own` is what no file stands behind, so what the system cannot drop.
+Resident memory and proportional set size of `python app.py` in MiB, mapped files included, once it is ready, after its
+first answer, and after so many searches of different texts, asked in ten ways by --clients at a time; `own` is what no
+file stands behind, so what the system cannot drop.
 """
 
 from __future__ import annotations
@@ -9,23 +10,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import urllib.request
-from collections.abc import Iterator
-from itertools import islice, product
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.served import ROOT, serving
-from indexer.evaluation.judgments import read_queries
+from bench.served import serving
+from bench.synthetic import Synthetic
+from bench.traffic import traffic
+from search.home import Home
+from search.release import read_manifest
 
-QUERIES = ROOT / "catalog" / "queries.csv"
 VARIED = (
     {}, {"page": "2"}, {"sort": "price:asc"}, {"in_stock": "1"}, {"price_max": "50"}, {"mode": "lexical"},
     {"mode": "dense"}, {"explain": "1"}, {"per_page": "60"}, {"facets": "none"},
 )  # fmt: skip
+WHEN = ("ready", "first", "later")
 FIELDS = {"resident": ("VmRSS", "status"), "pss": ("Pss", "smaps_rollup"), "own": ("RssAnon", "status")}
 
 
@@ -38,42 +40,40 @@ def memory_of(process: int) -> dict[str, int]:
     return found
 
 
-def queries() -> Iterator[str]:
-    """Yield query strings, the sample's queries asked in every way, without end."""
-    texts = list(read_queries(QUERIES).values())
-    for number, (way, text) in enumerate(product(VARIED, texts)):
-        # Every other text is a new one, so that vectors are encoded and caches fill.
-        yield urlencode({"q": text if number % 2 else f"{text} {number}", **way})
+def paths(count: int) -> list[str]:
+    """Return so many searches of different texts, asked in every way; not all find something each time."""
+    texts = Synthetic(1).queries(count)
+    return [f"/api/v1/search?{urlencode({'q': text, **way})}" for text, way in zip(texts, cycle(VARIED))]
 
 
-def measured(home: Path, count: int) -> dict[str, Any]:
-    """Return the memory of a home's server, ready and after so many queries."""
+def measured(home: Path, count: int, clients: int) -> dict[str, Any]:
+    """Return the memory of a home's server: ready, after its first answer, and after so many by so many clients."""
     with serving(home) as (address, server):
         ready = memory_of(server.pid)
-        answered = 0
-        for query in islice(queries(), count):
-            with urllib.request.urlopen(f"{address}/api/v1/search?{query}") as answer:  # noqa: S310 - our own server
-                answered += bool(json.load(answer)["hits"])
-        with urllib.request.urlopen(f"{address}/api/v1/search") as answer:  # noqa: S310 - our own server
-            rows = json.load(answer)["total"]
-        return {"home": home.name, "products": rows, "answered": answered, "ready": ready,
-                "later": memory_of(server.pid)}  # fmt: skip
+        asked = paths(count)
+        traffic(address, asked[:1], 1)
+        first = memory_of(server.pid)
+        found = traffic(address, asked[1:], clients)
+        rows = read_manifest(Home(home).live())["rows"]
+        return {"home": home.name, "products": rows, "clients": clients, "traffic": found.as_json(), "ready": ready,
+                "first": first, "later": memory_of(server.pid)}  # fmt: skip
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("homes", type=Path, nargs="+")
-    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--queries", type=int, default=2000)
+    parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    heads = " | ".join(f"{name}, {when}" for when in ("ready", "later") for name in FIELDS)
-    print(f"| products | {heads} |\n|---:|{'---:|' * 2 * len(FIELDS)}")
+    heads = " | ".join(f"{name}, {when}" for when in WHEN for name in FIELDS)
+    print(f"| products | {heads} |\n|---:|{'---:|' * len(WHEN) * len(FIELDS)}")
     found = []
     for home in options.homes:
-        one = measured(home, options.queries)
+        one = measured(home, options.queries, options.clients)
         found.append(one)
-        values = " | ".join(f"{one[when][name]:,}" for when in ("ready", "later") for name in FIELDS)
+        values = " | ".join(f"{one[when][name]:,}" for when in WHEN for name in FIELDS)
         print(f"| {one['products']:,} | {values} |", flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1), "utf-8")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from indexer.spans import spans_of
 from indexer.vector_files import HASH_BYTES, Hashes, Known, OnProgress, VectorFiles, chunks_of, keys_of, write_chunk
 from search.arrays import Floats, Rows
 from search.encoder import Encoder, SentenceTransformerEncoder
@@ -25,7 +26,7 @@ from search.home import Home
 from search.passages import Texts, blended
 from search.reduction import has_full_vectors
 from search.release import read_manifest
-from search.segments import SegmentIndex
+from search.segments import SegmentIndex, members_of
 
 CHUNK = 2048  # products encoded between two writes to the cache; of like length are those of one batch
 KINDS_KEPT = 10_000  # vectors of kinds that later chunks may need again: 15 MB
@@ -96,9 +97,19 @@ def embed(
         known.add(write_chunk(cache, hashes[rows], vectors, segments), part)
     if len(missing):
         on_progress("encoding products", len(missing), len(missing))
-    known.gather(text_of, encoder.dim, into, on_progress)
+    lacking = known.gather(text_of, encoder.dim, into, on_progress)
     embeddings, index = into.opened()
+    _find_spans(texts, lacking, index.starts, encoder, into)
     return Embedded(into, embeddings, index, len(missing), precision, parity)
+
+
+def _find_spans(texts: Sequence[Texts], rows: Rows, starts: Rows, encoder: Encoder, into: VectorFiles) -> None:
+    """Write where the segments of some rows stand in their passages; of the others an earlier build found it out."""
+    for at in range(0, len(rows), CHUNK):
+        part = rows[at : at + CHUNK]
+        counts = np.concatenate([[0], np.cumsum(starts[part + 1] - starts[part])]).astype(np.int64)
+        spans = spans_of([texts[row].passage for row in part.tolist()], counts, encoder)
+        np.load(into.spans, mmap_mode="r+")[members_of(starts, part)] = spans
 
 
 def encode_products(

@@ -17,28 +17,29 @@ import numpy as np
 from indexer.boilerplate import boilerplate_of, without_boilerplate
 from indexer.calibration import background_of, calibrate, foreign_queries
 from indexer.catalog import Catalog, Notes, Rejection, open_catalog, write_rejected
-from indexer.clustering import ClusterSettings, cluster_products, former_clusters
+from indexer.clustering import ClusterSettings, cluster_products, former_clusters, kept_clusters
 from indexer.decision import choose_encoder
 from indexer.embeddings import Embedded, embed, forget_chunks, text_hashes
 from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.judgments import read_judgments, read_queries
 from indexer.grouping import fold_variants
+from indexer.keeping import kept_of
 from indexer.learning import learn_ranker, with_ranker
 from indexer.positions import map_positions, placed
 from indexer.progress import Progress
 from indexer.releases import build_lock, disk_errors_told, new_staging, place, prune, seal
-from indexer.report import Subject, knowledge_of, write_query_report, write_report
+from indexer.report import Subject, kept_findings, knowledge_of, write_query_report, write_report
 from indexer.rows import HELD, FieldsOf, StoredProducts
 from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
-from indexer.spans import spans_of
 from indexer.storage import expect_storable, keep_whole, stored, vectors_place
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
 from indexer.training.language import main_language, warn_language
 from search.categories import CategoryIndex
 from search.codes import codes_of
+from search.confidence import Confidence
 from search.encoder import SentenceTransformerEncoder, file_sha256, open_encoder
 from search.engine import Engine
 from search.errors import (
@@ -152,38 +153,48 @@ def build(
                 [product.title for product in products], settings.recall,
             )  # fmt: skip
             vectors.save(staging)
-            passages = [text.passage for text in texts]
-            np.save(staging.spans, spans_of(passages, vectors.segments.starts, choice.encoder))
             np.save(staging.text_hashes, hashes)
             np.save(staging.decided_on, choice.decided_on)
         with progress.stage("preparing the encoder to serve"):
+            passages = [text.passage for text in texts]
             serving = prepare_to_serve(choice.encoder, home, settings.catalog_path.name, passages, live)
             if serving["runtime"] == "torch":
                 warnings.append(f"a server will need torch for this encoder: {serving['reason']}")
         del texts, passages
         with progress.stage("indexing words and facets"):
             lexical = LexicalIndex.build(FieldsOf(products), LexicalSettings(language=language))
-            facets = FacetIndex.build(products)
+            facets, group_of = FacetIndex.build(products), fold_variants(products)
+            facets.count_products(group_of)
             lexical.save(staging.lexical)
             facets.save(staging.facets)
             CategoryIndex.build(vectors.embeddings, facets).save(staging.categories)
             Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
-            write_suggestions(store, language)
+            write_suggestions(store, language, listed)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
-            group_of = fold_variants(products)
             np.save(staging.groups, group_of)
+        former = former_clusters(live, store.ids(), hashes)
+        same = {"language": language, "vectors.space": vectors.record["space"], "settings": settings.as_json()}
+        kept = kept_of(live, former, same)
         with progress.stage("asking what it cannot answer"):
-            background = background_of(vectors.encoder, home)
-            confidence = calibrate(
-                foreign_queries(), vectors.encoder, vectors.dense, vectors.segments, lexical, background
-            )
+            if kept is not None:
+                confidence = Confidence.load(kept.layout.confidence)
+                background = confidence.background
+            else:
+                background = background_of(vectors.encoder, home)
+                confidence = calibrate(
+                    foreign_queries(), vectors.encoder, vectors.dense, vectors.segments, lexical, background
+                )
             confidence.save(staging.confidence)
         with progress.stage("clustering"):
-            former = former_clusters(live, store.ids(), hashes)
-            clustering = cluster_products(
-                vectors.embeddings, products, lexical, ClusterSettings(language=language), former,
-                choice.encoder.fingerprint, vectors.encoder.encode_queries,
-            )  # fmt: skip
+            clustering = None
+            grouping, fingerprint = ClusterSettings(language=language), choice.encoder.fingerprint
+            if former is not None and kept is not None and former.holds(fingerprint, asdict(grouping)):
+                looked_at = int(kept.manifest["sampled"]["clusters"])
+                clustering = kept_clusters(former, vectors.embeddings, group_of, looked_at)
+            if clustering is None:
+                clustering = cluster_products(
+                    vectors.embeddings, products, lexical, grouping, former, fingerprint, vectors.encoder.encode_queries
+                )
             clustering.save(staging.clusters)
         with progress.stage("laying out the map"):
             if former is not None and clustering.is_kept:
@@ -205,6 +216,7 @@ def build(
             "passages": {"categories_are_kinds": has_kinds, "boilerplate": sorted(boilerplate)},
             "training": choice.report, "settings": settings.as_json(), "warnings": warnings,
             "sampled": {"clusters": clustering.looked_at, "most": HELD},
+            "kept": None if kept is None else kept.as_json(),
             "confidence": asdict(confidence.calibration), "metrics": None, "ranker": None,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}},
         }  # fmt: skip
@@ -215,12 +227,16 @@ def build(
             manifest |= measured
             progress.say(f"  {manifest['ranker']['reason']}")
         with progress.stage("writing the report"):
-            labels = {cluster.id: cluster.label for cluster in clustering.clusters}
-            subject = Subject.of(
-                listed, vectors.embeddings, group_of, clustering.cluster_of, labels,
-                vectors.encoder, background, language,
-            )  # fmt: skip
-            write_report(staging.report, manifest, knowledge_of(subject, progress.step))
+            found = None if kept is None else kept_findings(kept.layout.report, kept.since)
+            if found is None:
+                labels = {cluster.id: cluster.label for cluster in clustering.clusters}
+                subject = Subject.of(
+                    listed, vectors.embeddings, group_of, clustering.cluster_of, labels,
+                    vectors.encoder, background, language,
+                )  # fmt: skip
+                write_report(staging.report, manifest, knowledge_of(subject, progress.step))
+            else:
+                write_report(staging.report, manifest, kept=found)
         progress.now = "publishing the release"
         newest = max((layout.name for layout in home.all_releases()), default="")
         manifest = seal(staging, {**manifest, "seconds": progress.seconds}, newest)

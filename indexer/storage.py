@@ -52,6 +52,7 @@ class Stored:
         self.dense.save(layout)
         if self.files.segments != layout.segments:
             self.segments.save(layout.segments)
+            shutil.copyfile(self.files.spans, layout.spans)
         if self.reduction is not None:
             self.reduction.save(layout.rotation)
 

@@ -19,10 +19,16 @@ _BREAKS = re.compile(r"[,;:()\[\]/|–—]|\s-\s")
 _LIST_OF_NAMES = re.compile(r"\s*[,&/+]\s*")  # the category "Coffee Makers & Grinders" is two things to look for
 
 
-def write_suggestions(store: ProductStore, language: str) -> None:
+def write_suggestions(store: ProductStore, language: str, products: Iterable[Product] | None = None) -> None:
     """Write all suggestions into the store, the most useful of each kind first.
 
     Of more than HELD products, so many are read for common phrases: what is among the first MAX_QUERIES is in these.
+
+    Args:
+        store: of the release.
+        language: ISO 639-1.
+        products: those of the store, where they are at hand.
+
     """
     analyzer = Analyzer(language)
     names: Counter[str] = Counter()
@@ -30,7 +36,7 @@ def write_suggestions(store: ProductStore, language: str) -> None:
     categories: Counter[tuple[str, ...]] = Counter()
     titles: dict[str, tuple[float, int, str, str]] = {}
     read = set(sampled(store.count, HELD).tolist()) if store.count > HELD else None
-    for row, product in enumerate(store):
+    for row, product in enumerate(store if products is None else products):
         # Variants share a card's place in the list: the first of a group stands for it, and is counted once.
         group = product.group_id or product.id
         if group not in titles:

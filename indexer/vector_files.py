@@ -38,21 +38,23 @@ class VectorFiles:
         vectors: (n, d) float32 unit rows.
         segments: folder of the segments of the same texts.
         hashes: (n, 16) uint8, of the texts. Written last: without it there are no vectors.
+        spans: (segments, 2) int32, see `search.release.Release`; they may be missing.
     """
 
     vectors: Path
     segments: Path
     hashes: Path
+    spans: Path
 
     @classmethod
     def of_release(cls, layout: Layout) -> VectorFiles:
         """Return those of a release that holds the encoder's own vectors."""
-        return cls(layout.embeddings, layout.segments, layout.text_hashes)
+        return cls(layout.embeddings, layout.segments, layout.text_hashes, layout.spans)
 
     @classmethod
     def in_folder(cls, folder: Path) -> VectorFiles:
         """Return those of a folder that holds nothing else."""
-        return cls(folder / "vectors.npy", folder / "segments", folder / "hashes.npy")
+        return cls(folder / "vectors.npy", folder / "segments", folder / "hashes.npy", folder / "spans.npy")
 
     def opened(self) -> tuple[Floats, SegmentIndex]:
         """Return (n, d) float32 vectors, memory-mapped, and their segments, the codes memory-mapped.
@@ -122,8 +124,8 @@ class Known:
 
     def gather(
         self, positions: Rows, dim: int, into: VectorFiles, on_progress: OnProgress = lambda what, done, total: None
-    ) -> None:
-        """Write the vectors of (n,) texts, some perhaps more than once, as n rows.
+    ) -> Rows:
+        """Write the vectors of (n,) texts, some perhaps more than once, as n rows; return rows whose spans are unknown.
 
         Args:
             positions: of the texts, in row order; all known.
@@ -140,25 +142,37 @@ class Known:
         new_array(into.segments / "codes.npy", (int(starts[-1]), dim), np.int8)
         new_array(into.segments / "scales.npy", (int(starts[-1]),), np.float32)
         new_array(into.vectors, (len(positions), dim), np.float32)
+        new_array(into.spans, (int(starts[-1]), 2), np.int32)
+        lacking = np.zeros(len(positions), bool)
         file_of, row_of = self._file[positions], self._row[positions]
         done = 0
         for number, files in enumerate(self.files):
             rows = np.flatnonzero(file_of == number)
             for start in range(0, len(rows), BLOCK):
                 part = rows[start : start + BLOCK]
-                _copy(files, row_of[part], into, part, starts)
+                lacking[part] = not _copy(files, row_of[part], into, part, starts)
                 done += len(part)
                 on_progress("writing vectors", done, len(positions))
         np.save(into.hashes, self.keys[positions].view(np.uint8).reshape(-1, HASH_BYTES))
+        return np.flatnonzero(lacking)
 
 
-def _copy(source: VectorFiles, rows: Rows, target: VectorFiles, to_rows: Rows, to_starts: Rows) -> None:
-    """Copy the vectors and segments of some rows; the files are mapped for this call only."""
+def _copy(source: VectorFiles, rows: Rows, target: VectorFiles, to_rows: Rows, to_starts: Rows) -> bool:
+    """Copy the vectors and segments of some rows, and their spans or return False; the files are mapped for this call.
+
+    The source's spans are of no use where they do not fit its segments.
+    """
     vectors, index = source.opened()
     np.load(target.vectors, mmap_mode="r+")[to_rows] = vectors[rows]
     members, to_members = members_of(index.starts, rows), members_of(to_starts, to_rows)
     np.load(target.segments / "codes.npy", mmap_mode="r+")[to_members] = index.codes[members]
     np.load(target.segments / "scales.npy", mmap_mode="r+")[to_members] = index.scales[members]
+    try:
+        spans = expect(np.load(source.spans, mmap_mode="r"), (len(index.scales), 2), np.int32, source.spans.name)
+    except (ReleaseDamaged, OSError, ValueError, EOFError):
+        return False
+    np.load(target.spans, mmap_mode="r+")[to_members] = spans[members]
+    return True
 
 
 def new_array(path: Path, shape: tuple[int, ...], dtype: Any) -> None:

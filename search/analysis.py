@@ -47,6 +47,7 @@ _DIMENSIONS = re.compile(
 _QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _UNITS)})")
 IDENTIFYING_DIGITS = 4
 LEAST_JOINED = 5  # letters of a word that may be two written together
+BEGINNING = 2  # letters that a word and its stem have in common: not all three of "oring" and "ore"
 MOST_PARTS = 4
 MOST_HYPHENATED = 20_000  # hyphenated words that are all compounds; of more, those with few digits
 Compounds = Mapping[str, tuple[str, ...]]
@@ -147,9 +148,10 @@ class Analyzer:
     Args:
         language: ISO 639-1; decides stemmer and stop words.
         compounds: stem of the word written together -> its parts, see `compounds_of`.
+        remembered: words whose terms are kept, some 150 bytes each in each of four ways.
     """
 
-    def __init__(self, language: str = "en", compounds: Compounds | None = None):
+    def __init__(self, language: str = "en", compounds: Compounds | None = None, remembered: int = 100_000):
         import Stemmer
         from bm25s import stopwords
 
@@ -159,18 +161,19 @@ class Analyzer:
         # Without its own cache, which is in the way of ours and, once full, is sorted again and again.
         self._stemmer = Stemmer.Stemmer(stemmer, 0) if stemmer else None
         self.stop_words = frozenset(getattr(stopwords, f"STOPWORDS_{stop_list}", ()))
-        self._term = remembering(self._stem, 100_000)
-        self._joined_term = remembering(self._stem, 100_000)  # apart, so that these push out no words
-        self._token = remembering(self._token_of, 100_000)
-        self._piece = remembering(self._read_tokens, 100_000)  # what stands between two blanks
-        self._plain_pairs = remembering(self._plain_pairs_of, 100_000)
-        self.terms_of_word = remembering(self._terms_of_word, 100_000)  # highlighting asks for the same ones
+        self._term = remembering(self._stem, remembered)
+        self._joined_term = remembering(self._stem, remembered)  # apart, so that these push out no words
+        self._token = remembering(self._token_of, remembered)
+        self._piece = remembering(self._read_tokens, remembered)  # what stands between two blanks
+        self._plain_pairs = remembering(self._plain_pairs_of, remembered)
+        self.terms_of_word = remembering(self._terms_of_word, remembered)  # highlighting asks for the same ones
         # Values of attributes, which many products share.
-        self.terms_of_value = remembering(self._terms_of_value, 8192)
-        self.terms_of_pieces = remembering(self._terms_of_pieces, 8192)
+        self.terms_of_value = remembering(self._terms_of_value, 4096)
+        self.terms_of_pieces = remembering(self._terms_of_pieces, 4096)
         self._units = {self._term(word) for written in _UNIT_OF for word in words_of(written)}
         # Only a word that is a compound, or the last part of one, is worth a closer look.
         self._ends = {end for joined, parts in self.compounds.items() for end in (joined, self._term(parts[-1]))}
+        self._begins = {joined[:BEGINNING] for joined in self.compounds}  # stems end otherwise, and begin alike
 
     def _stem(self, word: str) -> str:
         return self._stemmer.stemWord(word) if self._stemmer else word
@@ -203,7 +206,9 @@ class Analyzer:
 
     def _terms_of_pieces(self, value: str) -> frozenset[str]:
         """Return the terms of a text's pieces between blanks, each by itself, as they are highlighted."""
-        return frozenset().union(*map(self._terms_of_plain if _PLAIN.fullmatch(value) else self.terms_of_word, value.split()))
+        return frozenset().union(
+            *map(self._terms_of_plain if _PLAIN.fullmatch(value) else self.terms_of_word, value.split())
+        )
 
     def plain_terms(self, text: str) -> list[tuple[str, str]]:
         """Return (word, term) of each word of a text that is no stop word, in order, repeats kept."""
@@ -268,7 +273,7 @@ class Analyzer:
         joined = run[-1]
         for word in run[-2 : -MOST_PARTS - 1 : -1]:
             joined = word + joined
-            if (term := self._joined_term(joined)) in self.compounds:
+            if joined[:BEGINNING] in self._begins and (term := self._joined_term(joined)) in self.compounds:
                 found.append((joined, term))
         return found
 

@@ -34,6 +34,7 @@ MIN_SHARE = 0.02  # and one that under 2 % of the products have is not offered a
 MAX_ATTRIBUTE_FACETS = 40
 MAX_VALUE_CHARACTERS = 60
 NUMBERS = ("price", "rating", "created")
+FOLDED = "products.npy"  # of the whole catalog, how many products carry each value
 APART = "availability"
 PATH_SEPARATOR = " > "
 Draft = tuple[dict[str, Any], NDArray[np.int32], NDArray[np.int32]]
@@ -227,11 +228,14 @@ class FacetIndex:
             self.values[APART].entries.save(folder / APART)
         for name, column in self.numbers.items():
             np.save(folder / f"number.{name}.npy", column)
+        if True in self._wholes:
+            np.save(folder / FOLDED, self._wholes[True].counts)
         listing = [
             {"name": facet.name, "label": facet.label, "is_path": facet.is_path, "values": facet.values}
             for facet in self.values.values()
         ]
-        data = {"rows": self.rows, "values": listing, "numbers": list(self.numbers)}
+        carried = self._whole(Counted(np.arange(self.rows))).carried.tolist()
+        data = {"rows": self.rows, "values": listing, "numbers": list(self.numbers), "carried": carried}
         (folder / "facets.json").write_text(json.dumps(data, ensure_ascii=False, indent=1), "utf-8")
 
     @classmethod
@@ -251,7 +255,14 @@ class FacetIndex:
                 for name in data["numbers"]
             }
             available = Entries.load(folder / APART, rows, apart) if apart else together
-            return cls._of(data["values"], numbers, together, available)
+            index = cls._of(data["values"], numbers, together, available)
+            if "carried" in data:
+                carried = expect(np.array(data["carried"], np.int64), (len(index.places),), np.int64, "carriers")
+                index._wholes[False] = Tally(np.diff(together.value_starts), carried)
+                if (folder / FOLDED).is_file():
+                    counts = expect(np.load(folder / FOLDED), (sum(sizes.values()),), np.int64, "products of values")
+                    index._wholes[True] = Tally(counts, carried)
+            return index
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ReleaseDamaged(f"the facets in {folder} cannot be read ({error}); build the release again") from error
 
@@ -305,6 +316,15 @@ class FacetIndex:
             counts = self._tally(counted).counts if is_folded else np.diff(self.entries.value_starts)
             found = self._wholes[is_folded] = Tally(counts, carried)
         return found
+
+    def count_products(self, group_of: Rows) -> None:
+        """Count the products of the whole catalog once and for all: of a million rows it takes seconds.
+
+        Args:
+            group_of: (n,) int64, equal for the variants of one product.
+        """
+        if (folding := Folding.of(group_of)) is not None:
+            self._whole(Counted(np.arange(self.rows), folding))
 
     def best_of_each(self, tally: Tally, most: int) -> tuple[Rows, Rows]:
         """Return (f, most) int64, the largest counts above 1 of each field, falling, filled up with 0, and (f,) sums.

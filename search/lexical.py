@@ -29,6 +29,7 @@ LEAST_HALF = 3  # letters of each half of a query word that no product has
 LEAST_TOGETHER = 2  # titles that must hold both halves
 IDENTIFIED_LEAST, IDENTIFIED_SHARE = 20, 0.002  # most products an identifier may stand for: a number, or a share
 REMEMBERED_QUERIES = 256
+SERVED = 16_384  # words that the analyzer of a release remembers: nearly all of the products that are asked for
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ class LexicalIndex:
         titled: the rows whose titles hold each term.
         rows: how many products.
         title_weights: (rows,) float32 rarity of all terms of each title, together.
+        evenly: float32, of the entries of `holders.rows`: title + rest, as products are compared with each other; None
+            where the index was not built just now.
     """
 
     settings: LexicalSettings
@@ -142,6 +145,7 @@ class LexicalIndex:
     rows: int
     analyzer: Analyzer
     title_weights: Floats
+    evenly: Floats | None = None
 
     @classmethod
     def build(cls, fields: Iterable[tuple[str, str]], settings: LexicalSettings) -> LexicalIndex:
@@ -161,8 +165,9 @@ class LexicalIndex:
         titled, _ = _postings(title)
         rows = title.shape[0]
         holders, weights = _postings(title + np.float32(settings.rest_weight) * rest)
+        evenly = _postings(title + rest)[1]
         nothing = np.zeros(rows, np.float32)
-        index = cls(settings, vocabulary, holders, weights, titled, rows, analyzer, nothing)
+        index = cls(settings, vocabulary, holders, weights, titled, rows, analyzer, nothing, evenly)
         return replace(index, title_weights=index._title_weights())
 
     def save(self, folder: Path) -> None:
@@ -188,8 +193,9 @@ class LexicalIndex:
             rows = saved.pop("rows")
             settings = LexicalSettings(**saved)
             vocabulary = Vocabulary.load(*_vocabulary_paths(folder))
-            compounds = json.loads((folder / "compounds.json").read_text("utf-8"))
-            analyzer = Analyzer(settings.language, {joined: tuple(parts) for joined, parts in compounds.items()})
+            saved = json.loads((folder / "compounds.json").read_text("utf-8"))
+            compounds = {joined: tuple(parts) for joined, parts in saved.items()}
+            analyzer = Analyzer(settings.language, compounds, SERVED)
             terms = max(len(vocabulary), 1)
             holders, titled = (Postings.load(folder, name, terms) for name in ("holders", "titled"))
             weights = expect(mapped(folder / "weights.npy"), holders.rows.shape, np.float32, "weights")
@@ -265,11 +271,15 @@ class LexicalIndex:
         return coverage
 
     def matrix(self) -> Any:
-        """Return a (rows, terms) float32 SciPy csc_array: the weight of each term in each product, title plus rest."""
+        """Return a (rows, terms) float32 SciPy csc_array: the weight of each term in each product, title plus rest.
+
+        Where these sums are not known, the rest counts less, as in scores.
+        """
         from scipy.sparse import csc_array  # for the indexer; a server never needs it
 
         shape = self.rows, len(self.holders.starts) - 1
-        return csc_array((self.weights, self.holders.rows, self.holders.starts), shape)
+        is_known = self.evenly is not None and len(self.evenly) == len(self.weights)
+        return csc_array((self.evenly if is_known else self.weights, self.holders.rows, self.holders.starts), shape)
 
     def title_rows(self, term: str) -> NDArray[np.int32]:
         """Return the rows whose titles hold a term, ascending; none for an unknown term."""

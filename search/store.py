@@ -23,7 +23,7 @@ CREATE INDEX products_by_group ON products (group_id) WHERE group_id != '';
 CREATE TABLE codes (code TEXT NOT NULL, row INTEGER NOT NULL, own INTEGER NOT NULL);
 CREATE INDEX codes_by_code ON codes (code);
 """
-REMEMBERED = 2048  # products; 5 to 10 kB each
+REMEMBERED = 1024  # products; 5 to 10 kB each
 SHOWN_AT_ONCE = 100  # products that an answer shows; who asks for more reads the whole catalog
 SUGGESTION_KINDS = ("queries", "categories", "products")
 

@@ -4,7 +4,8 @@ The story is `products.py`: points (what is compared), leaves (who belongs toget
 """
 
 from indexer.clustering.former import Former, former_clusters
+from indexer.clustering.kept import kept_clusters
 from indexer.clustering.products import Clustering, cluster_products
 from indexer.clustering.settings import ClusterSettings
 
-__all__ = ["ClusterSettings", "Clustering", "Former", "cluster_products", "former_clusters"]
+__all__ = ["ClusterSettings", "Clustering", "Former", "cluster_products", "former_clusters", "kept_clusters"]

@@ -19,7 +19,7 @@ from indexer.clustering.leaves import nearest
 from indexer.clustering.tree import Tree
 from indexer.grouping import folded_vectors
 from search.arrays import Floats, Mask, Rows
-from search.clusters import ClusterIndex
+from search.clusters import Cluster, ClusterIndex
 from search.errors import ReleaseDamaged
 from search.home import Layout
 from search.store import ProductStore
@@ -41,6 +41,8 @@ class Former:
         decided: what the decision was made on: `encoder`, `settings` and the number of `products`.
         next_id: the first id never used.
         moved: ids that are gone -> where their products went.
+        row_of: (n,) int64, the row of the same product there; -1 for a new product.
+        clusters, centroids: as that release has them.
     """
 
     leaf_of: Rows
@@ -51,6 +53,9 @@ class Former:
     decided: dict[str, Any]
     next_id: int
     moved: dict[int, int]
+    row_of: Rows
+    clusters: tuple[Cluster, ...]
+    centroids: Floats
 
     def holds(self, encoder: str, settings: dict[str, Any]) -> bool:
         """Return whether the clusters stay: same encoder and settings, and enough products as they were."""
@@ -63,6 +68,7 @@ class Former:
         return replace(
             self, leaf_of=self.leaf_of[rows], is_unchanged=self.is_unchanged[rows],
             is_decided=self.is_decided[rows], positions=self.positions[rows],
+            row_of=self.row_of[rows],
         )  # fmt: skip
 
     @property
@@ -106,6 +112,9 @@ def former_clusters(live: Layout | None, product_ids: Sequence[str], hashes: Any
             decided=record["decided"],
             next_id=int(record["next_id"]),
             moved=dict(index.moved),
+            row_of=rows,
+            clusters=tuple(index.clusters.values()),
+            centroids=np.load(live.clusters / "centroids.npy"),
         )
     except (ReleaseDamaged, OSError, ValueError, KeyError, TypeError, IndexError):
         return None  # of an older format, or damaged: clusters begin anew

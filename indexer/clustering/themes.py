@@ -62,9 +62,17 @@ def closest_words(
 
 def _telling_words(products: Sequence[Product], members: Mapping[int, Rows], language: str) -> dict[int, list[str]]:
     """Return, by leaf, the words as written that many of its products hold and few others."""
+    if not members:
+        return {}
     analyzer = Analyzer(language)
-    held = [_words_of(product, analyzer) for product in products]
-    overall = Counter(term for words in held for term in words)
+    looked_at = set(np.concatenate(list(members.values())).tolist())
+    held: dict[int, dict[str, str]] = {}
+    overall: Counter[str] = Counter()
+    for row, product in enumerate(products):
+        words = _words_of(product, analyzer)
+        overall.update(words.keys())
+        if row in looked_at:
+            held[row] = words
     telling = {}
     for leaf, rows in members.items():
         counts = Counter(term for row in rows for term in held[row])

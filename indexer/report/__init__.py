@@ -13,7 +13,7 @@ page.py        the page
 """
 
 from indexer.report.knowledge import Knowledge, knowledge_of
-from indexer.report.page import report_page, write_query_report, write_report
+from indexer.report.page import kept_findings, report_page, write_query_report, write_report
 from indexer.report.subject import Subject
 
-__all__ = ["Knowledge", "Subject", "knowledge_of", "report_page", "write_query_report", "write_report"]
+__all__ = ["Knowledge", "Subject", "kept_findings", "knowledge_of", "report_page", "write_query_report", "write_report"]

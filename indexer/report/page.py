@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +23,23 @@ from indexer.training.curve import LearningCurve
 
 ByMode = Mapping[str, Evaluation]
 SHORT = 110  # characters of a title shown
+# What `report.html` writes around the sections of QUESTIONS.
+_KEPT = re.compile(
+    r'<section id="(?P<name>\w+)">\s*<h2>[^<]*</h2>\s*<p class="lead" data-mark="(?P<look>look|fine)">'
+    r"(?P<summary>[^<]*)</p>\s*(?:<p class=\"since\">[^<]*</p>\s*)?(?P<drawn>.*?)\s*</section><!-- \w+ -->",
+    re.DOTALL,
+)
 _TEMPLATES = Path(__file__).parent / "templates"
+
+QUESTIONS = {
+    "words": "Do words that mean the same meet?",
+    "feel": "Which words does it not understand?",
+    "categories": "Are products in the right categories?",
+    "duplicates": "Is anything listed twice?",
+    "loners": "What stands alone?",
+    "clusters": "Do the clusters hold together?",
+    "health": "What is missing in the catalog?",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,8 @@ class Section:
         summary: what was found and what to do, in plain words.
         needs_a_look: whether there is something to do.
         found: what the template draws.
+        drawn: HTML that was drawn before and is kept in place of that, "" for none.
+        since: the release it was drawn for.
     """
 
     name: str
@@ -41,15 +61,51 @@ class Section:
     summary: str
     needs_a_look: bool
     found: Any
+    drawn: str = ""
+    since: str = ""
 
 
-def write_report(path: Path, manifest: dict[str, Any], knowledge: Knowledge | None = None) -> None:
-    """Write the page of a build from its manifest's entries and what its embedding knows."""
-    path.write_text(report_page(manifest, knowledge, None, path.with_name("queries.html").is_file()), "utf-8")
+def write_report(
+    path: Path, manifest: dict[str, Any], knowledge: Knowledge | None = None, kept: Sequence[Section] = ()
+) -> None:
+    """Write the page of a build from its manifest's entries and what its embedding knows, or what an earlier one told.
+
+    Args:
+        path: of the page.
+        manifest: its entries so far.
+        knowledge: what the embedding knows.
+        kept: see `kept_findings`.
+    """
+    page = report_page(manifest, knowledge, None, path.with_name("queries.html").is_file(), kept)
+    path.write_text(page, "utf-8")
+
+
+def kept_findings(path: Path, since: str) -> list[Section] | None:
+    """Return what the page of a release tells of its catalog, to be told again; None where it does not.
+
+    Args:
+        path: of the page, as `write_report` wrote it.
+        since: the release that it was found out for.
+    """
+    try:
+        page = path.read_text("utf-8")
+    except (OSError, ValueError):
+        return None
+    found = {name: _KEPT.search(page, page.find(f'<section id="{name}">')) for name in QUESTIONS}
+    sections = [
+        Section(name, QUESTIONS[name], unescape(one["summary"]), one["look"] == "look", None, one["drawn"], since)
+        for name, one in found.items()
+        if one is not None and one["name"] == name
+    ]
+    return sections if len(sections) == len(QUESTIONS) else None
 
 
 def report_page(
-    manifest: dict[str, Any], knowledge: Knowledge | None, curve: LearningCurve | None, has_query_report: bool
+    manifest: dict[str, Any],
+    knowledge: Knowledge | None,
+    curve: LearningCurve | None,
+    has_query_report: bool,
+    kept: Sequence[Section] = (),
 ) -> str:
     """Return the page as HTML.
 
@@ -58,11 +114,12 @@ def report_page(
         knowledge: what its embedding knows; None leaves these sections out.
         curve: quality against the share of training pairs, where it was measured.
         has_query_report: whether queries.html lies beside the page.
+        kept: sections of an earlier page, in place of `knowledge`.
     """
     return page_template("report.html").render(
         catalog=manifest["catalog"],
         encoder=manifest["encoder"],
-        sections=sections_of(manifest, knowledge, curve),
+        sections=[*sections_of(manifest, knowledge, curve), *kept],
         knowledge=knowledge,
         metrics=(manifest["metrics"] or {}).get("metrics", {}),
         ranker=manifest["ranker"] or {},
@@ -82,16 +139,7 @@ def sections_of(manifest: dict[str, Any], knowledge: Knowledge | None, curve: Le
         sections.append(Section("curve", "How much would more data bring?", curve_summary(curve), False, curve))
     if knowledge is None:
         return sections
-    questions = {
-        "words": "Do words that mean the same meet?",
-        "feel": "Which words does it not understand?",
-        "categories": "Are products in the right categories?",
-        "duplicates": "Is anything listed twice?",
-        "loners": "What stands alone?",
-        "clusters": "Do the clusters hold together?",
-        "health": "What is missing in the catalog?",
-    }
-    for name, question in questions.items():
+    for name, question in QUESTIONS.items():
         found = getattr(knowledge, name)
         sections.append(Section(name, question, found.summary, found.needs_a_look, found))
     return sections

@@ -77,7 +77,7 @@ class Speller:
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
-        data = {"counts": self.counts, "common": sorted(self.common)}
+        data = {"counts": dict(sorted(self.counts.items())), "common": sorted(self.common)}
         path.write_text(json.dumps(data, ensure_ascii=False), "utf-8")
 
     @classmethod

@@ -10,6 +10,7 @@ import re
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from search.arrays import Mask, Rows, expect, mapped
 from search.errors import ReleaseDamaged
 from search.product import Product
 
+REMEMBERED = 20_000  # texts whose terms are known: brands, categories and values are those of many products
 _NOT_STATED = re.compile(
     r"\b(?:no|non|not|without|zero|free (?:of|from))[\s-]+(?:added |artificial )?[\w-]+|"
     r"\b\w+[\s-]free\b|\b(?:faux|vegan|imitation) \w+",
@@ -46,9 +48,14 @@ class StatedTerms:
         """Read the products, in row order."""
         terms, lengths = array("i"), array("i")
         number_of = vocabulary.get
+
+        @lru_cache(REMEMBERED)
+        def stated_in(text: str) -> frozenset[int]:
+            found = analyzer.terms_of(_affirmed(text))
+            return frozenset(number for term in found if (number := number_of(term)) is not None)
+
         for product in products:
-            found = set(analyzer.terms_of(_affirmed(stated_text(product))))
-            stated = [number for term in found if (number := number_of(term)) is not None]
+            stated = frozenset().union(*map(stated_in, stated_texts(product)))
             terms.extend(stated)
             lengths.append(len(stated))
         numbers = np.array(terms, np.int32)
@@ -92,9 +99,14 @@ def _affirmed(text: str) -> str:
 
 def stated_text(product: Product) -> str:
     """Return what a product says of itself, its description left out."""
+    return ". ".join(stated_texts(product))
+
+
+def stated_texts(product: Product) -> list[str]:
+    """Return title, brand, category and attributes of a product, each a text of its own."""
     leaf = product.category[-1] if product.category else ""
     values = [_value_text(name, text) for name, texts in product.attributes.items() for text in texts]
-    return ". ".join([product.title, product.brand, leaf, *values])
+    return [product.title, product.brand, leaf, *values]
 
 
 def _value_text(name: str, value: str) -> str:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -39,15 +40,28 @@ LAST_ANSWERS_SECONDS = 8.0  # for what was asked before the end; service manager
 ARRIVING_SECONDS = 0.3  # for what was on its way when the end began
 
 
-ARENAS = 2  # glibc would give every thread its own, and each keeps what it once needed: DESIGN.md, "Under load"
+ARENAS = 1  # glibc would give every thread its own, and each keeps what it once needed: DESIGN.md, "Under load"
+RETURN_SECONDS = 10.0  # between two times that free memory is given back; it takes 5 ms
 _M_ARENA_MAX = -8  # mallopt(3)
 
 
-def _share_memory() -> None:
-    """Let threads allocate from the same few arenas, where the C library is glibc."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, ARENAS)
+def share_memory() -> None:
+    """Let threads allocate from one arena, where the C library is glibc; those that have begun keep their own."""
+    _of_glibc("mallopt")(_M_ARENA_MAX, ARENAS)
+
+
+def return_memory() -> None:
+    """Give the system back what lies free between what is in use, where the C library is glibc."""
+    _of_glibc("malloc_trim")(0)
+
+
+def _of_glibc(name: str) -> Callable[..., Any]:
+    """Return a function of the C library, which lets other threads run; where there is none, one that does nothing."""
+    return getattr(ctypes.CDLL(None), name, _nothing) if sys.platform == "linux" else _nothing
+
+
+def _nothing(*_: int) -> None:
+    pass
 
 
 class Keeping:
@@ -94,6 +108,7 @@ class Server:
         self._sockets: dict[int, Any] = {}
         self._keeping = Keeping(app.extensions["aisle.engine"])
         self._looked = time.monotonic()  # when connections were looked over last
+        self._returned = time.monotonic()  # when memory was given back last
         self._server = create_server(
             app, map=self._sockets, host=host, port=port, threads=admission.threads, ident="aisle",
             connection_limit=CONNECTIONS, channel_timeout=SILENT_SECONDS, asyncore_use_poll=True,
@@ -106,7 +121,6 @@ class Server:
         """Serve until a signal; return when the last request was answered and everything was put away."""
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.set_threshold(*GARBAGE)
-        _share_memory()
         before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             while not self._stopping.begun:
@@ -136,6 +150,9 @@ class Server:
             for channel in [one for one in self._channels() if one.is_unread]:
                 channel.handle_close()  # which also wakes a thread that waits for room
             self._keeping.look()
+        if time.monotonic() - self._returned > RETURN_SECONDS:
+            self._returned = time.monotonic()
+            return_memory()
 
     def _close_door(self) -> None:
         """Take in whoever stands before the door already, and close it."""
