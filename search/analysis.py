@@ -202,7 +202,9 @@ class Analyzer:
 
     def _terms_of_pieces(self, value: str) -> frozenset[str]:
         """Return the terms of a text's pieces between blanks, each by itself, as they are highlighted."""
-        return frozenset().union(*map(self._terms_of_plain if _PLAIN.fullmatch(value) else self.terms_of_word, value.split()))
+        return frozenset().union(
+            *map(self._terms_of_plain if _PLAIN.fullmatch(value) else self.terms_of_word, value.split())
+        )
 
     def plain_terms(self, text: str) -> list[tuple[str, str]]:
         """Return (word, term) of each word of a text that is no stop word, in order, repeats kept."""
