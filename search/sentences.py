@@ -73,7 +73,7 @@ class Sentences:
             return [""] * len(products)
         segments, spans = self.release.segments, self.release.spans
         gathered = segments.gathered(rows)
-        cosines = np.split((gathered.codes @ query) * gathered.scales, gathered.firsts[1:])
+        cosines = np.split(gathered.cosines(query), gathered.firsts[1:])
         firsts, lasts = segments.starts[rows].tolist(), segments.starts[rows + 1].tolist()
         return [
             _closest(product, spans[first:last].tolist(), close.tolist())

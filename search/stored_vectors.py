@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from search.arrays import Floats, Rows, expect
 
 BLOCK = 16_384  # rows rounded at a time
+DECODED = 256  # rows of a query decoded at a time: they stay in the processor's cache, and the heap whole
 
 
 class StoredVectors:
@@ -58,7 +59,13 @@ class StoredVectors:
 
         Row by row, so that equal vectors have equal products wherever they stand, and on one thread.
         """
-        products = np.vecdot(self._of(rows).astype(np.float32, copy=False), query)
+        if isinstance(rows, slice):
+            products = np.vecdot(self.codes[rows].astype(np.float32, copy=False), query)
+        else:
+            products = np.empty(len(rows), np.float32)
+            for start in range(0, len(rows), DECODED):
+                part = self._of(rows[start : start + DECODED]).astype(np.float32, copy=False)
+                np.vecdot(part, query, out=products[start : start + DECODED])
         return products if self.scales is None else products * self.scales[rows]
 
     def _of(self, rows: Rows | slice) -> NDArray[Any]:

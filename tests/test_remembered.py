@@ -10,11 +10,9 @@ import numpy as np
 from conftest import SHOP, FakeEncoder, open_engine, write_release
 
 from indexer.spans import spans_of
-from search.analysis import Analyzer
 from search.product import Product
 from search.remembered import Remembered
 from search.store import ProductStore
-from search.wording import Wording
 
 
 def test_the_newest_are_remembered_and_no_more() -> None:
@@ -74,17 +72,6 @@ def test_the_same_row_asked_for_twice_is_given_twice(tmp_path: Path) -> None:
     assert store.products([3, 0, 3]) == [SHOP[3], SHOP[0], SHOP[3]]
     assert store.products([]) == []
     assert store.products(list(range(len(SHOP))) * 20) == list(SHOP) * 20  # more than are remembered at once
-
-
-def test_the_wording_of_a_product_is_that_of_its_title_brand_and_short_attributes() -> None:
-    product = Product(
-        "1", "Steel Cups, 12 oz", "Nothing of this.", brand="Norr",
-        attributes={"Color": ("Dark red",), "Note": ("much too long to be shown on a card, and so not read",)},
-    )  # fmt: skip
-    wording = Wording.of(product, Analyzer())
-    assert wording.title == {"steel", "cup", "12", "12oz", "norr"}
-    assert wording.title_words == {"steel", "cup", "12", "oz"}
-    assert wording.value_words == wording.value_pieces == {"dark", "red"}
 
 
 def test_a_span_is_known_for_every_segment_that_fits_its_text() -> None:

@@ -17,7 +17,7 @@ from search.analysis import Analyzer
 from search.arrays import best_positive, best_rows, expect, union_of, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged, ReleaseMissing
-from search.explain import highlight, snippet
+from search.explain import SNIPPET_WORDS, Marker
 from search.facet_counts import facet_json, range_json
 from search.facets import FacetIndex, field_name
 from search.folding import Counted
@@ -229,18 +229,27 @@ def test_a_chosen_category_shows_what_is_below_it_however_many_others_there_are(
 
 
 def test_a_highlight_leaves_punctuation_outside_the_mark() -> None:
-    assert highlight("Jacket, “red” 50%", {"red", "jacket"}, Analyzer()) == (
-        "<mark>Jacket</mark>, “<mark>red</mark>” 50%"
-    )
-    assert highlight("a < b", set(), Analyzer()) == "a &lt; b"
+    marker = Marker({"red", "jacket"}, Analyzer())
+    assert marker.highlight("Jacket, “red” 50%") == "<mark>Jacket</mark>, “<mark>red</mark>” 50%"
+    assert Marker(set(), Analyzer()).highlight("a < b") == "a &lt; b"
 
 
 def test_a_snippet_shows_the_stretch_that_answers() -> None:
     text = " ".join(["word"] * 40 + ["red", "kettle"] + ["word"] * 40)
-    shown = snippet(text, {"red", "kettl"}, Analyzer())
+    shown = Marker({"red", "kettl"}, Analyzer()).snippet(text)
     assert shown.startswith("… ")
     assert shown.endswith(" …")
     assert "<mark>red</mark> <mark>kettle</mark>" in shown
+
+
+@given(st.lists(st.booleans(), max_size=90))
+def test_a_snippet_is_the_first_of_the_stretches_that_hold_the_most(asked: list[bool]) -> None:
+    words = [f"{'red' if is_asked else 'word'}" for is_asked in asked]
+    counts = [sum(asked[start : start + SNIPPET_WORDS]) for start in range(max(1, len(asked) - SNIPPET_WORDS + 1))]
+    start = counts.index(max(counts))
+    shown = " ".join(words[start : start + SNIPPET_WORDS]).replace("red", "<mark>red</mark>")
+    before, after = "… " if start else "", " …" if start + SNIPPET_WORDS < len(words) else ""
+    assert Marker({"red"}, Analyzer()).snippet(" ".join(words)) == f"{before}{shown}{after}"
 
 
 @pytest.mark.parametrize("name", ["rows", "encoder", "vectors", "passages", "settings", "catalog"])

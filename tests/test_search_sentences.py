@@ -10,8 +10,10 @@ import pytest
 from conftest import open_engine, write_release
 
 from search.engine import Engine
+from search.explain import Marker
 from search.product import Product
 from search.request import SearchRequest
+from search.wording import shares_held
 
 LAMP = Product(
     "lamp", "Lamp", "Sturdy and plain. It stands on any desk or table. Warm hands, hot coffee; the plant likes it.",
@@ -32,7 +34,9 @@ def told(engine: Engine, q: str, product: Product, mode: str = "hybrid") -> str:
     """What is said of a product under a query, whether or not the query finds it."""
     scored = engine.scored(engine.understood(SearchRequest(q=q, mode=mode, interpret=False, correct=False)), mode)
     rows = np.array([engine.release.products.row_of(product.id)])
-    return engine.sentences.closest(scored, rows, [product], engine.wordings.of(rows, [product]))[0]
+    analyzer = engine.release.lexical.analyzer
+    held = shares_held(scored, rows, analyzer)
+    return engine.sentences.closest(scored, rows, [product], held, Marker(set(scored.terms), analyzer))[0]
 
 
 @pytest.mark.parametrize(
