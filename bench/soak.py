@@ -9,7 +9,7 @@ Every answer must be a success. By minute: answers, median and 99th percentile, 
 that is its own and all that is resident, open files and threads; and what the home takes on the disk. The last line is
 the verdict, with growth by thirds of the time. Exits with 1 when an answer failed, an acknowledged event is not in the
 file, a changed price was not answered with, the process holds another release than the live one at the end, or the last
-third holds more files or threads than the first, or more than `GROWTH` times the memory of the second.
+third holds more files or threads than the second, or more than `GROWTH` times its memory: the first is for warming up.
 """
 
 from __future__ import annotations
@@ -305,7 +305,7 @@ def faults_of(report: dict[str, Any]) -> list[str]:
         ("failures", "answers failed"), ("events_lost", "events lost")) if report[name]]  # fmt: skip
     found += [f"change failed: {one}" for one in report["failed_changes"]]
     found += [f"release {one} is still held" for one in report["releases_held"]]
-    found += [f"{name} grew: {thirds[name]}" for name in ("files", "threads") if thirds[name][2] > thirds[name][0]]
+    found += [f"{name} grew: {thirds[name]}" for name in ("files", "threads") if thirds[name][2] > thirds[name][1]]
     _, second, third = thirds["own_mb"]
     return found + ([f"memory grew: {thirds['own_mb']}"] if third > second * GROWTH else [])
 

@@ -118,8 +118,12 @@ def share_unchanged(old: Layout, new: Layout, home: Home) -> int:
     before = read_manifest(old)["files"]
     for name, digest in read_manifest(new)["files"].items():
         mine, theirs = new.folder / name, old.folder / name
-        if before.get(name) != digest or mine.samefile(theirs) or not filecmp.cmp(mine, theirs, shallow=False):
-            continue
+        try:
+            is_same = before.get(name) == digest and filecmp.cmp(mine, theirs, shallow=False)
+            if not is_same or mine.samefile(theirs):
+                continue
+        except OSError:  # the old release is damaged, or just removed; the new one is whole and live
+            break
         aside = home.index / f".{secrets.token_hex(8)}.link"  # a release holds its own files only
         try:
             os.link(theirs, aside)

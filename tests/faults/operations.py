@@ -138,7 +138,7 @@ class Building(Operation):
     """A build that encodes a changed catalog, publishes it and removes the oldest release."""
 
     name = "build"
-    shown = 10
+    shown = 7
     before, after = (18.0, ""), (18.5, " New for autumn.")
     options: ClassVar[dict[str, Any]] = {}
 
@@ -182,7 +182,7 @@ class BuildingCoarse(Building):
     """A build of shorter vectors, which keeps the whole ones beside the releases."""
 
     name = "build --dim"
-    shown = 3
+    shown = 2
     options: ClassVar[dict[str, Any]] = {"dim": 8, "precision": "float16"}
 
 
@@ -190,7 +190,7 @@ class BuildingElsewhere(Building):
     """A build with --out, over an earlier release there."""
 
     name = "build --out"
-    shown = 3
+    shown = 2
 
     def prepare(self, root: Path) -> None:
         write_catalog(root / "shop.csv", *self.before)
@@ -226,7 +226,7 @@ class Updating(Building):
     """A changed catalog published as the live release was built, over changes of prices that it knows by now."""
 
     name = "update"
-    shown = 12
+    shown = 6
     own = ("indexer/updating.py", "search/state/changes.py")
 
     def prepare(self, root: Path) -> None:
@@ -261,7 +261,7 @@ class Changing(Building):
     """Prices and stock that are changed one batch after the other, on top of earlier ones."""
 
     name = "changes"
-    shown = 9
+    shown = 8
     own = ("search/state/changes.py",)
     batches: ClassVar[list[dict[str, Change]]] = [
         {"0001": Change(30.0, None), "0002": Change(None, "out_of_stock")},
@@ -314,7 +314,7 @@ class ChangingFirst(Changing):
     """The very first changes of a home."""
 
     name = "changes, the first"
-    shown = 4
+    shown = 2
 
     def _before(self, log: ChangeLog) -> None:
         pass
@@ -324,7 +324,7 @@ class ChangingShort(Changing):
     """Changes of which each rewrites the log, as one does that has grown."""
 
     name = "changes, rewritten"
-    shown = 5
+    shown = 3
 
     def run(self, root: Path, acknowledge: Callable[[str], None]) -> None:
         changes.LEAST_REWRITTEN = changes.GROWTH = 0
@@ -335,7 +335,7 @@ class ChangingDamaged(Changing):
     """Changes after one whose end is damaged: what can be read stays, and the file as it was is put aside."""
 
     name = "changes, damaged"
-    shown = 6
+    shown = 4
 
     def _before(self, log: ChangeLog) -> None:
         super()._before(log)
@@ -360,7 +360,7 @@ class Repricing(Changing):
     """A list of prices and stock put on top of the live release."""
 
     name = "update --prices"
-    shown = 5
+    shown = 3
     own = ("indexer/catalog/", "search/state/changes.py")
 
     def prepare(self, root: Path) -> None:
@@ -380,7 +380,7 @@ class Patching(Repricing):
     """The same by PATCH, as the server answers it."""
 
     name = "PATCH"
-    shown = 5
+    shown = 3
     own = ("web/api/changes.py",)
 
     def prepare(self, root: Path) -> None:
@@ -412,7 +412,7 @@ class RollingBack(Building):
     """Going back to the release before, and on again."""
 
     name = "rollback"
-    shown = 1000
+    shown = 6
 
     def prepare(self, root: Path) -> None:
         write_catalog(root / "shop.csv", *self.before)
@@ -436,7 +436,7 @@ class Opening(Building):
     """Opening the live release and answering from it."""
 
     name = "open"
-    shown = 1000
+    shown = 7
 
     def prepare(self, root: Path) -> None:
         write_catalog(root / "shop.csv", *self.before)
@@ -459,6 +459,7 @@ class Storing(Operation):
     """Events that are stored one after the other, in a file that is there, and the removal of what is too old."""
 
     name = "events"
+    shown = 7
 
     def _log(self, root: Path) -> EventLog:
         return EventLog(Home(root / "home").events, days=90, megabytes=100)
@@ -503,6 +504,7 @@ class StoringFirst(Storing):
     """The very first events of a home."""
 
     name = "events, the first"
+    shown = 5
     kept: ClassVar[list[str]] = []
 
     def prepare(self, root: Path) -> None:
@@ -518,6 +520,7 @@ class Keeping(Operation):
     """Keys that are made and revoked."""
 
     name = "keys"
+    shown = 6
 
     def _file(self, root: Path) -> KeyFile:
         return KeyFile(Home(root / "home").keys)
@@ -551,6 +554,7 @@ class Telling(Storing):
     """Reading what people searched for."""
 
     name = "insights"
+    shown = 4
 
     def run(self, root: Path, acknowledge: Callable[[str], None]) -> None:
         told = insights_of(Home(root / "home").events, days=30, now=NOW + 1)
