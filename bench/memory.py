@@ -41,7 +41,7 @@ def memory_of(process: int) -> dict[str, int]:
 
 
 def paths(count: int) -> list[str]:
-    """Return so many searches of different texts, asked in every way; not all find something each time."""
+    """Return so many searches of different texts, asked in ten ways."""
     texts = Synthetic(1).queries(count)
     return [f"/api/v1/search?{urlencode({'q': text, **way})}" for text, way in zip(texts, cycle(VARIED))]
 

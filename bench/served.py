@@ -41,6 +41,7 @@ def starting(home: Path, **settings: str) -> Iterator[tuple[str, subprocess.Pope
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "AISLE_RATE_LIMIT": "off", "AISLE_HOME": str(home.resolve()), **settings}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation has its modules compiled
     command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from indexer.clustering import Former
+from search.encoder import file_sha256
 from search.errors import ReleaseDamaged
 from search.home import Layout
 from search.release import expect_readable
 
+KEPT = ("confidence/", "clusters/", "report.html")  # files of a release
 MOST_CHANGED = 0.02  # share of the products, since everything was made anew
 
 
@@ -55,13 +57,22 @@ def kept_of(live: Layout | None, former: Former | None, expected: dict[str, Any]
         manifest = expect_readable(live)
     except ReleaseDamaged:
         return None
-    if any(_entry(manifest, name) != value for name, value in expected.items()):
+    if any(_entry(manifest, name) != value for name, value in expected.items()) or not _is_whole(live, manifest):
         return None
     before = manifest.get("kept") or {"since": live.name, "changed": 0}
     rows = len(former.is_unchanged)
     removed = int(manifest["rows"]) - int(np.count_nonzero(former.row_of >= 0))
     changed = int(before["changed"]) + rows - int(np.count_nonzero(former.is_unchanged)) + removed
     return Kept(live, manifest, str(before["since"]), changed) if changed <= MOST_CHANGED * rows else None
+
+
+def _is_whole(live: Layout, manifest: dict[str, Any]) -> bool:
+    """Return whether the files that would be kept are what their build wrote."""
+    files = {name: digest for name, digest in manifest["files"].items() if name.startswith(KEPT)}
+    try:
+        return all(file_sha256(live.folder / name) == digest for name, digest in files.items())
+    except OSError:
+        return False
 
 
 def _entry(manifest: dict[str, Any], name: str) -> Any:

@@ -173,7 +173,10 @@ def build(
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
             np.save(staging.groups, group_of)
         former = former_clusters(live, store.ids(), hashes)
-        same = {"language": language, "vectors.space": vectors.record["space"], "settings": settings.as_json()}
+        same = {
+            "language": language, "vectors.space": vectors.record["space"], "vectors.precision": settings.precision,
+            "settings.ranking": settings.as_json()["ranking"],
+        }  # fmt: skip
         kept = kept_of(live, former, same)
         with progress.stage("asking what it cannot answer"):
             if kept is not None:

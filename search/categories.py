@@ -35,6 +35,8 @@ class CategoryIndex:
             embeddings: (n, d) float32 unit rows.
             facets: of the same products.
         """
+        from scipy.sparse import csr_array  # for the indexer; a server never needs it
+
         facet = facets.values.get("category")
         if facet is None:
             return cls((), np.zeros((0, embeddings.shape[1]), np.float32))
@@ -43,8 +45,10 @@ class CategoryIndex:
         sums = np.zeros((len(facet.values), embeddings.shape[1]), np.float64)
         for start in range(0, facets.rows, BLOCK):
             offsets = facet.offsets[start : start + BLOCK + 1]
-            rows = np.repeat(np.arange(start, start + len(offsets) - 1), np.diff(offsets))
-            np.add.at(sums, facet.codes[offsets[0] : offsets[-1]], embeddings[rows])
+            codes = facet.codes[offsets[0] : offsets[-1]]
+            shape = len(offsets) - 1, len(sums)
+            held = csr_array((np.ones(len(codes)), codes, offsets - offsets[0]), shape)
+            sums += held.T @ np.asarray(embeddings[start : start + shape[0]], np.float64)
         return cls(tuple(facet.values[code] for code in leaves), unit_rows(sums[leaves]))
 
     def closest(self, vector: Floats, count: int) -> list[str]:

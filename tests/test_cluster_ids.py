@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from indexer.clustering import Clustering, ClusterSettings, Former, cluster_products, former_clusters
+from indexer.clustering import Clustering, ClusterSettings, Former, cluster_products, former_clusters, kept_clusters
+from indexer.grouping import fold_variants
 from search.arrays import unit_rows
 from search.clusters import ClusterIndex
 from search.errors import NotFound, ReleaseDamaged
@@ -44,6 +45,9 @@ def seen_from(
         decided=before.decision["decided"],
         next_id=before.decision["next_id"],
         moved=before.moved,
+        row_of=rows,
+        clusters=before.clusters,
+        centroids=before.centroids,
     )
 
 
@@ -162,3 +166,28 @@ def test_without_a_readable_live_release_clusters_begin_anew(tmp_path):
 
     assert former_clusters(None, ["a"], np.zeros((1, 16), np.uint8)) is None
     assert former_clusters(Layout(tmp_path), ["a"], np.zeros((1, 16), np.uint8)) is None
+
+
+def test_where_little_changed_labels_stay_and_new_products_join_their_nearest():
+    vectors, products = shop()
+    before = cluster_products(vectors, products)
+    now, moved = [*products[1:], replace(products[0], id="new")], np.roll(vectors, -1, axis=0)
+    former = seen_from(before, products, now)
+    after = kept_clusters(former, moved, fold_variants(now), before.looked_at)
+    assert after is not None and after.is_kept and after.looked_at == len(products)
+    np.testing.assert_array_equal(after.cluster_of, np.roll(before.cluster_of, -1))  # where its twin was, it is too
+    assert {one.id: (one.label, one.size) for one in after.clusters} == {
+        one.id: (one.label, one.size) for one in before.clusters
+    }
+    for one in after.clusters:  # rows are those of today
+        was = next(each for each in before.clusters if each.id == one.id)
+        assert [now[row].id for row in one.top_rows] == [products[row].id for row in was.top_rows if row]
+
+
+def test_clusters_are_not_kept_when_one_has_lost_all_its_products():
+    vectors, products = shop()
+    before = cluster_products(vectors, products)
+    rows = np.flatnonzero(before.cluster_of != before.cluster_of[0])
+    now = [products[row] for row in rows]
+    former = seen_from(before, products, now)
+    assert kept_clusters(former, vectors[rows], fold_variants(now), before.looked_at) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,7 +87,7 @@ def test_a_build_writes_what_its_embedding_knows(shop: Shop) -> None:
 def test_an_unchanged_rebuild_encodes_nothing_and_one_changed_row_encodes_one(shop: Shop) -> None:
     shop.build()
     assert shop.build().manifest["encoded"] == 0
-    assert shop.encoder.encoded == foreign_queries()  # asked of every release, to calibrate it
+    assert shop.encoder.encoded == []  # nor is anything asked again that was found out of the same products
     shop.rows[3][2] = "For evenings and weddings."
     result = shop.build()
     assert result.manifest["encoded"] == 1
@@ -140,6 +141,35 @@ def test_groups_and_places_on_the_map_outlive_a_rebuild_with_one_product_in_twen
     assert np.isfinite(after.clusters.positions).all() and np.abs(after.clusters.positions).max() <= 1
     labels = {cluster.id: cluster.label for cluster in before.clusters.clusters.values()}
     assert {cluster.id for cluster in after.clusters.clusters.values()} <= labels.keys()
+
+
+def test_what_takes_long_is_kept_while_next_to_nothing_changed(shop: Shop) -> None:
+    kinds = ["Red mug", "Blue gown", "Oak desk", "Felt boot"]
+    shop.rows = [[f"{n:04}", f"{kinds[n % 4]} number {n}", "", "", "9", kinds[n % 4]] for n in range(200)]
+    first = shop.build()
+    assert first.manifest["kept"] is None
+    shop.rows[7][1] = "Felt boot of another kind"
+    second = shop.build()
+    assert second.manifest["kept"] == {"since": first.manifest["release"], "changed": 1}
+    assert second.manifest["confidence"] == first.manifest["confidence"]
+    page = second.layout.report.read_text()
+    assert page.count(f"Found out for release {first.manifest['release']}") == 7  # each section of the catalog
+    drawn = re.compile('<section id="loners">.*?</section>', re.DOTALL)
+    told, before = (drawn.search(text)[0].split("\n") for text in (page, first.layout.report.read_text()))  # type: ignore[index]
+    told = [line for line in told if "Found out for" not in line]
+    assert [line.strip() for line in told if line.strip()] == [line.strip() for line in before if line.strip()]
+    shop.rows[8][1], shop.rows[9][1], shop.rows[10][1] = "Red boot", "Blue boot", "Oak boot"
+    third = shop.build()  # four of two hundred in two builds: the limit
+    assert third.manifest["kept"] == {"since": first.manifest["release"], "changed": 4}
+    shop.rows.pop()
+    assert shop.build().manifest["kept"] is None
+
+
+def test_a_damaged_file_is_not_kept(shop: Shop) -> None:
+    shop.rows = [[f"{n:04}", f"Red mug number {n}", "", "", "9", "Mugs"] for n in range(100)]
+    layout = shop.build().layout
+    (layout.confidence / "calibration.json").write_text("{}")
+    assert shop.build().manifest["kept"] is None
 
 
 def test_rows_in_another_order_keep_every_product_with_its_own_vector(shop: Shop) -> None:
