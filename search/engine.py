@@ -83,6 +83,14 @@ class _Answer:
     clusters: list[dict[str, Any]]
 
 
+def _is_scored_alike(one: Understood, other: Understood) -> bool:
+    """Return whether two readings are scored alike but for the boost: the words and the filters in them decide."""
+    if one.search_text != other.search_text:
+        return False
+    filters, others = ({each for each in read.constraints if each.is_filter} for read in (one, other))
+    return filters == others
+
+
 class Engine:
     """Answers questions about one release. Safe to share between threads.
 
@@ -277,22 +285,28 @@ class Engine:
         """Return a query scored against the whole catalog, remembered for the next page or filter."""
         key = (read, mode)
         with self._lock:
-            found = self._scored.get(key)
+            found, alike = self._scored.get(key), None
             if found is not None:
                 self._scored.move_to_end(key)
+            else:
+                alike = next((one for (other, how), one in self._scored.items()
+                              if how == mode and _is_scored_alike(other, read)), None)  # fmt: skip
         self.watch.looked_up("scored_queries", int(found is not None), int(found is None))
         if found is not None:
             return found
-        text = read.search_text
-        vector = None if mode == "lexical" else self.encoder.vectors([text])[0]
-        codes = NO_MATCH if mode == "dense" else codes_in(text, self.release.products)
-        scored = score_query(self.release, text, vector, mode, self._boost(read), codes, self._kept(read))
+        scored = self._newly_scored(read, mode) if alike is None else replace(alike, boost=self._boost(read))
         with self._lock:
             self._scored[key] = scored
             held = sum(len(one.words) for one in self._scored.values())
             while len(self._scored) > CACHED_SCORES or (held > CACHED_ROWS and len(self._scored) > 1):
                 held -= len(self._scored.popitem(last=False)[1].words)
         return scored
+
+    def _newly_scored(self, read: Understood, mode: str) -> ScoredQuery:
+        text = read.search_text
+        vector = None if mode == "lexical" else self.encoder.vectors([text])[0]
+        codes = NO_MATCH if mode == "dense" else codes_in(text, self.release.products)
+        return score_query(self.release, text, vector, mode, self._boost(read), codes, self._kept(read))
 
     def _boost(self, read: Understood) -> Boost:
         """Return what each row gains by the values the query names."""

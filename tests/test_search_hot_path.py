@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
-from conftest import SHOP
+from conftest import SHOP, open_engine, write_release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product
 from search.remembered import Remembered
 from search.request import SearchRequest
+from search.understanding import Constraint, Understood
 from search.understanding.spoken import carriers_of
 
 ROWS = st.sets(st.integers(0, 40), max_size=12).map(sorted)
@@ -275,3 +277,22 @@ def test_a_condition_in_the_words_keeps_what_the_same_filter_keeps(shop: Engine,
 
 def test_a_condition_that_nothing_keeps_finds_nothing(shop: Engine) -> None:
     assert shop.search("red mug under $1").total == 0
+
+
+def test_a_query_read_with_other_preferences_is_scored_as_if_it_were_the_first(tmp_path: Path) -> None:
+    layout = write_release(tmp_path / "shop", SHOP)
+    used = open_engine(layout)
+    red = Constraint("color", "=", "red", "red", is_filter=False)
+    cheap = Constraint("price", "<=", 30.0, "under 30", is_filter=True)
+    texts = ("red dress", "steel knife")
+    reads = [
+        Understood(text, text, constraints=given) for text in texts for given in ((), (red,), (cheap,), (red, cheap))
+    ]
+    for read in reads:
+        mine, fresh = used.scored(read, "hybrid"), open_engine(layout).scored(read, "hybrid")
+        for name, value in vars(fresh).items():
+            if name in ("words", "boost", "codes", "dense_scale", "lexical_scale"):
+                mine_of, value = vars(getattr(mine, name)), vars(value)
+                assert all(np.array_equal(mine_of[part], value[part]) for part in value), name
+            else:
+                np.testing.assert_equal(getattr(mine, name), value, name)
