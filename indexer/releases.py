@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from search.durable import disk_error, is_disk_error, make_folder, sync, sync_tree
 from search.encoder import file_sha256
+from search.encoders import onnx_folder
 from search.errors import AisleError, ReleaseDamaged
 from search.hold import alone_with
 from search.home import Home, Layout
@@ -248,10 +249,17 @@ def _remove_unused(home: Home, layout: Layout, removed: Path) -> None:
 
 
 def _prune_encoders(home: Home) -> None:
+    """Remove encoders, and ONNX forms of encoders, that no release names."""
     try:
-        used = {read_manifest(layout)["encoder"]["fingerprint"] for layout in home.all_releases()}
+        records = [read_manifest(layout)["encoder"] for layout in home.all_releases()]
     except ReleaseDamaged:
         return  # what a damaged release used cannot be told, so no encoder goes
+    used = {record["fingerprint"] for record in records}
+    forms = {onnx_folder(record, home) for record in records}
     for folder in home.encoders.glob("*") if home.encoders.is_dir() else []:
         if folder.name not in used:
             shutil.rmtree(folder)
+            continue
+        for form in folder.glob("onnx-*"):
+            if form not in forms:
+                shutil.rmtree(form)

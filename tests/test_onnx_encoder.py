@@ -154,6 +154,20 @@ def test_a_release_finds_its_encoder_in_the_home_and_the_model_where_that_is_dam
         find_encoder({**record, "source": "/no/such/model"}, home)
 
 
+@pytest.mark.parametrize("name", [GRAPH, WEIGHTS, TOKENIZER, SETTINGS])
+def test_a_cut_file_of_an_encoder_is_told_with_the_way_out_and_the_model_answers_the_same(
+    name: str, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = Home(tmp_path)
+    record = placed(folder, home)
+    path = home.encoders / record["fingerprint"] / "onnx-1" / name
+    path.write_bytes(path.read_bytes()[:-100])
+    found = find_encoder(record, home)
+    assert isinstance(found, SentenceTransformerEncoder)
+    assert str(path) in caplog.text and "build the release again" in caplog.text
+    assert found.encode_queries(["red mug"]) == pytest.approx(OnnxEncoder(folder).encode_queries(["red mug"]), abs=1e-4)
+
+
 def test_what_a_home_holds_for_serving_leaves_the_models_fingerprint_alone(
     model: SentenceTransformerEncoder, folder: Path, tmp_path: Path
 ) -> None:

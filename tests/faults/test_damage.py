@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import random
@@ -247,6 +248,19 @@ def test_a_release_that_is_just_being_removed_cannot_be_opened(two: Shop) -> Non
         with pytest.raises(ReleaseMissing, match="just removed"):
             open_release(two.home.live())
     open_release(two.home.live())
+
+
+def test_forms_of_encoders_that_no_kept_release_names_are_removed(two: Shop) -> None:
+    live, encoders = two.home.live(), two.home.encoders
+    manifest = json.loads(live.manifest.read_text())
+    manifest["encoder"]["serving"] = {"runtime": "onnx", "folder": "onnx-now", "sha256": ""}
+    live.manifest.write_text(json.dumps(manifest))
+    of_release = encoders / manifest["encoder"]["fingerprint"]
+    for folder in (of_release / "onnx-now", of_release / "onnx-earlier", encoders / "another" / "onnx-now"):
+        folder.mkdir(parents=True)
+    (of_release / "weights").touch()  # of the model itself
+    prune(two.home)
+    assert sorted(path.name for path in encoders.rglob("*")) == sorted([of_release.name, "onnx-now", "weights"])
 
 
 def test_where_there_are_no_locks_releases_are_kept_by_their_number(two: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
