@@ -52,6 +52,9 @@ from search.understanding import Understood
 from search.watch import NOBODY, Watch
 
 SHOWN_CLUSTERS = 12
+# One search at a time but for its encoding: it is hundreds of small steps that let go of the interpreter's lock, and
+# threads that fight over it take 20 ms of CPU for an answer of 13 (DESIGN.md, "Under load").
+TURN = threading.Lock()
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
 CACHED_SCORES = 32  # scored queries kept: page 2 and every filter of a query reuse them
 CACHED_ROWS = 4_000_000  # rows that they hold words of, 12 bytes each: a long query in a large catalog has a million
@@ -174,7 +177,16 @@ class Engine:
         """
         started = time.perf_counter()
         request = q if isinstance(q, SearchRequest) else SearchRequest(q=q, **parameters)
-        asked, mode, degraded = self._asked(request)
+        with TURN:
+            readings = self._readings(request)
+        if wanted := self._to_encode(request, readings):
+            self.encoder.vectors(wanted)  # remembered: meanwhile another search has its turn
+        with TURN:
+            return self._answer(request, readings, started)
+
+    def _answer(self, request: SearchRequest, readings: Sequence[Understood], started: float) -> SearchResults:
+        """Return the results of a request that was read; `started` as `time.perf_counter` told."""
+        asked, mode, degraded = self._asked(request, readings)
         read, scored = asked.read, asked.scored
         scored_at = time.perf_counter()
 
@@ -232,12 +244,7 @@ class Engine:
         Raises:
             QueryError: a parameter of one of them is not understood.
         """
-        wanted = [
-            read.search_text
-            for request in requests
-            for read in self._readings(request)
-            if read.search_text and self._usable_mode(request.mode, read.search_text)[0] != "lexical"
-        ]
+        wanted = [text for request in requests for text in self._to_encode(request, self._readings(request))]
         if wanted:
             self.encoder.vectors(wanted)  # remembered, so that no search encodes
         return [self.search(request) for request in requests]
@@ -248,7 +255,10 @@ class Engine:
         A correction that spelling alone is not sure of is made if the answer is much surer with it: the catalog
         decides.
         """
-        read, *offered = self._readings(request)
+        return self._chosen(request, self._readings(request))
+
+    def _chosen(self, request: SearchRequest, readings: Sequence[Understood]) -> Understood:
+        read, *offered = readings
         if not offered:
             return read
         mode, _ = self._usable_mode(request.mode, read.search_text)
@@ -267,9 +277,14 @@ class Engine:
         offered = reader.understood(read.did_you_mean, interpret=request.interpret, correct=False, literal=literal)
         return [read, replace(offered, corrected=read.did_you_mean)]
 
-    def _asked(self, request: SearchRequest) -> tuple[_Asked, str, str | None]:
+    def _to_encode(self, request: SearchRequest, readings: Sequence[Understood]) -> list[str]:
+        """Return the texts whose vectors an answer will ask for."""
+        texts = [read.search_text for read in readings if read.search_text]
+        return [text for text in texts if self._usable_mode(request.mode, text)[0] != "lexical"]
+
+    def _asked(self, request: SearchRequest, readings: Sequence[Understood]) -> tuple[_Asked, str, str | None]:
         """Return a request read and scored, the mode it is answered in, and why that is not the one asked for."""
-        read = self.understood(request)
+        read = self._chosen(request, readings)
         mode, degraded = self._usable_mode(request.mode, read.search_text)
         return _Asked(request, read, self.scored(read, mode) if read.search_text else None), mode, degraded
 
@@ -398,7 +413,7 @@ class Engine:
 
     def total(self, request: SearchRequest) -> int:
         """Return how many products answer a request."""
-        return self._count(request, self._relevant(self._asked(request)[0]).rows)
+        return self._count(request, self._relevant(self._asked(request, self._readings(request))[0]).rows)
 
     # -- what is shown --
 
