@@ -28,8 +28,8 @@ from web.serving.security import MAX_BODY_BYTES
 from web.serving.stopping import Stopping
 
 logger = logging.getLogger("aisle.server")
-# Threads wait for the interpreter's lock at most this long. The encoder lets go of it in every one of its small
-# steps, and at Python's 5 ms lost its turn each time: DESIGN.md, "Under load".
+# Threads wait for the interpreter's lock at most this long; at Python's 5 ms suggestions wait so long beside a search,
+# each time they let go of it.
 SWITCH_SECONDS = 0.0005
 # A release is half a million objects that stay; looking through them for garbage stops everybody for .1 s and more.
 GARBAGE = (10_000, 20, 50)  # the interpreter's own (700, 10, 10) looks 14 times as often
