@@ -304,7 +304,7 @@ with build_lock(Home(Path({str(shop.home.root)!r}))):
 
 
 def test_a_build_that_fails_leaves_no_half_release_on_the_disk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     shop.build()
