@@ -209,13 +209,3 @@ class QueryEncoder:
         encoder = self._encoder or self._load()
         vectors: Floats = self._called(encoder.encode_passages, texts)
         return vectors
-
-    def segments_read(self, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
-        """Return for each passage the (start, end) of its segments: where the vectors of the release stand for text.
-
-        Raises:
-            EncoderError: it cannot be loaded, or is not the release's.
-        """
-        encoder = self._encoder or self._load()
-        read: list[list[tuple[int, int]]] = self._called(encoder.segments_read, passages)
-        return read
