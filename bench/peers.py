@@ -191,7 +191,7 @@ def peers(home: Path, python: Path | None = None, seconds: float = 15.0, only: t
 def main(home: Path, python: Path | None, seconds: float, only: tuple[str, ...], as_json: bool) -> None:
     """Measure and print."""
     report = peers(home, python, seconds, only)
-    print(json.dumps(report, indent=1) if as_json else f"{report['machine']}\n{table(report)}")
+    print(json.dumps(report, indent=1) if as_json else f"{report['machine']}\n\n{table(report)}")
 
 
 if __name__ == "__main__":

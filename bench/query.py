@@ -114,7 +114,7 @@ def table(report: dict[str, Any]) -> str:
 def main(homes: tuple[Path, ...], texts: int, seconds: float, as_json: bool) -> None:
     """Measure and print."""
     report = {"machine": machine(), "homes": [queries(home, texts, seconds) for home in homes]}
-    print(json.dumps(report, indent=1) if as_json else f"{report['machine']}\n{table(report)}")
+    print(json.dumps(report, indent=1) if as_json else f"{report['machine']}\n\n{table(report)}")
 
 
 if __name__ == "__main__":
