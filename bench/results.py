@@ -46,7 +46,7 @@ def commands(rows: list[int]) -> dict[str, list[str]]:
         "memory": ["bench/memory.py", *homes],
         "recall": ["bench/recall.py", *(part for size in sizes for part in ("--rows", size))],
         "build": ["bench/build.py", *(size for size in sizes if int(size) <= 200_000)],
-        "encoding": ["bench/encoding.py", "catalog/products.csv"],
+        "encoding": ["bench/encoding.py", "catalog/products.csv", "--passages", "500", "--rounds", "1"],
         "changes": ["bench/changes.py", homes[-1]],
     }
 
