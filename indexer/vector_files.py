@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Floats, Rows, expect
+from search.arrays import Floats, Rows, expect, mapped
 from search.durable import sync
 from search.errors import ReleaseDamaged
 from search.home import Layout
@@ -63,13 +63,13 @@ class VectorFiles:
             ReleaseDamaged: a file is missing, truncated, or they do not fit each other.
         """
         try:
-            vectors = expect(np.load(self.vectors, mmap_mode="r"), (None, None), np.float32, self.vectors.name)
+            vectors = expect(mapped(self.vectors), (None, None), np.float32, self.vectors.name)
         except (OSError, ValueError, EOFError) as error:
             raise ReleaseDamaged(f"{self.vectors} cannot be read ({error}); build the release again") from error
         segments = SegmentIndex.load(self.segments)
         if (segments.rows, segments.dim) != vectors.shape:
             raise ReleaseDamaged(f"{self.vectors} and {self.segments} do not fit each other; build the release again")
-        return np.asarray(vectors), segments  # without memmap's slow indexing
+        return vectors, segments
 
 
 def keys_of(hashes: Hashes) -> Keys:
@@ -168,7 +168,7 @@ def _copy(source: VectorFiles, rows: Rows, target: VectorFiles, to_rows: Rows, t
     np.load(target.segments / "codes.npy", mmap_mode="r+")[to_members] = index.codes[members]
     np.load(target.segments / "scales.npy", mmap_mode="r+")[to_members] = index.scales[members]
     try:
-        spans = expect(np.load(source.spans, mmap_mode="r"), (len(index.scales), 2), np.int32, source.spans.name)
+        spans = expect(mapped(source.spans), (len(index.scales), 2), np.int32, source.spans.name)
     except (ReleaseDamaged, OSError, ValueError, EOFError):
         return False
     np.load(target.spans, mmap_mode="r+")[to_members] = spans[members]

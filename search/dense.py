@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows, best_rows, expect
+from search.arrays import Floats, Mask, Rows, best_rows, expect, mapped
 from search.errors import ReleaseDamaged
 from search.first_pass import FirstPass, Plan
 from search.home import Layout
@@ -119,8 +119,7 @@ class DenseIndex:
         embeddings, first, stored = None, None, None
         try:
             if record["precision"] == "float32":
-                # A view, without memmap's slow indexing.
-                embeddings = np.asarray(np.load(layout.embeddings, mmap_mode="r"))
+                embeddings = mapped(layout.embeddings)
             index = faiss.read_index(str(layout.dense_index), faiss.IO_FLAG_MMAP_IFC)
             if record.get("search") is not None:
                 first = FirstPass(index, Plan(**record["search"]))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,11 +76,6 @@ class FirstPass:
         """How many vectors."""
         return int(self.index.ntotal)
 
-    @property
-    def dim(self) -> int:
-        """Their length."""
-        return int(self.index.d)
-
     def asked_for(self, count: int) -> int:
         """Return how many candidates `count` wanted rows are chosen from."""
         return min(self.rows, max(math.ceil(count * self.plan.surplus), count + LEAST_SURPLUS))
@@ -137,9 +131,3 @@ class FirstPass:
             if size:
                 cell_of[faiss.rev_swig_ptr(lists.get_ids(cell), size)] = cell
         return cell_of
-
-    def save(self, path: Path) -> None:
-        """Write the FAISS index; the plan belongs to the manifest."""
-        import faiss
-
-        faiss.write_index(self.index, str(path))

@@ -259,7 +259,7 @@ def _load_groups(layout: Layout, rows: int) -> Rows:
 
 def _load_spans(layout: Layout, segments: int) -> NDArray[np.int32]:
     try:
-        return np.asarray(expect(np.load(layout.spans, mmap_mode="r"), (segments, 2), np.int32, "spans"))
+        return expect(mapped(layout.spans), (segments, 2), np.int32, "spans")
     except (OSError, ValueError) as error:
         raise ReleaseDamaged(f"{layout.spans} cannot be read ({error}); build the release again") from error
 

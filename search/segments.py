@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Floats, Rows, expect
+from search.arrays import Floats, Rows, expect, mapped
 from search.errors import ReleaseDamaged
 from search.scattered import PREAD, ScatteredFile
 
@@ -166,11 +166,9 @@ class SegmentIndex:
             ReleaseDamaged: a file is missing, truncated, or they do not fit each other.
         """
         try:
-            mapped = np.load(folder / "codes.npy", mmap_mode="r")
-            scales, starts = (
-                np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("scales", "starts")
-            )
+            codes = np.load(folder / "codes.npy", mmap_mode="r")  # as a memmap, which knows where its rows begin
+            scales, starts = mapped(folder / "scales.npy"), mapped(folder / "starts.npy")
             file = ScatteredFile(folder / "codes.npy") if PREAD is not None else None
         except (OSError, ValueError) as error:
             raise ReleaseDamaged(f"{folder} cannot be read ({error}); build the release again") from error
-        return cls(np.asarray(mapped), scales, starts, file, mapped.offset)  # without memmap's slow indexing
+        return cls(np.asarray(codes), scales, starts, file, codes.offset)

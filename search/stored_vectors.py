@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from search.arrays import Floats, Rows, expect
+from search.arrays import Floats, Rows, expect, mapped
 
 BLOCK = 16_384  # rows rounded at a time
 DECODED = 256  # rows of a query decoded at a time: they stay in the processor's cache, and the heap whole
@@ -85,7 +85,7 @@ class StoredVectors:
         Raises:
             OSError, ValueError, ReleaseDamaged: a file is missing, truncated, or they do not fit each other.
         """
-        codes = np.asarray(np.load(codes_path, mmap_mode="r"))  # without memmap's slow indexing
+        codes = mapped(codes_path)
         return cls(codes, np.load(scales_path) if np.issubdtype(codes.dtype, np.integer) else None)
 
     @classmethod

@@ -47,6 +47,11 @@ class EngineProvider(Protocol):
         """Why another release answers than the one that is live; "" when all is well."""
         ...
 
+    @property
+    def changes_failure(self) -> str:
+        """Why prices and stock may not be up to date; "" when all is well."""
+        ...
+
     def get(self) -> Engine:
         """Return the engine of the live release."""
         ...
@@ -63,6 +68,7 @@ class FixedEngine:
     engine: Engine
     is_opening = False
     trouble = ""
+    changes_failure = ""
 
     def get(self) -> Engine:
         """Return it."""

@@ -151,8 +151,8 @@ def _changes(live: EngineProvider) -> Iterable[Metric]:
     engine = live.engine
     sequence = engine.release.sequence if engine is not None else 0
     yield GaugeMetricFamily("aisle_changes_sequence", "Last change of prices and stock that is served", value=sequence)
-    failure = getattr(live, "changes_failure", "")
-    yield GaugeMetricFamily("aisle_changes_unreadable", "Whether changes cannot be read", value=int(bool(failure)))
+    is_unreadable = int(bool(live.changes_failure))
+    yield GaugeMetricFamily("aisle_changes_unreadable", "Whether changes cannot be read", value=is_unreadable)
 
 
 def install(app: Flask, counted: Metrics) -> None:
