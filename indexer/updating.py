@@ -99,6 +99,7 @@ def settings_like(live: Layout, catalog_path: Path, **given: Any) -> BuildSettin
         max_rejected=kept["max_rejected"],
         dim=kept["dim"],
         precision=kept["precision"],
+        recall=kept["recall"],
     )
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
 

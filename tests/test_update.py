@@ -33,7 +33,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setenv("AISLE_HOME", str(shop.home.root))
     monkeypatch.setattr(pipeline, "build", partial(pipeline.build, open_base=lambda model: shop.encoder))
     monkeypatch.setattr("search.engine.find_encoder", lambda record, home: FakeEncoder())
-    shop.build(max_rejected=0.4, dim=8)
+    shop.build(max_rejected=0.4, dim=8, recall=0.95)
     return shop
 
 
