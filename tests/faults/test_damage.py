@@ -206,6 +206,7 @@ def test_a_release_damaged_while_it_is_served_still_answers_and_files_removed_ar
     two: Shop, served: LiveEngine
 ) -> None:
     engine = served.get()
+    assert eventually(lambda: engine.encoder.is_ready)  # until then words alone answer
     before = [hit.id for hit in engine.search("red cup").hits]
     shutil.rmtree(two.home.live().folder)  # mapped files stay until they are let go of
     assert [hit.id for hit in engine.search("red cup").hits] == before
