@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, pairwise
 from typing import NamedTuple
 
+from search.forms import Forms
 from search.remembered import remembering
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -166,7 +167,7 @@ class Analyzer:
         self._token = remembering(self._token_of, remembered)
         self._piece = remembering(self._read_tokens, remembered)  # what stands between two blanks
         self._plain_pairs = remembering(self._plain_pairs_of, remembered)
-        self.terms_of_word = remembering(self._terms_of_word, remembered)  # highlighting asks for the same ones
+        self.forms = Forms(remembering(self.terms_of_word, 0), remembered)  # remembers them itself
         # Values of attributes, which many products share.
         self.terms_of_value = remembering(self._terms_of_value, 4096)
         self.terms_of_pieces = remembering(self._terms_of_pieces, 4096)
@@ -189,7 +190,7 @@ class Analyzer:
         """Return the term a word is indexed under (its stem)."""
         return self._term(word)
 
-    def _terms_of_word(self, word: str) -> frozenset[str]:
+    def terms_of_word(self, word: str) -> frozenset[str]:
         """Return the terms of a word with the punctuation around it."""
         return self._terms_of_plain(word) if _PLAIN.fullmatch(word) else frozenset(self.terms_of(word))
 

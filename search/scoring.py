@@ -56,6 +56,7 @@ class ScoredQuery:
         title_coverage: the largest share of the terms, by rarity, that one title holds, 0..1.
         near: (m,) int64 ascending, what either leg ranks among its first DEPTH, and near_segments: (m,) float32 the
             cosine of each one's closest segment. Empty but in hybrid mode.
+        of_segments: (k,) float32, the cosine of every segment of the near rows, one row's after the other's.
         near_cosines: (m,) float32, of the near rows with the ranking vector.
         known: (k,) int64 ascending, rows whose cosine with `vector` is known, and known_cosines: (k,) float32; what the
             dense leg found, which saves gathering these rows again.
@@ -87,6 +88,7 @@ class ScoredQuery:
     title_coverage: float
     near: Rows
     near_segments: Floats
+    of_segments: Floats
     near_cosines: Floats
     known: Rows
     known_cosines: Floats
@@ -139,11 +141,12 @@ def score_query(
     by_row = np.argsort(dense_pool)
     known, known_cosines = dense_pool[by_row], dense_top[by_row]
     dense_top = dense_top[:DEPTH]
-    near, near_segments, closest = no_rows, no_scores, dense_top[::-1]
+    near, near_segments, of_segments, closest = no_rows, no_scores, no_scores, dense_top[::-1]
     if mode == "hybrid" and vector is not None:
         near = union_of(dense_pool[:DEPTH], lexical_rows)
         vectors, segments = release.dense.gathered(near), release.segments.gathered(near)
-        near_segments = segments.closest(vector)
+        of_segments = segments.cosines(vector)
+        near_segments = segments.best_of_each(of_segments)
         closest = np.sort(np.maximum(vectors @ vector, near_segments)) if len(near) else closest
 
     identified = words.identified(text)
@@ -163,8 +166,8 @@ def score_query(
         dense_scale=Scale.of(dense_top), lexical_scale=lexical_scale, dense_share=share,
         is_kept=kept is None or allowed is not None, dense_pool=dense_pool, lexical_pool=lexical_pool, named=named,
         covering=int(np.count_nonzero(among.shares >= cut_off["coverage_min"])),
-        title_coverage=title_coverage, near=near, near_segments=near_segments, near_cosines=no_scores,
-        known=known, known_cosines=known_cosines, drawn=union_of(known, lexical_pool, named),
+        title_coverage=title_coverage, near=near, near_segments=near_segments, of_segments=of_segments,
+        near_cosines=no_scores, known=known, known_cosines=known_cosines, drawn=union_of(known, lexical_pool, named),
         is_whole=len(known) < settings.pool and len(matches) <= settings.pool,
         **cut_off,
         confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,

@@ -72,9 +72,11 @@ class GatheredSegments:
 
     def closest(self, query: Floats) -> Floats:
         """Return (m,) float32: how close the closest segment of each row is to a (d,) float32 unit vector."""
-        if len(self.firsts) == 0:
-            return np.zeros(0, np.float32)
-        return np.maximum.reduceat(self.cosines(query), self.firsts)
+        return self.best_of_each(self.cosines(query))
+
+    def best_of_each(self, cosines: Floats) -> Floats:
+        """Return (m,) float32: the largest of each row's (k,) `cosines`."""
+        return np.maximum.reduceat(cosines, self.firsts) if len(self.firsts) else np.zeros(0, np.float32)
 
 
 class SegmentIndex:

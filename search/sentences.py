@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search.arrays import Floats, Rows
-from search.explain import SNIPPET_WORDS, Marker
+from search.arrays import Floats, Rows, places_of
+from search.marking import SNIPPET_WORDS, Marker
 from search.passages import DESCRIPTION_WORDS, SENTENCE_END, passage_and_description, without_sentences
 from search.product import Product
 from search.release import Release
@@ -49,36 +49,54 @@ class Sentences:
             rows: (k,) int64 that are shown; products: (k,) of these rows; held: (k,) see `shares_held`.
             marker: of the query's terms.
         """
-        analyzer, terms = self.release.lexical.analyzer, marker.terms
+        analyzer = self.release.lexical.analyzer
         found = [""] * len(products)
         # A card shows the title, and gives short attributes as reasons.
         open_places = [
             place for place, (product, share) in enumerate(zip(products, held, strict=True))
-            if (share is not None and share < HELD) or not shows_all(product, terms, analyzer)
+            if (share is not None and share < HELD) or not shows_all(product, marker, analyzer)
         ]  # fmt: skip
         if not open_places:
             return found
         own = [products[place] for place in open_places]
         if self._boilerplate:
             own = [without_sentences(product, self._boilerplate) for product in own]
-        by_meaning = self._by_meaning(scored.vector, rows[open_places], own)
+        by_meaning = self._by_meaning(scored, rows[open_places], own)
         for place, product, sentence in zip(open_places, own, by_meaning, strict=True):
             told = sentence or ("" if held[place] == 0 else _by_words(product, marker))
             found[place] = told if told and says_more(told, products[place], LEAST_NEW, analyzer) else ""
         return found
 
-    def _by_meaning(self, query: Floats | None, rows: Rows, products: Sequence[Product]) -> list[str]:
+    def _by_meaning(self, scored: ScoredQuery, rows: Rows, products: Sequence[Product]) -> list[str]:
         """Return the closest sentence of each description; "" where the title is closer, or nothing is known."""
-        if query is None:
+        if scored.vector is None:
             return [""] * len(products)
-        segments, spans = self.release.segments, self.release.spans
-        gathered = segments.gathered(rows)
-        cosines = np.split(gathered.cosines(query), gathered.firsts[1:])
-        firsts, lasts = segments.starts[rows].tolist(), segments.starts[rows + 1].tolist()
+        starts, spans = self.release.segments.starts, self.release.spans
+        firsts, lasts = starts[rows].tolist(), starts[rows + 1].tolist()
         return [
-            _closest(product, spans[first:last].tolist(), close.tolist())
-            for product, first, last, close in zip(products, firsts, lasts, cosines, strict=True)
+            _closest(product, spans[first:last].tolist(), close)
+            for product, first, last, close in zip(
+                products, firsts, lasts, self._cosines(scored, scored.vector, rows), strict=True
+            )
         ]
+
+    def _cosines(self, scored: ScoredQuery, query: Floats, rows: Rows) -> list[list[float]]:
+        """Return how close each segment of each row is; most rows that are shown were near, so it is known."""
+        segments, near = self.release.segments, scored.near
+        found: list[list[float]] = [[] for _ in rows]
+        places, is_known = places_of(near, rows) if len(near) else (rows, np.zeros(len(rows), bool))
+        counts = segments.starts[near + 1] - segments.starts[near]
+        ends = counts.cumsum()
+        for place in np.flatnonzero(is_known).tolist():
+            at = places[place]
+            found[place] = scored.of_segments[ends[at] - counts[at] : ends[at]].tolist()
+        if not is_known.all():
+            new = np.flatnonzero(~is_known)
+            gathered = segments.gathered(rows[new])
+            cosines = np.split(gathered.cosines(query), gathered.firsts[1:])
+            for place, close in zip(new.tolist(), cosines, strict=True):
+                found[place] = close.tolist()
+        return found
 
 
 def _closest(product: Product, spans: Sequence[Span], cosines: Sequence[float]) -> str:

@@ -6,10 +6,9 @@ knows of a row already says of most terms that they are not there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
 from search.analysis import Analyzer
 from search.arrays import Rows
+from search.marking import Marker
 from search.product import Product
 from search.scoring import ScoredQuery
 
@@ -35,9 +34,9 @@ def shares_held(scored: ScoredQuery, rows: Rows, analyzer: Analyzer) -> list[flo
     return shares
 
 
-def shows_all(product: Product, terms: set[str], analyzer: Analyzer) -> bool:
-    """Return whether title, brand and short attributes of a product hold every one of some terms."""
-    left = terms.difference(analyzer.terms_of(f"{product.title} {product.brand}"))
+def shows_all(product: Product, marker: Marker, analyzer: Analyzer) -> bool:
+    """Return whether title, brand and short attributes of a product hold every term that a marker looks for."""
+    left = marker.terms.difference(marker.terms_in(f"{product.title} {product.brand}"))
     return not left or left.issubset(Terms().union(*map(analyzer.terms_of_pieces, short_values(product))))
 
 
@@ -49,19 +48,9 @@ def short_values(product: Product) -> list[str]:
 def says_more(sentence: str, product: Product, least: int, analyzer: Analyzer) -> bool:
     """Return whether a sentence holds at least so many terms that the title and brand of a product do not."""
     words, title = sentence.split(), f"{product.title} {product.brand}"
-    if _is_surely_more(words, title.split(), least, analyzer):
-        return True
-    return len(Terms().union(*map(analyzer.terms_of_word, words)).difference(analyzer.terms_of(title))) >= least
-
-
-def _is_surely_more(words: Sequence[str], title: Sequence[str], least: int, analyzer: Analyzer) -> bool:
-    """Return whether the terms that stand alone are enough, for which no two words of the title need to be read."""
-    seen: Collection[str] = Terms().union(*map(analyzer.terms_of_word, title))
-    new: set[str] = set()
-    for word in words:
-        for term in analyzer.terms_of_word(word):
-            if term not in seen and analyzer.stands_alone(term):
-                new.add(term)
-                if len(new) >= least:
-                    return True
-    return False
+    own = title.split()
+    terms = analyzer.forms.read([*words, *own]).terms
+    held = set().union(*map(terms.__getitem__, words))
+    new = held.difference(*map(terms.__getitem__, own))
+    # Of terms that stand alone, no two words of the title need to be read together.
+    return sum(map(analyzer.stands_alone, new)) >= least or len(held.difference(analyzer.terms_of(title))) >= least

@@ -17,13 +17,13 @@ from search.analysis import Analyzer
 from search.arrays import best_positive, best_rows, expect, union_of, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged, ReleaseMissing
-from search.explain import SNIPPET_WORDS, Marker
 from search.facet_counts import facet_json, range_json
 from search.facets import FacetIndex, field_name
 from search.folding import Counted
 from search.fusion import Scale, fuse
 from search.home import Home
 from search.lexical import LexicalIndex, LexicalSettings
+from search.marking import SNIPPET_WORDS, Marker
 from search.product import Product
 from search.release import open_release, verify
 

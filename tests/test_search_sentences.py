@@ -10,7 +10,7 @@ import pytest
 from conftest import open_engine, write_release
 
 from search.engine import Engine
-from search.explain import Marker
+from search.marking import Marker
 from search.product import Product
 from search.request import SearchRequest
 from search.wording import shares_held

@@ -10,7 +10,7 @@ import pytest
 from conftest import SHOP, open_engine, write_release
 
 from search.analysis import Analyzer, compounds_of
-from search.explain import Marker
+from search.marking import Marker
 from search.product import Product
 from search.request import SearchRequest
 from search.scattered import PREAD, ScatteredFile
@@ -65,7 +65,7 @@ def test_a_card_shows_title_brand_and_short_attributes(terms: set[str], is_shown
         "1", "Steel Cups, 12 oz", "Nothing of this.", brand="Norr",
         attributes={"Color": ("Dark red",), "Note": ("much too long to be shown on a card, and so not read",)},
     )  # fmt: skip
-    assert shows_all(product, terms, Analyzer()) == is_shown
+    assert shows_all(product, Marker(terms, Analyzer()), Analyzer()) == is_shown
 
 
 def test_a_sentence_says_more_by_terms_that_the_title_has_not_even_between_its_words() -> None:
@@ -84,10 +84,11 @@ def test_a_row_that_holds_no_term_of_a_query_is_known_to_hold_none(tmp_path: Pat
         held = shares_held(scored, rows, analyzer)
         for product, share in zip(SHOP, held, strict=True):
             shown = f"{product.title} {product.brand} {product.description}"
-            found = Marker(set(scored.terms), analyzer).terms_in(shown)
+            marker = Marker(set(scored.terms), analyzer)
+            found = marker.terms_in(shown)
             assert share is not None
             assert not found or share > 0
-            assert share > 0.999 or not shows_all(product, set(scored.terms), analyzer)
+            assert share > 0.999 or not shows_all(product, marker, analyzer)
     dense = engine.scored(engine.understood(SearchRequest(q="lamp", mode="dense", interpret=False)), "dense")
     assert shares_held(dense, rows, analyzer) == [None] * len(SHOP)  # its words were not looked up
 
