@@ -79,6 +79,7 @@ def watched(engine: Engine, clock: Clock) -> None:
 def forgotten(engine: Engine) -> None:
     """Drop what the engine remembers of queries, but not their vectors."""
     engine._scored.clear()
+    engine._answers.clear()
     engine.release.lexical.__dict__.pop("_remembered_terms", None)
 
 

@@ -7,9 +7,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from search.arrays import Floats
 from search.encoder import SentenceTransformerEncoder, file_sha256
 from search.errors import EncoderError
-from search.onnx_encoder import GRAPH, SETTINGS, TOKENIZER, WEIGHTS
+from search.onnx_encoder import GRAPH, SETTINGS, TOKENIZER, WEIGHTS, WORD_VECTORS, WORDS
 
 OPSET = 17
 LEAST_WEIGHTS = 1024  # bytes; what is smaller lies in the graph
@@ -29,7 +32,10 @@ def export(encoder: SentenceTransformerEncoder, folder: Path) -> Path:
     expect_exportable(encoder)
     folder.mkdir(parents=True)
     _trace(encoder.model, folder / GRAPH)
-    _save(onnx.load(folder / GRAPH), folder)
+    graph = onnx.load(folder / GRAPH)
+    if (words := take_out_words(graph)) is not None:
+        np.save(folder / WORDS, words)
+    _save(graph, folder)
     tokenizer = encoder.model.tokenizer
     (folder / TOKENIZER).write_text(tokenizer.backend_tokenizer.to_str(), "utf-8")
     settings = {
@@ -91,6 +97,40 @@ def _trace(model: Any, path: Path) -> None:
         )  # fmt: skip
 
 
+def take_out_words(model: Any) -> Floats | None:
+    """Take the table of word vectors out of a graph, which then is given the vectors of a text's tokens.
+
+    It is half of a small model, and a text reads a few rows of it. Mapped with the other weights it becomes resident,
+    for each row that is touched brings its neighbours.
+
+    Returns:
+        (v, d) float32; None, and the graph as it was, where it is not looked up by the tokens alone.
+    """
+    import onnx
+
+    graph = model.graph
+    tables = {one.name: one for one in graph.initializer if len(one.dims) == 2}
+    look_ups = [node for node in graph.node if node.op_type == "Gather" and node.input[0] in tables]
+    by_token = [node for node in look_ups if node.input[1] == "input_ids"]
+    uses = [name for node in graph.node for name in node.input]
+    if len(by_token) != 1 or uses.count(by_token[0].input[0]) != 1:
+        return None
+    (node,) = by_token
+    table = tables[node.input[0]]
+    words = onnx.numpy_helper.to_array(table)
+    if words.dtype != np.float32 or any(one.name == "axis" and one.i != 0 for one in node.attribute):
+        return None
+    for other in graph.node:
+        for place, name in enumerate(other.input):
+            if name == node.output[0]:
+                other.input[place] = WORD_VECTORS
+    graph.node.remove(node)
+    graph.initializer.remove(table)
+    kind, shape = onnx.TensorProto.FLOAT, ["texts", "tokens", words.shape[1]]
+    graph.input.append(onnx.helper.make_tensor_value_info(WORD_VECTORS, kind, shape))
+    return np.ascontiguousarray(words)
+
+
 def _save(model: Any, folder: Path) -> None:
     """Write graph and weights apart: what lies beside the graph is mapped, not read."""
     import onnx
@@ -104,6 +144,7 @@ def _save(model: Any, folder: Path) -> None:
 
 def _write_settings(folder: Path, settings: dict[str, Any]) -> None:
     """Write the settings, with size and sha256 of the other files."""
-    files = {name: [(folder / name).stat().st_size, file_sha256(folder / name)] for name in (GRAPH, WEIGHTS, TOKENIZER)}
+    names = [name for name in (GRAPH, WEIGHTS, TOKENIZER, WORDS) if (folder / name).is_file()]
+    files = {name: [(folder / name).stat().st_size, file_sha256(folder / name)] for name in names}
     text = json.dumps({**settings, "files": files}, indent=1, sort_keys=True, ensure_ascii=False)
     (folder / SETTINGS).write_text(text, "utf-8")

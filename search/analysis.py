@@ -48,6 +48,7 @@ _DIMENSIONS = re.compile(
 _QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _UNITS)})")
 IDENTIFYING_DIGITS = 4
 LEAST_JOINED = 5  # letters of a word that may be two written together
+FORMS = 4  # how many more words are shown than are read by themselves
 BEGINNING = 2  # letters that a word and its stem have in common: not all three of "oring" and "ore"
 MOST_PARTS = 4
 MOST_HYPHENATED = 20_000  # hyphenated words that are all compounds; of more, those with few digits
@@ -149,7 +150,7 @@ class Analyzer:
     Args:
         language: ISO 639-1; decides stemmer and stop words.
         compounds: stem of the word written together -> its parts, see `compounds_of`.
-        remembered: words whose terms are kept, some 150 bytes each in each of four ways.
+        remembered: words whose terms are kept, some 150 bytes each in each of four ways; FORMS times as many forms.
     """
 
     def __init__(self, language: str = "en", compounds: Compounds | None = None, remembered: int = 100_000):
@@ -167,7 +168,7 @@ class Analyzer:
         self._token = remembering(self._token_of, remembered)
         self._piece = remembering(self._read_tokens, remembered)  # what stands between two blanks
         self._plain_pairs = remembering(self._plain_pairs_of, remembered)
-        self.forms = Forms(remembering(self.terms_of_word, 0), remembered)  # remembers them itself
+        self.forms = Forms(remembering(self.terms_of_word, 0), FORMS * remembered)  # which remembers them itself
         # Values of attributes, which many products share.
         self.terms_of_value = remembering(self._terms_of_value, 4096)
         self.terms_of_pieces = remembering(self._terms_of_pieces, 4096)

@@ -1,7 +1,7 @@
 """An encoder that answers without torch: the model as an ONNX graph, and its own tokenizer (indexer/serving.py).
 
-Loading takes a fifth of a second. The weights lie beside the graph and are mapped, so of the
-word table, half of the model, only the rows that were asked for are ever in memory.
+Loading takes a fifth of a second. The weights lie beside the graph and are mapped; of the table of word vectors, half
+of a small model, the rows that a text needs are read.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.arrays import Floats, unit_rows
 from search.encoder import Tokens, file_sha256, segment_means, segments_in, whole_words
 from search.errors import EncoderError
+from search.scattered import PREAD, ScatteredFile
 
 GRAPH, WEIGHTS, TOKENIZER, SETTINGS = "model.onnx", "weights.dat", "tokens.json", "settings.json"
+WORDS = "words.npy"  # the vector of each token, where the graph does not hold them
+WORD_VECTORS = "word_vectors"  # the graph's input for them
 # Texts in one run, of like length: a run of one reads all weights for one text, a long run pads (DESIGN.md, "Encoder").
 TOGETHER = 8
 
@@ -59,6 +63,7 @@ class OnnxEncoder:
             self._tokenizer = _tokenizer(folder / TOKENIZER, self.max_tokens, settings["truncation_side"])
             self._session = _session(folder / GRAPH, threads)
             self._inputs = [one.name for one in self._session.get_inputs()]
+            self._words = WordVectors(folder / WORDS) if WORD_VECTORS in self._inputs else None
         except ImportError as error:
             raise EncoderError(f"{error}; run: pip install -r requirements/serve.txt") from error
         except Exception as error:  # neither library has errors of its own for a file that it cannot read
@@ -137,8 +142,40 @@ class OnnxEncoder:
         for row, one in enumerate(together):
             length = len(one.ids)
             ids[row, :length], mask[row, :length], types[row, :length] = one.ids, 1, one.type_ids
-        arrays = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        arrays: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        if self._words is not None:
+            arrays[WORD_VECTORS] = self._words.of(ids)
         return {name: arrays[name] for name in self._inputs}
+
+
+class WordVectors:
+    """The vector of each token of a tokenizer, in a file of which rows are read; safe to share between threads.
+
+    Args:
+        path: of the .npy file, (v, d) float32.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+
+    def __init__(self, path: Path):
+        table = np.load(path, mmap_mode="r")
+        self._table, self._offset = np.asarray(table), table.offset
+        self._file = ScatteredFile(path) if PREAD is not None else None
+
+    def of(self, ids: NDArray[np.int64]) -> Floats:
+        """Return (n, t, d) float32, the vectors of (n, t) tokens.
+
+        Raises:
+            ReleaseDamaged: the file has become shorter.
+        """
+        rows, places = np.unique(ids, return_inverse=True)
+        if self._file is None:
+            return self._table[ids]
+        size = self._table.strides[0]
+        found = np.empty((len(rows), self._table.shape[1]), np.float32)
+        self._file.read(found, self._offset + rows * size, np.full(len(rows), size))
+        return found[places.reshape(ids.shape)]
 
 
 def read_settings(folder: Path, sha256: str = "") -> dict[str, Any]:

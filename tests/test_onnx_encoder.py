@@ -17,13 +17,22 @@ from conftest import SHOP, FakeEncoder, write_release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.onnx_export import expect_exportable, export
+from indexer.onnx_export import expect_exportable, export, take_out_words
 from indexer.serving import parity_of, prepare_to_serve, sample_of
 from search.encoder import SentenceTransformerEncoder, file_sha256, fingerprint_of, open_encoder
 from search.encoders import encoder_damage, find_encoder
-from search.errors import EncoderError
+from search.errors import EncoderError, ReleaseDamaged
 from search.home import Home
-from search.onnx_encoder import GRAPH, SETTINGS, TOKENIZER, WEIGHTS, OnnxEncoder, damage_of_encoder
+from search.onnx_encoder import (
+    GRAPH,
+    SETTINGS,
+    TOKENIZER,
+    WEIGHTS,
+    WORDS,
+    OnnxEncoder,
+    WordVectors,
+    damage_of_encoder,
+)
 
 ROOT = Path(__file__).parents[1]
 TEXTS = [
@@ -97,7 +106,7 @@ def test_a_text_gets_the_same_vector_whoever_else_asks(encoder: OnnxEncoder) -> 
         np.testing.assert_allclose(vectors, alone[start:], atol=2e-6)
 
 
-@pytest.mark.parametrize("name", [GRAPH, WEIGHTS, TOKENIZER])
+@pytest.mark.parametrize("name", [GRAPH, WEIGHTS, TOKENIZER, WORDS])
 def test_a_missing_or_short_file_is_named(copied: Path, name: str) -> None:
     (copied / name).write_bytes((copied / name).read_bytes()[:-1])
     with pytest.raises(EncoderError, match=rf"{name} has \d+ bytes, not \d+; build the release again"):
@@ -108,7 +117,7 @@ def test_a_missing_or_short_file_is_named(copied: Path, name: str) -> None:
     assert damage_of_encoder(copied) == [f"{copied / name}: missing"]
 
 
-@pytest.mark.parametrize("name", [GRAPH, WEIGHTS, TOKENIZER])
+@pytest.mark.parametrize("name", [GRAPH, WEIGHTS, TOKENIZER, WORDS])
 def test_content_that_changed_is_found_by_its_checksum(copied: Path, name: str) -> None:
     assert damage_of_encoder(copied) == []
     content = (copied / name).read_bytes()
@@ -117,6 +126,40 @@ def test_content_that_changed_is_found_by_its_checksum(copied: Path, name: str) 
     if name != WEIGHTS:  # what is no graph and what is no tokenizer is seen at once
         with pytest.raises(EncoderError, match="cannot be loaded"):
             OnnxEncoder(copied)
+
+
+def test_the_vectors_of_words_are_read_from_their_file_and_lie_nowhere_else(
+    model: SentenceTransformerEncoder, folder: Path, copied: Path
+) -> None:
+    table = model.model[0].model.embeddings.word_embeddings.weight.detach().numpy()
+    words = WordVectors(folder / WORDS)
+    ids = np.array([[101, 7592, 102, 0], [101, len(table) - 1, 7592, 102]])
+    np.testing.assert_array_equal(words.of(ids), table[ids])
+    words._file = None  # as where the system reads no pieces of files
+    np.testing.assert_array_equal(words.of(ids), table[ids])
+    assert (folder / WEIGHTS).stat().st_size < table.nbytes
+    reader = WordVectors(copied / WORDS)
+    with (copied / WORDS).open("r+b") as file:
+        file.truncate(4096)
+    with pytest.raises(ReleaseDamaged, match="has become shorter"):
+        reader.of(ids)
+
+
+def test_a_graph_that_looks_words_up_in_another_way_keeps_its_table(folder: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    table = numpy_helper.from_array(np.eye(4, dtype=np.float32), "table")
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["texts", "tokens"])
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
+    look_up = helper.make_node("Gather", ["table", "input_ids"], ["found"])
+    tied = helper.make_node("MatMul", ["found", "table"], ["out"])  # also what the words are compared with
+    shifted = [helper.make_node("Abs", ["input_ids"], ["a"]), helper.make_node("Gather", ["table", "a"], ["out"])]
+    for nodes in ([look_up, tied], shifted):
+        model = helper.make_model(helper.make_graph(nodes, "g", [ids], [out], [table]))
+        before = model.SerializeToString()
+        assert take_out_words(model) is None and model.SerializeToString() == before
+    onnx.checker.check_model(str(folder / GRAPH))
 
 
 def test_settings_that_are_not_the_releases_are_refused(copied: Path) -> None:
@@ -154,7 +197,7 @@ def test_a_release_finds_its_encoder_in_the_home_and_the_model_where_that_is_dam
         find_encoder({**record, "source": "/no/such/model"}, home)
 
 
-@pytest.mark.parametrize("name", [GRAPH, WEIGHTS, TOKENIZER, SETTINGS])
+@pytest.mark.parametrize("name", [GRAPH, WEIGHTS, TOKENIZER, WORDS, SETTINGS])
 def test_a_cut_file_of_an_encoder_is_told_with_the_way_out_and_the_model_answers_the_same(
     name: str, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
