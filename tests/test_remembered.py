@@ -10,8 +10,11 @@ import numpy as np
 from conftest import SHOP, FakeEncoder, open_engine, write_release
 
 from indexer.spans import spans_of
+from search.engine import Engine
 from search.product import Product
+from search.release import open_release
 from search.remembered import Remembered
+from search.state.batches import Change
 from search.store import ProductStore
 
 
@@ -90,3 +93,34 @@ def test_no_search_asks_the_tokenizer(tmp_path: Path) -> None:
 
     engine = open_engine(write_release(tmp_path / "shop", SHOP), Mute())
     assert engine.search("table light").hits
+
+
+def test_an_answer_asked_for_again_is_the_same_but_for_its_id(tmp_path: Path) -> None:
+    engine = open_engine(write_release(tmp_path / "shop", SHOP))
+    first, again = (engine.search("red mug", filters={"color": ("red",)}) for _ in range(2))
+    assert again.hits is first.hits and again.query_id != first.query_id
+    assert engine.search("red mug", filters={"color": ("red",)}, page=2).hits is not first.hits
+    assert engine.search("red mug").total >= first.total
+
+
+def test_an_answer_is_not_remembered_over_a_change_of_prices(tmp_path: Path) -> None:
+    engine = open_engine(write_release(tmp_path / "shop", SHOP))
+    before = engine.search("mug").hits[0]
+    changed = engine.with_changes({before.id: Change(price=1.5)}, 1)
+    after = {hit.id: hit.product.price for hit in changed.search("mug").hits}
+    assert after[before.id] == 1.5
+    assert engine.search("mug").hits[0].product.price == before.product.price
+
+
+def test_an_answer_by_words_alone_is_not_remembered_once_the_encoder_is_there(tmp_path: Path) -> None:
+    layout, gate = write_release(tmp_path / "shop", SHOP), threading.Event()
+
+    def opened() -> FakeEncoder:
+        gate.wait(10)
+        return FakeEncoder()
+
+    engine = Engine(open_release(layout), opened, waits=False)
+    assert engine.search("mug").degraded == "encoder_loading"
+    gate.set()
+    engine.encoder.vectors(["mug"])
+    assert engine.search("mug").degraded is None
