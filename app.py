@@ -47,6 +47,7 @@ from web.serving import (
     stopping,
 )
 from web.serving.health import health
+from web.serving.workers import Workers, follow_others
 from web.settings import Settings
 
 ENVIRONMENT = """\
@@ -54,7 +55,8 @@ settings by environment:
   AISLE_HOME         the folder that holds the releases (instance)
   AISLE_HOST         where to listen (127.0.0.1)
   AISLE_PORT         and on which port (8000)
-  AISLE_THREADS      requests at work at once (4); in a build, the encoder's threads (else one per CPU)
+  AISLE_PROCESSES    how many processes serve (1); one per CPU answers most
+  AISLE_THREADS      requests at work at once in each (4); in a build, the encoder's threads (else one per CPU)
   AISLE_DEADLINE_MS  how long a request may wait for its turn before it is refused (500)
   AISLE_LOG          text or json, one line per request on stderr (text)
   AISLE_SHOP_NAME    what the page calls itself (Aisle)
@@ -71,12 +73,15 @@ settings by environment:
 """
 
 
-def create_app(settings: Settings | None = None, engine: EngineProvider | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None, engine: EngineProvider | None = None, workers: Workers | None = None
+) -> Flask:
     """Return the app, ready to serve; no release is opened before the first request that needs one.
 
     Args:
         settings: from the environment when left out.
         engine: where the engine comes from; the live release of the settings' home when left out.
+        workers: the processes that will serve it; this one alone when left out.
 
     Raises:
         ValueError: a setting or the theme cannot be used.
@@ -86,7 +91,8 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     app = Flask(__name__, static_folder=None)  # web/pages/assets.py serves static/
     app.url_map.merge_slashes = False  # a product id may hold "//"
     app.json = JsonAnswers(app)
-    home, counted = Home(settings.home), metrics.Metrics(app)
+    app.extensions["aisle.workers"] = workers = workers or Workers()
+    home, counted = Home(settings.home), metrics.Metrics(app, workers)
     app.extensions["aisle.home"] = home
     app.extensions["aisle.changes"] = ChangeLog(home.changes)
     app.extensions["aisle.engine"] = engine or LiveEngine(home, watch=counted)
@@ -100,10 +106,11 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
     for part in (logs, security, compression, problems, stopping):
         part.install(app)
     access.install(app, KeyRing(KeyFile(home.keys)), settings.open_scopes)
-    limits.install(app, settings.rate_limit)
+    limits.install(app, settings.rate_limit, workers)
     access.guard(app)
     cors.install(app, settings.cors_origins)
     admission.install(app, admission.Admission(settings.threads, settings.deadline_ms))
+    follow_others(app, workers)
     metrics.install(app, counted)
     discovery.install(app, settings.url)
     event_log.install(app, settings)
@@ -119,7 +126,10 @@ def create_app(settings: Settings | None = None, engine: EngineProvider | None =
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted; exit code 2 for a setting that cannot be used."""
+    """Serve until interrupted; exit code 2 for a setting that cannot be used.
+
+    With several processes this one listens and watches over them, and all below its middle is done in each of them.
+    """
     parser = argparse.ArgumentParser(
         prog="app.py",
         description="Serve the shop page and the JSON API of the live release.",
@@ -130,26 +140,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, help="port to listen on, in place of AISLE_PORT")
     asked = parser.parse_args(arguments)
 
+    from web.serving.processes import Supervisor, listening
     from web.serving.server import Server, share_memory
 
     share_memory()
     try:
         settings = Settings.from_environment()
         settings = replace(settings, host=asked.host or settings.host, port=asked.port or settings.port)
-        app = create_app(settings)
+        workers = Workers(settings.processes)
+        app = create_app(settings, workers=workers)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     logs.start_logging(settings.log)
     try:
-        server = Server(app, settings.host, settings.port, is_behind_proxy=settings.proxies > 0)
+        sockets = listening(settings.host, settings.port)
     except OSError as error:
         print(f"cannot listen on {settings.host}:{settings.port} ({error}); choose another port", file=sys.stderr)
         return 2
+    print(f"{settings.shop_name} is at http://{settings.host}:{settings.port} (Ctrl-C stops it)", flush=True)
+    if settings.processes > 1 and (code := Supervisor(workers, sockets).run()) is not None:
+        return code
+    server = Server(app, sockets, is_behind_proxy=settings.proxies > 0)
     engine: LiveEngine = app.extensions["aisle.engine"]
     stopping.at_stop(app, engine.close)
     engine.start()
-    print(f"{settings.shop_name} is at http://{settings.host}:{settings.port} (Ctrl-C stops it)", flush=True)
     server.run()
     return 0
 

@@ -30,7 +30,8 @@ from search.home import Home
 THREADS = 40
 APP = "from app import create_app; app = create_app(); app.extensions['aisle.engine'].start()"
 SERVERS = {
-    "waitress": "from web.serving.server import Server; Server(app, '127.0.0.1', PORT).run()",
+    "waitress": "from web.serving.processes import listening; from web.serving.server import Server; "
+    "Server(app, listening('127.0.0.1', PORT)).run()",
     "cheroot": "import signal, sys; from cheroot.wsgi import Server; s = Server(('127.0.0.1', PORT), app, "
     "numthreads=THREADS, request_queue_size=1024); signal.signal(15, lambda *a: setattr(s, 'interrupt', SystemExit(0)))"
     "; s.safe_start()",

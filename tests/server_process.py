@@ -1,7 +1,7 @@
-"""The real server, with the fake encoder, as a process: python server_process.py HOME PORT GATE.
+"""The real server, with the fake encoder, as a process: python server_process.py HOME PORT GATE [PROCESSES [RATE]].
 
 The encoder is there once the file GATE is; a query with the word "slow" takes a second to encode. At the end,
-GATE.closed is written by what was given to `at_stop`.
+GATE.closed is written by what was given to `at_stop`. Without RATE nobody is limited.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from conftest import FakeEncoder
 from app import create_app
 from search.arrays import Floats
 from search.home import Home
+from search.state.rates import rate_of
 from web.live import LiveEngine
 from web.serving import logs
+from web.serving.processes import Supervisor, listening
 from web.serving.server import Server
 from web.serving.stopping import at_stop
+from web.serving.workers import Workers
 from web.settings import Settings
 
 
@@ -35,7 +38,7 @@ class GatedEncoder(FakeEncoder):
         return self._encode(texts)
 
 
-def main(home: Path, port: int, gate: Path) -> None:
+def main(home: Path, port: int, gate: Path, processes: int = 1, rate: str = "") -> int:
     def open_encoder(record: object, home: Home) -> GatedEncoder:
         while not gate.exists():
             time.sleep(0.02)
@@ -44,14 +47,20 @@ def main(home: Path, port: int, gate: Path) -> None:
         return GatedEncoder()
 
     engine = LiveEngine(Home(home), open_encoder)
-    app = create_app(Settings(home=home, threads=2, rate_limit=None), engine)
+    workers = Workers(processes)
+    app = create_app(Settings(home=home, threads=2, rate_limit=rate_of(rate) if rate else None), engine, workers)
     at_stop(app, lambda: gate.with_suffix(".closed").touch())
     logs.start_logging("json")
-    server = Server(app, "127.0.0.1", port)
-    engine.start()
+    sockets = listening("127.0.0.1", port)
     print("listening", flush=True)
+    if processes > 1 and (code := Supervisor(workers, sockets).run()) is not None:
+        return code
+    server = Server(app, sockets)
+    engine.start()
     server.run()
+    return 0
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    home, port, gate, *more = sys.argv[1:]
+    sys.exit(main(Path(home), int(port), Path(gate), int(more[0]) if more else 1, *more[1:]))

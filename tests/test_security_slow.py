@@ -23,6 +23,7 @@ from app import create_app
 from search.engine import Engine
 from web.live import FixedEngine
 from web.serving.punctual import PunctualChannel
+from web.serving.processes import listening
 from web.serving.server import Server
 from web.settings import Settings
 
@@ -160,7 +161,7 @@ def test_who_reads_no_answer_is_cut_off_and_keeps_no_thread(shop: Engine, monkey
         return Response(pieces())
 
     monkeypatch.setattr(PunctualChannel, "seconds", SECONDS)
-    server = Server(app, "127.0.0.1", 0)
+    server = Server(app, listening("127.0.0.1", 0))
     stopped = threading.Event()
 
     def serve() -> None:

@@ -15,7 +15,7 @@ from search.home import Home
 from search.state.keys import KeyFile
 from search.state.rates import Rate
 from web.live import FixedEngine
-from web.serving.limits import Meter, asker_of
+from web.serving.limits import ALIKE, Accounts, Meter, asker_of
 from web.settings import Settings
 
 
@@ -74,12 +74,13 @@ def test_an_account_outlives_the_turn_of_a_window_exactly() -> None:
 
 
 def test_a_flood_of_addresses_leaves_no_more_than_is_bounded() -> None:
-    meter = Meter(Rate(3, 60), most=1000, clock=Clock())
+    accounts = Accounts(1000)
+    meter = Meter(Rate(3, 60), accounts, Clock())
     for _ in range(3):
         meter.hit("old")
     for number in range(200_000):
         meter.hit(f"{number}")
-    assert len(meter._now) + len(meter._before) <= 2000
+    assert len(accounts) <= 1000 + ALIKE
     assert meter.hit("old").wait > 0  # the flood did not clear its account
 
 

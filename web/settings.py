@@ -11,6 +11,7 @@ from search.state.rates import Rate, rate_of
 from web.serving.cors import origins_of
 
 MAX_THREADS = 64
+MAX_PROCESSES = 64
 MAX_PROXIES = 8
 OPENABLE = ("search", "events")
 DEFAULT_RATE = Rate(1200, 60)  # an office behind one address, or a shopper who opens everything, never meets it
@@ -24,7 +25,8 @@ class Settings:
     Attributes:
         home: the folder that holds the releases.
         host, port: where to listen; port 1..65535.
-        threads: how many requests are at work at once, 1..64.
+        processes: how many processes serve, 1..64.
+        threads: how many requests are at work at once in each of them, 1..64.
         deadline_ms: how long a request may wait for its turn before it is refused, 1..60000.
         log: "text" or "json", one line per request on stderr.
         shop_name: what the page calls itself.
@@ -45,6 +47,7 @@ class Settings:
     home: Path = Path("instance")
     host: str = "127.0.0.1"
     port: int = 8000
+    processes: int = 1
     threads: int = 4
     deadline_ms: int = 500
     log: str = "text"
@@ -82,6 +85,7 @@ class Settings:
             home=Path(values.get("AISLE_HOME") or cls.home),
             host=values.get("AISLE_HOST") or cls.host,
             port=_whole(values, "AISLE_PORT", cls.port, 65535),
+            processes=_whole(values, "AISLE_PROCESSES", cls.processes, MAX_PROCESSES),
             threads=_whole(values, "AISLE_THREADS", cls.threads, MAX_THREADS),
             deadline_ms=_whole(values, "AISLE_DEADLINE_MS", cls.deadline_ms, 60_000),
             log=log,

@@ -18,10 +18,12 @@ class Visitors:
 
     Args:
         clock: seconds since 1970.
+        key_of: returns the 32 random bytes of a day, counted since 1970, the same wherever numbers are to be the same;
+            asked for once a day, as a rule.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time):
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.time, key_of: Callable[[int], bytes] | None = None):
+        self._clock, self._key_of = clock, key_of or _new_key
         self._key: tuple[int, bytes] = (-1, b"")
 
     def number(self, address: str, agent: str) -> int:
@@ -29,7 +31,11 @@ class Visitors:
         today = int(self._clock() // DAY_SECONDS)
         day, key = self._key
         if day != today:  # also when the clock went back
-            key = secrets.token_bytes(32)
+            key = self._key_of(today)
             self._key = (today, key)
         hashed = hashlib.blake2b(f"{address}\0{agent}".encode("utf-8", "replace"), key=key, digest_size=8)
         return int.from_bytes(hashed.digest(), "big", signed=True)
+
+
+def _new_key(_: int) -> bytes:
+    return secrets.token_bytes(32)

@@ -18,6 +18,7 @@ from search.state.events import EventLog
 from search.state.visitors import Visitors
 from web.asking import Surface, searched
 from web.serving.stopping import at_stop
+from web.serving.workers import Workers
 from web.settings import Settings
 
 
@@ -81,7 +82,8 @@ def install(app: Flask, settings: Settings) -> None:
     app.extensions["aisle.events"] = log
     if log is not None:
         at_stop(app, log.close)
-    app.extensions["aisle.visitors"] = Visitors()
+    workers: Workers = app.extensions["aisle.workers"]
+    app.extensions["aisle.visitors"] = Visitors(key_of=workers.key_of_day)
     app.jinja_env.globals["keeps_events"] = keeps_events
 
     def note(_: Flask, results: SearchResults, surface: Surface, earlier: Sequence[Hit]) -> None:

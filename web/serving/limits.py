@@ -5,15 +5,18 @@ One number is kept of each asker: when everything asked so far will have been pa
 seconds/amount (ITU-T I.371, "generic cell rate algorithm"). So the whole amount may come at once, and later as much as
 has been paid off since. A log of moments would be exact over every window and cost an entry a request.
 
+The numbers lie in memory that all processes of a server share, so that several do not give several times as much.
+
 Flask-Limiter and its core were measured before (DESIGN.md, "Who may ask"): ten times the time, memory without bound.
 """
 
 from __future__ import annotations
 
 import math
-import threading
+import mmap
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -23,8 +26,10 @@ from flask import Flask, Response, g, request
 from search.state.rates import Rate
 from web.serving.access import need_of_request
 from web.serving.problems import Problem, Refused
+from web.serving.workers import SharedLocks, Workers
 
-MAX_ASKERS = 65_536  # of one generation; two are kept: about 20 MB at most (DESIGN.md, "Who may ask")
+MAX_ASKERS = 131_072  # 2 MB, of which the system gives what is used (DESIGN.md, "Who may ask")
+ALIKE = 16  # askers that may lie in the same place
 IPV6_PREFIX = 64  # what one household or server gets: its addresses are one asker
 
 
@@ -41,38 +46,67 @@ class Standing:
     wait: float
 
 
-class Meter:
-    """Counts requests against one rate, each asker alone; safe between threads.
+class Accounts:
+    """When what each asker asked is paid off: a table of fixed size, in memory that processes which fork share.
 
-    What is kept is bounded: who has not asked for a whole window is forgotten without loss, and beyond `most` askers
-    in a window the newest gives way, so that a flood of fresh addresses cannot clear the account of an old one.
+    An asker is looked for among a few that lie where its hash says. Who has paid off everything is as good as not
+    there, and a new one takes the place of whoever owes least: mostly nothing. In a flood of fresh addresses that is
+    one of the flood, so it cannot clear the account of who asked much.
+
+    Args:
+        most: askers that are kept, rounded up.
+        locks: the table's own where left out.
     """
 
-    def __init__(self, rate: Rate, most: int = MAX_ASKERS, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, most: int = MAX_ASKERS, locks: SharedLocks | None = None):
+        self._locks = locks or SharedLocks(False)
+        self._places = -(-most // ALIKE)
+        # A lookup reads the keys of one place, 128 bytes, and what they owe.
+        self._keys = memoryview(mmap.mmap(-1, self._places * ALIKE * 8)).cast("q")
+        self._paid = memoryview(mmap.mmap(-1, self._places * ALIKE * 8)).cast("d")
+
+    def __len__(self) -> int:
+        return sum(1 for paid in self._paid if paid)
+
+    def alone_with(self, key: int) -> AbstractContextManager[None]:
+        """Hold the account of a key, a signed 64-bit hash, so that nobody else changes it."""
+        return self._locks.held(key % self._places)
+
+    def find(self, key: int) -> tuple[int, float]:
+        """Return where an account is, or may be kept, and when all it asked is paid off: 0 of one that is new."""
+        start = key % self._places * ALIKE
+        keys, paid = self._keys[start : start + ALIKE].tolist(), self._paid[start : start + ALIKE].tolist()
+        if key in keys:
+            at = keys.index(key)
+            return start + at, paid[at]
+        return start + paid.index(min(paid)), 0.0
+
+    def keep(self, at: int, key: int, paid: float) -> None:
+        """Note when all that a key asked is paid off, monotonic seconds: one clock for all processes."""
+        self._paid[at], self._keys[at] = paid, key
+
+
+class Meter:
+    """Counts requests against one rate, each asker alone; safe between threads, and processes that share accounts."""
+
+    def __init__(self, rate: Rate, accounts: Accounts | None = None, clock: Callable[[], float] = time.monotonic):
         self.rate = rate
         self._each = rate.seconds / rate.amount  # seconds that pay off one request
-        self._most, self._clock = most, clock
-        self._now: dict[str, float] = {}  # asker -> when all it asked is paid off
-        self._before: dict[str, float] = {}  # the same, of those who did not ask since _turn
-        self._turn = clock() + rate.seconds
-        self._lock = threading.Lock()
+        self._accounts, self._clock = accounts or Accounts(), clock
 
     def hit(self, asker: str, requests: int = 1) -> Standing:
         """Count a request, or one that is worth so many, unless it is too many; return where the asker stands."""
-        now = self._clock()
-        with self._lock:
-            if now >= self._turn:
-                # Nothing is paid off later than one window after it was asked, so `_before` owes nothing by now.
-                self._before, self._now, self._turn = self._now, {}, now + self.rate.seconds
-            known = self._now.get(asker) or self._before.get(asker, 0.0)
+        # Python's hash of a text has a secret of the process, the same in its forks.
+        key = hash((self.rate.amount, self.rate.seconds, asker))
+        with self._accounts.alone_with(key):
+            now = self._clock()
+            at, known = self._accounts.find(key)
             paid = max(known, now) + requests * self._each
             owed = paid - now
             wait = owed - self.rate.seconds
             if wait > self._each * 1e-6:  # more than rounding
                 return Standing(0, wait)
-            if asker not in self._now and len(self._now) >= self._most:
-                self._now.popitem()
-            self._now[asker] = paid
+            self._accounts.keep(at, key, paid)
         return Standing(int((self.rate.seconds - owed) / self._each + 1e-6), 0.0)
 
 
@@ -124,17 +158,19 @@ def asker_of(address: str) -> str:
     return str(ip_network((found, IPV6_PREFIX), strict=False))
 
 
-def install(app: Flask, rate: Rate | None) -> None:
+def install(app: Flask, rate: Rate | None, workers: Workers) -> None:
     """Count an app's requests by key, else by address, and tell each where it stands.
 
     Args:
         rate: of every address, and of keys without their own; None for no limit to these.
+        workers: all of whose requests are counted together.
     """
+    accounts = Accounts(locks=workers.locks)
     meters: dict[Rate, Meter] = {}
-    by_address = Meter(rate) if rate else None
+    by_address = Meter(rate, accounts) if rate else None
 
     def meter_of(own: Rate) -> Meter:
-        return meters.setdefault(own, Meter(own)) if own not in meters else meters[own]
+        return meters.setdefault(own, Meter(own, accounts)) if own not in meters else meters[own]
 
     def count() -> None:
         if (request.method == "OPTIONS" and request.url_rule) or not need_of_request().is_counted:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypedDict, cast
 
 from flask import Blueprint, Flask, Response, current_app, g, request
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector, values
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from search.request import SearchResults
@@ -20,6 +24,7 @@ from web.asking import Surface, searched
 from web.caching import uncached
 from web.live import EngineProvider
 from web.serving.admission import Admission
+from web.serving.workers import Workers
 
 metrics = Blueprint("metrics", __name__)
 # Seconds. A cached answer takes 1 ms, a new search some 20, one that waited for others half a second.
@@ -28,15 +33,40 @@ STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 BATCHES = (1, 2, 3, 4, 6, 8, 16, 32)
 
 
+class State(TypedDict):
+    """What is so in one process; `at_work` and `queued` are requests by lane."""
+
+    at_work: dict[str, int]
+    queued: dict[str, int]
+    is_ready: bool
+    release: str
+    encoder: str
+    products: int
+    stands_in: bool
+    sequence: int
+    is_unreadable: bool
+
+
 class Metrics(Watch):
     """The server's counters and histograms in a registry of their own, so that two apps do not add up.
 
+    Of several processes each keeps its own in a file by its number, so that one that takes another's place counts on,
+    and whoever is asked adds up all files (prometheus_client's multiprocess mode).
+
     Args:
         app: whose admission and live engine are read when the numbers are asked for.
+        workers: the processes that serve it.
+
+    Attributes:
+        registry: of what is told.
     """
 
-    def __init__(self, app: Flask):
-        self.registry = new = CollectorRegistry()
+    def __init__(self, app: Flask, workers: Workers):
+        self._app = app
+        if workers.folder is not None:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(workers.folder)
+            values.ValueClass = values.MultiProcessValue(lambda: workers.number)
+        new = CollectorRegistry()
         self.requests = Counter("aisle_requests", "Requests answered", ["operation", "status"], registry=new)
         self.seconds = Histogram(
             "aisle_request_seconds", "From a request's first line to its answer, waiting included", ["operation"],
@@ -63,9 +93,32 @@ class Metrics(Watch):
         self.caches = Counter("aisle_cache", "What caches had and had not", ["cache", "result"], registry=new)
         self.switches = Counter("aisle_release_switches", "Releases that took another's place", registry=new)
         self.open_failures = Counter("aisle_release_open_failures", "Releases that could not be opened", registry=new)
-        self.registry.register(_State(app))
-        ProcessCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        self.registry = new
+        if workers.folder is not None:
+            self.registry = CollectorRegistry()
+            MultiProcessCollector(self.registry, str(workers.folder))
+        else:
+            GCCollector(registry=new)
+        self.registry.register(_State(self.state, workers))
+        self.registry.register(_Processes(workers))
+
+    def state(self) -> State:
+        """Return what is so now in this process."""
+        admission: Admission = self._app.extensions["aisle.admission"]
+        provider: EngineProvider = self._app.extensions["aisle.engine"]
+        engine = provider.engine  # not get(): a scrape opens nothing
+        release = engine.release if engine is not None else None
+        return {
+            "at_work": {lane.name: lane.at_work for lane in admission.lanes},
+            "queued": {lane.name: lane.queued for lane in admission.lanes},
+            "is_ready": engine is not None and engine.encoder.is_ready,
+            "release": release.name if release else "",
+            "encoder": release.manifest["encoder"]["fingerprint"] if release else "",
+            "products": release.rows if release else 0,
+            "stands_in": bool(provider.trouble),
+            "sequence": release.sequence if release else 0,
+            "is_unreadable": bool(provider.changes_failure),
+        }
 
     def encoded(self, texts: int, seconds: float) -> None:
         """Count a call of the encoder."""
@@ -114,45 +167,63 @@ def _name(app: Flask, endpoint: str | None) -> str:
 
 
 class _State(Collector):
-    """What is so at the moment of asking: nothing has to be kept up to date."""
+    """What is so at the moment of asking; of other processes, as they told within the last second."""
 
-    def __init__(self, app: Flask):
-        self._app = app
+    def __init__(self, state: Callable[[], State], workers: Workers):
+        self._state, self._workers = state, workers
 
     def collect(self) -> Iterable[Metric]:
         """Give the gauges."""
         build = GaugeMetricFamily("aisle_build_info", "The program", labels=["version", "python"])
         build.add_metric([__version__, platform.python_version()], 1)
         yield build
-        admission: Admission = self._app.extensions["aisle.admission"]
-        for name, text in (("at_work", "Requests at work"), ("queued", "Requests that wait")):
-            family = GaugeMetricFamily(f"aisle_requests_{name}", text, labels=["lane"])
-            for lane in admission.lanes:
-                family.add_metric([lane.name], getattr(lane, name))
-            yield family
-        provider = self._app.extensions["aisle.engine"]
-        engine = provider.engine  # not get(): a scrape opens nothing
-        ready = engine is not None and engine.encoder.is_ready
-        yield GaugeMetricFamily("aisle_encoder_ready", "Whether searches are answered by meaning", value=int(ready))
+        own = self._state()
+        states = [own, *cast(list[State], self._workers.others())]
+        at_work = GaugeMetricFamily("aisle_requests_at_work", "Requests at work", labels=["lane"])
+        queued = GaugeMetricFamily("aisle_requests_queued", "Requests that wait", labels=["lane"])
+        for lane in own["at_work"]:
+            at_work.add_metric([lane], sum(one["at_work"][lane] for one in states))
+            queued.add_metric([lane], sum(one["queued"][lane] for one in states))
+        yield at_work
+        yield queued
+        ready = sum(one["is_ready"] for one in states)
+        # One that begins takes no searches before it is ready, unless none is.
+        yield GaugeMetricFamily("aisle_encoder_ready", "Whether searches are answered by meaning", value=int(ready > 0))
+        yield GaugeMetricFamily("aisle_processes_ready", "Processes that answer by meaning", value=ready)
         info = GaugeMetricFamily("aisle_release_info", "The live release", labels=["release", "encoder"])
-        rows = GaugeMetricFamily("aisle_release_products", "Products of the live release")
-        if engine is not None:
-            info.add_metric([engine.release.name, engine.release.manifest["encoder"]["fingerprint"]], 1)
-            rows.add_metric([], engine.release.rows)
+        for release, encoder in dict.fromkeys((one["release"], one["encoder"]) for one in states if one["release"]):
+            info.add_metric([release, encoder], 1)
         yield info
+        rows = GaugeMetricFamily("aisle_release_products", "Products of the live release")
+        if own["release"]:
+            rows.add_metric([], own["products"])
         yield rows
         text = "Whether an earlier release answers because the live one cannot be opened"
-        yield GaugeMetricFamily("aisle_release_stands_in", text, value=int(bool(provider.trouble)))
-        yield from _changes(provider)
+        yield GaugeMetricFamily("aisle_release_stands_in", text, value=any(one["stands_in"] for one in states))
+        # The least: it is in every answer.
+        text = "Last change of prices and stock that is served"
+        yield GaugeMetricFamily("aisle_changes_sequence", text, value=min(one["sequence"] for one in states))
+        text = "Whether changes cannot be read"
+        yield GaugeMetricFamily("aisle_changes_unreadable", text, value=any(one["is_unreadable"] for one in states))
 
 
-def _changes(live: EngineProvider) -> Iterable[Metric]:
-    """Give how far the changes of prices and stock were followed."""
-    engine = live.engine
-    sequence = engine.release.sequence if engine is not None else 0
-    yield GaugeMetricFamily("aisle_changes_sequence", "Last change of prices and stock that is served", value=sequence)
-    is_unreadable = int(bool(live.changes_failure))
-    yield GaugeMetricFamily("aisle_changes_unreadable", "Whether changes cannot be read", value=is_unreadable)
+class _Processes(Collector):
+    """The library's numbers of a process, added up over all of them; memory that they share is in each one's."""
+
+    def __init__(self, workers: Workers):
+        self._workers = workers
+
+    def collect(self) -> Iterable[Metric]:
+        """Give processor time, memory and files of all processes, the start of the first and the limit of one."""
+        found: dict[str, list[Metric]] = {}
+        for pid in self._workers.pids or [os.getpid()]:
+            for metric in ProcessCollector(pid=partial(int, pid), registry=None).collect():
+                found.setdefault(metric.name, []).append(metric)
+        for name, metrics in found.items():
+            merged = min if name in ("process_start_time_seconds", "process_max_fds") else sum
+            (sample,) = metrics[0].samples
+            metrics[0].samples = [sample._replace(value=merged([one.samples[0].value for one in metrics]))]
+            yield metrics[0]
 
 
 def install(app: Flask, counted: Metrics) -> None:

@@ -11,9 +11,11 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -23,9 +25,11 @@ from waitress.wasyncore import loop
 
 from web.live import EngineProvider
 from web.serving.admission import Admission
+from web.serving.metrics import Metrics
 from web.serving.punctual import PunctualChannel, make_punctual
 from web.serving.security import MAX_BODY_BYTES
 from web.serving.stopping import Stopping
+from web.serving.workers import Workers
 
 logger = logging.getLogger("aisle.server")
 # Threads wait for the interpreter's lock at most this long; at Python's 5 ms suggestions wait so long beside a search,
@@ -38,7 +42,8 @@ CONNECTIONS = 1000  # open at once; the next wait in the kernel's queue
 SILENT_SECONDS = 30  # after which a connection that asks nothing is closed
 LAST_ANSWERS_SECONDS = 8.0  # for what was asked before the end; service managers wait 10 s or more
 ARRIVING_SECONDS = 0.3  # for what was on its way when the end began
-
+CLOSED_SECONDS = 0.1  # how often a process that takes no connections looks whether it is to
+YIELDED_SECONDS = 0.02  # how long a connection is left to a process that has fewer; its threads may keep it busy
 
 ARENAS = 1  # glibc would give every thread its own, and each keeps what it once needed: DESIGN.md, "Under load"
 RETURN_SECONDS = 10.0  # between two times that free memory is given back; it takes 5 ms
@@ -92,30 +97,40 @@ class Keeping:
 class Server:
     """A waitress server of an app that stops on SIGTERM or SIGINT: first the door, then the queue, then the rest.
 
+    Where several processes serve from the same sockets, each leaves a new connection to those that have fewer, for a
+    moment, and one that begins while others answer in full takes none before it does.
+
     Args:
         app: with its admission and its `web.serving.stopping` installed.
-        host, port: where to listen.
+        sockets: that listen.
         is_behind_proxy: whether X-Forwarded-For is let through to the app, which knows how far to believe it.
         adjustments: of waitress, beside ours.
 
-    Raises:
-        OSError: the address cannot be listened on.
     """
 
-    def __init__(self, app: Flask, host: str, port: int, *, is_behind_proxy: bool = False, **adjustments: Any):
+    def __init__(
+        self, app: Flask, sockets: Sequence[socket.socket], *, is_behind_proxy: bool = False, **adjustments: Any
+    ):
         admission: Admission = app.extensions["aisle.admission"]
+        self._metrics: Metrics = app.extensions["aisle.metrics"]
+        self._engines: EngineProvider = app.extensions["aisle.engine"]
+        self._workers: Workers = app.extensions["aisle.workers"]
         self._stopping: Stopping = app.extensions["aisle.stopping"]
         self._sockets: dict[int, Any] = {}
-        self._keeping = Keeping(app.extensions["aisle.engine"])
+        self._keeping = Keeping(self._engines)
+        self._yielded = 0.0  # when a connection was last left to others; monotonic
         self._looked = time.monotonic()  # when connections were looked over last
         self._returned = time.monotonic()  # when memory was given back last
         self._server = create_server(
-            app, map=self._sockets, host=host, port=port, threads=admission.threads, ident="aisle",
+            app, map=self._sockets, sockets=list(sockets), threads=admission.threads, ident="aisle",
             connection_limit=CONNECTIONS, channel_timeout=SILENT_SECONDS, asyncore_use_poll=True,
             max_request_body_size=2 * MAX_BODY_BYTES,  # at most so much is taken in before the app refuses it
             clear_untrusted_proxy_headers=not is_behind_proxy, **adjustments,
         )  # fmt: skip
         make_punctual(self._sockets.values())
+        self._doors = [one for one in self._sockets.values() if isinstance(one, BaseWSGIServer)]
+        for one in self._doors:
+            one.accept = partial(self._accept, one.accept)
 
     def run(self) -> None:
         """Serve until a signal; return when the last request was answered and everything was put away."""
@@ -135,29 +150,50 @@ class Server:
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._stopping.begun:  # asked twice: at once
+        # Asked twice: at once. One of several may hear it from the terminal too, from systemd and from who watches.
+        if self._stopping.begun and self._workers.count == 1:
             os._exit(128 + number)
         self._stopping.begun = True
-        for one in list(self._sockets.values()):
-            if isinstance(one, BaseWSGIServer):
-                one.pull_trigger()  # wakes the loop
+        for one in self._doors:
+            one.pull_trigger()  # wakes the loop
 
     def _pass(self, seconds: float) -> None:
         """Let the loop read and write what there is, waiting for it at most so long; cut off who reads no answer."""
-        loop(timeout=seconds, use_poll=True, map=self._sockets, count=1)
+        is_open = self._workers.is_needed
+        for one in self._doors:
+            one.accepting = is_open
+        loop(timeout=seconds if is_open else min(seconds, CLOSED_SECONDS), use_poll=True, map=self._sockets, count=1)
+        engine = self._engines.engine
+        self._workers.go_round(
+            sum(len(one.active_channels) for one in self._doors), engine is not None and engine.encoder.is_ready
+        )
         if time.monotonic() - self._looked > 1:
             self._looked = time.monotonic()
             for channel in [one for one in self._channels() if one.is_unread]:
                 channel.handle_close()  # which also wakes a thread that waits for room
             self._keeping.look()
+            if self._workers.count > 1:
+                self._workers.tell(self._metrics.state())
         if time.monotonic() - self._returned > RETURN_SECONDS:
             self._returned = time.monotonic()
             return_memory()
 
+    def _accept(self, accept: Callable[[], Any]) -> Any:
+        """Return a new connection; None where a process with fewer is let go first."""
+        if self._workers.count > 1 and not self._stopping.begun and self._workers.has_most:
+            now = time.monotonic()
+            if now - self._yielded > 5 * YIELDED_SECONDS:
+                self._yielded = now
+            if now - self._yielded < YIELDED_SECONDS:
+                time.sleep(0.001)  # else the loop would find it waiting again at once
+                return None
+        return accept()
+
     def _close_door(self) -> None:
         """Take in whoever stands before the door already, and close it."""
         logger.info("stopping: no new connections, %d are open", len(self._channels()))
-        for one in [one for one in self._sockets.values() if isinstance(one, BaseWSGIServer)]:
+        doors, self._doors = self._doors, []
+        for one in doors:
             for _ in range(one.adj.backlog):
                 known = len(self._sockets)
                 one.handle_accept()
