@@ -6,6 +6,7 @@ GATE.closed is written by what was given to `at_stop`. Without RATE nobody is li
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from search.home import Home
 from search.state.rates import rate_of
 from web.live import LiveEngine
 from web.serving import logs
+from web.serving import processes as processes_of
 from web.serving.processes import Supervisor, listening
 from web.serving.server import Server
 from web.serving.stopping import at_stop
@@ -47,6 +49,7 @@ def main(home: Path, port: int, gate: Path, processes: int = 1, rate: str = "") 
         return GatedEncoder()
 
     engine = LiveEngine(Home(home), open_encoder)
+    processes_of.HUNG_SECONDS = float(os.environ.get("HUNG_SECONDS", processes_of.HUNG_SECONDS))
     workers = Workers(processes)
     app = create_app(Settings(home=home, threads=2, rate_limit=rate_of(rate) if rate else None), engine, workers)
     at_stop(app, lambda: gate.with_suffix(".closed").touch())

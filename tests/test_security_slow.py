@@ -22,8 +22,8 @@ from test_web_live import eventually
 from app import create_app
 from search.engine import Engine
 from web.live import FixedEngine
-from web.serving.punctual import PunctualChannel
 from web.serving.processes import listening
+from web.serving.punctual import PunctualChannel
 from web.serving.server import Server
 from web.settings import Settings
 

@@ -55,6 +55,13 @@ class Running:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
+    with started(tmp_path) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def started(tmp_path: Path, *more: str) -> Iterator[Running]:
+    """Start a server of two releases on a free port; `more` goes to tests/server_process.py."""
     home = Home(tmp_path / "home")
     write_release(home.releases / "one", SHOP)
     write_release(home.releases / "two", SHOP[:4])
@@ -63,10 +70,13 @@ def running(tmp_path: Path) -> Iterator[Running]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     gate = tmp_path / "gate"
-    command = [sys.executable, str(Path(__file__).with_name("server_process.py")), str(home.root), str(port), str(gate)]
+    program = str(Path(__file__).with_name("server_process.py"))
+    command = [sys.executable, program, str(home.root), str(port), str(gate), *more]
     log = tmp_path / "log"  # a file: a pipe that nobody empties would stop the server when it is full
     with log.open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True,
+        )  # fmt: skip
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "listening\n"

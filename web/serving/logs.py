@@ -59,7 +59,7 @@ class JsonFormatter(logging.Formatter):
         """Return the record as JSON text, ASCII so that nothing in it can pass for a line end."""
         entry: dict[str, Any] = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname.lower(),
-            "logger": record.name, "message": record.getMessage(),
+            "logger": record.name, "process": record.process, "message": record.getMessage(),
         }  # fmt: skip
         if getattr(record, "request_id", ""):
             entry["request_id"] = record.request_id  # type: ignore[attr-defined]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import threading
@@ -90,8 +89,6 @@ class Supervisor:
     def _put_away(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         os.close(self._lifeline[1])
-        if self._workers.folder is not None:
-            shutil.rmtree(self._workers.folder, ignore_errors=True)
 
     def _make(self, number: int) -> bool:
         """Make a process; return whether this is it."""

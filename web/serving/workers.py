@@ -5,10 +5,12 @@ One process alone is the plain case: the same numbers, and nobody else's to look
 
 from __future__ import annotations
 
+import atexit
 import json
 import mmap
 import os
 import secrets
+import shutil
 import struct
 import tempfile
 import threading
@@ -97,6 +99,8 @@ class Workers:
         self.number = 1 if count == 1 else 0
         self.locks = SharedLocks(count > 1)
         self.folder = Path(tempfile.mkdtemp(prefix="aisle-metrics-")) if count > 1 else None
+        if self.folder is not None:
+            atexit.register(self._clear)
         # Eight bytes are written at once, so numbers need no lock.
         self._numbers = memoryview(mmap.mmap(-1, (count + 1) * len(_Of) * 8)).cast("d")
         self._told = mmap.mmap(-1, count * TOLD_BYTES)
@@ -186,6 +190,10 @@ class Workers:
                 key = secrets.token_bytes(32)
                 _DAY_KEY.pack_into(self._key, 0, day, key)
             return bytes(key)
+
+    def _clear(self) -> None:
+        if self.folder is not None and self.number == 0:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _place(self, number: int) -> int:
         return (number - 1) * TOLD_BYTES
