@@ -31,6 +31,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.machine import family, own_mb
 from bench.served import serving
 from search.home import Home
 
@@ -148,7 +149,7 @@ class Load:
             at = 0.0
             while at < seconds:
                 await asyncio.sleep(max(0.0, at - (time.perf_counter() - start)))
-                memory.append((round(at, 1), resident_mb(self.pid)))
+                memory.append((round(at, 1), memory_of(self.pid)))
                 tasks.extend(asyncio.create_task(self.ask(start, at, path, path.split("?")[0])) for path in BESIDE)
                 at += 1.0
             end.set()
@@ -173,10 +174,9 @@ class Load:
         return None, probes
 
 
-def resident_mb(pid: int) -> float:
-    """Return the memory that is a process's own in MB: resident, without the files of the release it maps."""
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-    return round(int(fields["RssAnon"].split()[0]) * 1024 / 1e6, 1)
+def memory_of(pid: int) -> float:
+    """Return the memory that is a server's own in MB: resident, without the files of the release that it maps."""
+    return round(sum(own_mb(one) for one in family(pid)), 1)
 
 
 def percentiles(answers: list[Answer]) -> dict[str, float] | None:
@@ -222,7 +222,7 @@ async def measured(load: Load, multiples: list[float], seconds: float, clients: 
     capacity = len(saturated) / max(one.due + one.ms / 1000 for one in saturated)
     report: dict[str, Any] = {
         "alone": alone, "clients": clients, "capacity_per_s": round(capacity, 1), "saturated": percentiles(saturated),
-        "memory_mb_before": resident_mb(load.pid), "offered": [],
+        "memory_mb_before": memory_of(load.pid), "offered": [],
     }  # fmt: skip
     assert alone is not None
     for multiple in multiples:

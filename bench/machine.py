@@ -1,9 +1,10 @@
-"""What a figure was taken on, and what a process holds in memory."""
+"""What a figure was taken on, and what a process and those that it made hold in memory."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +23,34 @@ def machine() -> str:
     )
 
 
+def family(pid: int) -> list[int]:
+    """Return a process and those that it made."""
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
 def resident_mb(pid: int | str) -> float:
     """Return the resident memory of a process, or of "self", in MB, files that it maps and has touched included."""
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-    return round(int(fields["VmRSS"].split()[0]) * 1024 / 1e6, 1)
+    return _mb(pid, "status", "VmRSS")
+
+
+def own_mb(pid: int) -> float:
+    """Return what no file stands behind of a process's resident memory, in MB."""
+    return _mb(pid, "status", "RssAnon")
+
+
+def memory_mb(pid: int) -> dict[str, float]:
+    """Return what a process and those it made hold, in MB.
+
+    `resident_mb` counts what several of them share in each, `proportional_mb` shares it out among all who map it.
+    """
+    members = family(pid)
+    return {
+        "resident_mb": round(sum(resident_mb(one) for one in members), 1),
+        "proportional_mb": round(sum(_mb(one, "smaps_rollup", "Pss") for one in members), 1),
+    }
+
+
+def _mb(pid: int | str, file: str, field: str) -> float:
+    found = re.search(rf"^{field}: +(\d+) kB", Path(f"/proc/{pid}/{file}").read_text(), re.MULTILINE)
+    assert found is not None
+    return round(int(found[1]) * 1024 / 1e6, 1)

@@ -3,8 +3,8 @@
 Peers, each as its documentation shows it: the tutorial (Flask, SentenceTransformer.encode, IndexFlatIP), txtai (hybrid,
 its own API), Chroma and LanceDB (hybrid) behind Flask and SentenceTransformer.encode. All get the same passages and the
 same vectors; none but Aisle counts facets and clusters, folds variants, reads conditions or marks words. Every query
-text is new to the system that is asked; Aisle lets 32 wait instead of refusing some. The peers' environment is made
-from bench/peers/requirements.txt, once.
+text is new to the system that is asked; Aisle lets 32 wait instead of refusing some. It is measured as one process and
+as one per CPU, or as --processes says. The peers' environment is made from bench/peers/requirements.txt, once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -29,11 +29,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.machine import machine, resident_mb
-from bench.served import PATIENT
+from bench.machine import machine, memory_mb
+from bench.served import PATIENT, wait_for_all
 from bench.synthetic import Synthetic
 from bench.traffic import traffic
 from search import Engine
+from search.cpus import available_cpus
 from search.home import Home
 from search.passages import texts_of
 
@@ -46,20 +47,29 @@ STARTS_WITHIN = 1800.0  # seconds; the first start of some peers makes their ind
 
 @dataclass(frozen=True)
 class Peer:
-    """One system: the command that serves it, and the address of a search up to the parameter that is its text."""
+    """One system: the command that serves it, and the address of a search up to the parameter that is its text.
+
+    `processes` is how many Aisle serves with; 0 of every other.
+    """
 
     name: str
     command: tuple[str, ...]
     path: str
     parameter: str
+    processes: int = 0
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is Aisle."""
+        return self.processes > 0
 
     def paths(self, texts: list[str]) -> list[str]:
         """Return the address of each search, without host."""
         return [f"{self.path}{urlencode({self.parameter: text})}" for text in texts]
 
 
+OURS = Peer("Aisle", ("app.py",), "/api/v1/search?", "q", 1)
 PEERS = (
-    Peer("Aisle", ("app.py",), "/api/v1/search?", "q"),
     Peer("tutorial", ("tutorial.py",), "/search?", "q"),
     Peer("txtai", ("-m", "uvicorn", "txtai.api:app", "--log-level", "warning"), f"/search?limit={FOUND}&", "query"),
     Peer("Chroma", ("chroma.py",), "/search?", "q"),
@@ -97,20 +107,23 @@ def running(peer: Peer, python: Path, home: Path, corpus: Path) -> Iterator[tupl
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    is_ours = peer.name == "Aisle"
     variables = {**PATIENT, "AISLE_HOME": str(home.resolve()), "AISLE_RATE_LIMIT": "off", "PORT": port,
+                 "AISLE_PROCESSES": str(peer.processes or 1),
                  "CORPUS": str(corpus), "CONFIG": str(corpus / "txtai.yml"), "HF_HUB_OFFLINE": "1"}  # fmt: skip
-    command = [sys.executable if is_ours else str(python), *peer.command]
-    command += ["--port", port] if is_ours or peer.name == "txtai" else []
+    command = [sys.executable if peer.is_ours else str(python), *peer.command]
+    command += ["--port", port] if peer.is_ours or peer.name == "txtai" else []
     started = time.perf_counter()
     server = subprocess.Popen(
-        command, cwd=ROOT if is_ours else APPS, env={**os.environ, **variables},
+        command, cwd=ROOT if peer.is_ours else APPS, env={**os.environ, **variables},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         address = f"http://127.0.0.1:{port}"
         _wait(peer, server, address)
-        yield address, server.pid, time.perf_counter() - started
+        start = time.perf_counter() - started
+        if peer.is_ours:
+            wait_for_all(address, peer.processes)
+        yield address, server.pid, start
     finally:
         server.terminate()
         server.wait()
@@ -123,7 +136,7 @@ def _wait(peer: Peer, server: subprocess.Popen[bytes], address: str) -> None:
             raise SystemExit(f"{peer.name} ended with code {server.returncode} before it answered")
         try:
             with urllib.request.urlopen(address + peer.paths(["warm-up"])[0]) as answer:  # noqa: S310 - our own server
-                if peer.name != "Aisle" or json.load(answer)["degraded"] is None:
+                if not peer.is_ours or json.load(answer)["degraded"] is None:
                     return
         except (urllib.error.URLError, ConnectionError):
             pass
@@ -138,27 +151,32 @@ def measured(peer: Peer, server: tuple[str, int, float], texts: list[str], secon
     traffic(address, paths[:50], 4)  # warm
     alone = traffic(address, paths[50:350], 1)
     many = traffic(address, paths[350:], CLIENTS, seconds)
-    return {"name": peer.name, "start_s": round(start, 2), "resident_mb": resident_mb(pid), "alone": alone.as_json(),
-            "many": many.as_json()}  # fmt: skip
+    return {"name": peer.name, "processes": peer.processes, "start_s": round(start, 2), **memory_mb(pid),
+            "alone": alone.as_json(), "many": many.as_json()}  # fmt: skip
 
 
 def table(report: dict[str, Any]) -> str:
-    """Return the report as a Markdown table; ratios are Aisle's throughput to the peer's."""
+    """Return the report as a Markdown table; ratios are to the throughput of Aisle's row with the most processes."""
+    best = max(report["peers"], key=lambda one: int(one["processes"]))  # the first of them
     lines = [
-        f"| system | start s | memory MB | 1 client p50 / p99 ms | {CLIENTS} clients per s | p99 ms | Aisle is |",
+        "| system | start s | memory MB, proportional | 1 client p50 / p99 ms | "
+        f"{CLIENTS} clients per s | p50 / p99 ms | {best['name']} is |",
         "|---|---|---|---|---|---|---|",
     ]
-    ours = report["peers"][0]["many"]["per_s"]
+    ours = best["many"]["per_s"]
     for one in report["peers"]:
         alone, many = one["alone"], one["many"]
         lines.append(
-            f"| {one['name']} | {one['start_s']} | {one['resident_mb']:.0f} | {alone['p50_ms']} / {alone['p99_ms']} | "
-            f"{many['per_s']} | {many['p99_ms']:.0f} | {ours / max(many['per_s'], 1e-9):.1f} x |"
+            f"| {one['name']} | {one['start_s']} | {one['resident_mb']:.0f}, {one['proportional_mb']:.0f} | "
+            f"{alone['p50_ms']} / {alone['p99_ms']} | {many['per_s']} | {many['p50_ms']:.0f} / {many['p99_ms']:.0f} | "
+            f"{ours / max(many['per_s'], 1e-9):.1f} x |"
         )
     return "\n".join(lines)
 
 
-def peers(home: Path, python: Path | None = None, seconds: float = 15.0, only: tuple[str, ...] = ()) -> dict[str, Any]:
+def peers(
+    home: Path, python: Path | None, seconds: float, only: tuple[str, ...], processes: tuple[int, ...]
+) -> dict[str, Any]:
     """Measure every peer one after the other, Aisle first and once more at the end."""
     interpreter = python or environment()
     live = Home(home).live().name
@@ -167,11 +185,13 @@ def peers(home: Path, python: Path | None = None, seconds: float = 15.0, only: t
         corpus_of(Home(home), corpus)
     index = [str(interpreter), "txtai_index.py"]
     subprocess.run(index, cwd=APPS, env={**os.environ, "CORPUS": str(corpus)}, check=True, stdout=subprocess.DEVNULL)
-    chosen = [peer for peer in PEERS if not only or peer.name in only]
-    with running(chosen[0], interpreter, home, corpus):
+    ours = [replace(OURS, name=f"Aisle, {count} processes" if count > 1 else "Aisle", processes=count)
+            for count in processes]  # fmt: skip
+    theirs = [peer for peer in PEERS if not only or peer.name in only]
+    with running(ours[0], interpreter, home, corpus):
         pass  # makes what a first start makes, and reads the files once
     results = []
-    for number, peer in enumerate([*chosen, chosen[0]]):
+    for number, peer in enumerate([*ours, *theirs, *ours]):
         print(f"  {peer.name}", file=sys.stderr)
         if peer.name in ("Chroma", "LanceDB"):
             with running(peer, interpreter, home, corpus):
@@ -186,11 +206,14 @@ def peers(home: Path, python: Path | None = None, seconds: float = 15.0, only: t
 @click.argument("home", type=click.Path(path_type=Path, exists=True))
 @click.option("--python", type=click.Path(path_type=Path), help="of an environment with bench/peers/requirements.txt")
 @click.option("--seconds", default=15.0, show_default=True, help="of the load by many clients")
-@click.option("--only", multiple=True, help="names of peers; Aisle must be the first")
+@click.option("--only", multiple=True, help="names of peers beside Aisle")
+@click.option("--processes", multiple=True, type=int, help="of Aisle; 1 and one per CPU when left out")
 @click.option("--json", "as_json", is_flag=True)
-def main(home: Path, python: Path | None, seconds: float, only: tuple[str, ...], as_json: bool) -> None:
+def main(
+    home: Path, python: Path | None, seconds: float, only: tuple[str, ...], processes: tuple[int, ...], as_json: bool
+) -> None:
     """Measure and print."""
-    report = peers(home, python, seconds, only)
+    report = peers(home, python, seconds, only, processes or tuple(sorted({1, available_cpus()})))
     print(json.dumps(report, indent=1) if as_json else f"{report['machine']}\n\n{table(report)}")
 
 

@@ -3,8 +3,9 @@
 For each home a server of its own, asked over HTTP on connections that stay open: hybrid, facets and clusters on, 24
 hits. Cold: texts that were never asked. Cached: their vectors are remembered, everything else is done again. Filtered:
 new texts under one filter. The floor, measured bare in a process of its own right before and after, is one encoding in
-ONNX Runtime and one exact scan on one thread (bench/floor.py). The server lets 32 wait instead of refusing some. Homes
-of synthetic catalogs: bench/synthetic.py.
+ONNX Runtime and one exact scan on one thread (bench/floor.py). The server lets 32 wait instead of refusing some; what 8
+and 32 clients get is measured with one process and with one per CPU, or with --processes. Homes of synthetic catalogs:
+bench/synthetic.py.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.floor import floor
-from bench.machine import machine, resident_mb
+from bench.machine import machine, memory_mb
 from bench.served import PATIENT, serving
 from bench.synthetic import Synthetic
 from bench.traffic import Traffic, traffic
+from search.cpus import available_cpus
 from search.home import Home
 from search.release import read_manifest
 
@@ -34,6 +36,7 @@ FILTERS = {
     "one colour of twelve": {"f.color": "teal"},
     "under a price": {"price_max": 9},
 }
+CLIENTS = (8, 32)
 _STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 
@@ -51,12 +54,24 @@ def stages_ms(measured: Traffic) -> dict[str, float]:
     return {name: _median(spent) for name, spent in told.items()}
 
 
-def queries(home: Path, count: int, seconds: float) -> dict[str, Any]:
+def many_clients(home: Path, processes: int, texts: list[str], seconds: float) -> dict[str, Any]:
+    """Return what many clients get of a server of so many processes, and what it holds in memory then."""
+    with serving(home, AISLE_PROCESSES=str(processes), **PATIENT) as (address, server):
+        traffic(address, paths(texts[:200]), 8)  # warm
+        rest = texts[200:]
+        told = [
+            traffic(address, paths(rest[place :: len(CLIENTS)]), clients, seconds).as_json()
+            for place, clients in enumerate(CLIENTS)
+        ]
+        return {"processes": processes, "clients": told, **memory_mb(server.pid)}
+
+
+def queries(home: Path, count: int, seconds: float, processes: tuple[int, ...]) -> dict[str, Any]:
     """Measure one home; see the module."""
     texts = Synthetic(1).queries(count * (3 + len(FILTERS)) + 40_000)
     parts = [texts[start : start + count] for start in range(0, len(texts), count)]
     before = floor(home, parts[0])
-    with serving(home, **PATIENT) as (address, server):
+    with serving(home, **PATIENT) as (address, _):
         traffic(address, paths(parts[1]), 4)  # warm
         cold = traffic(address, paths(parts[2]), 1)
         cached = traffic(address, paths(parts[2]), 1)
@@ -64,9 +79,8 @@ def queries(home: Path, count: int, seconds: float) -> dict[str, Any]:
             name: traffic(address, paths(texts_of, **parameters), 1)
             for (name, parameters), texts_of in zip(FILTERS.items(), parts[3:], strict=False)
         }
-        rest = texts[count * (3 + len(FILTERS)) :]
-        many = [traffic(address, paths(rest[place::2]), clients, seconds) for place, clients in enumerate((8, 32))]
-        memory = resident_mb(server.pid)
+    rest = texts[count * (3 + len(FILTERS)) :]
+    many = [many_clients(home, each, rest[place :: len(processes)], seconds) for place, each in enumerate(processes)]
     least = np.concatenate([before, floor(home, parts[0])])
     floor_told = {
         "encode_ms": _median(least[:, 0]),
@@ -80,7 +94,7 @@ def queries(home: Path, count: int, seconds: float) -> dict[str, Any]:
         "ratio_p99": round(told["p99_ms"] / floor_told["p50_ms"], 2),
         "stages_ms": stages_ms(cold), "cached": cached.as_json(), "cached_stages_ms": stages_ms(cached),
         "filtered": {name: one.as_json() for name, one in filtered.items()},
-        "many": [one.as_json() for one in many], "resident_mb": memory,
+        "many": many,
     }  # fmt: skip
 
 
@@ -91,18 +105,29 @@ def _median(numbers: Any) -> float:
 def table(report: dict[str, Any]) -> str:
     """Return the report as a Markdown table."""
     lines = [
-        "| products | floor p50 ms | cold p50 / p99 ms | to the floor | cached p50 / p99 ms | filtered p50 ms | "
-        "8 clients per s, p99 | 32 clients per s, p99 | memory MB |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| products | floor p50 ms | cold p50 / p99 ms | to the floor | cached p50 / p99 ms | filtered p50 ms |",
+        "|---|---|---|---|---|---|",
     ]
     for one in report["homes"]:
         filtered = ", ".join(f"{name} {told['p50_ms']}" for name, told in one["filtered"].items())
-        eight, many = (f"{told['per_s']}, {told['p99_ms']:.0f} ms" for told in one["many"])
         lines.append(
             f"| {one['rows']:,} | {one['floor']['p50_ms']} | {one['cold']['p50_ms']} / {one['cold']['p99_ms']} | "
             f"{one['ratio_p50']} x / {one['ratio_p99']} x | {one['cached']['p50_ms']} / {one['cached']['p99_ms']} | "
-            f"{filtered} | {eight} | {many} | {one['resident_mb']:.0f} |"
+            f"{filtered} |"
         )
+    lines += [
+        "",
+        "| products | processes | " + " | ".join(f"{clients} clients per s, p50 / p99 ms" for clients in CLIENTS)
+        + " | resident MB | proportional MB |",
+        "|---|---|" + "---|" * (len(CLIENTS) + 2),
+    ]  # fmt: skip
+    for one in report["homes"]:
+        for each in one["many"]:
+            got = " | ".join(
+                f"{told['per_s']}, {told['p50_ms']:.0f} / {told['p99_ms']:.0f}" for told in each["clients"]
+            )
+            memory = f"{each['resident_mb']:.0f} | {each['proportional_mb']:.0f}"
+            lines.append(f"| {one['rows']:,} | {each['processes']} | {got} | {memory} |")
     return "\n".join(lines)
 
 
@@ -110,10 +135,12 @@ def table(report: dict[str, Any]) -> str:
 @click.argument("homes", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--texts", default=300, show_default=True, help="asked in each condition")
 @click.option("--seconds", default=10.0, show_default=True, help="of the load by 8 and by 32 clients")
+@click.option("--processes", multiple=True, type=int, help="of the server under load; 1 and one per CPU when left out")
 @click.option("--json", "as_json", is_flag=True)
-def main(homes: tuple[Path, ...], texts: int, seconds: float, as_json: bool) -> None:
+def main(homes: tuple[Path, ...], texts: int, seconds: float, processes: tuple[int, ...], as_json: bool) -> None:
     """Measure and print."""
-    report = {"machine": machine(), "homes": [queries(home, texts, seconds) for home in homes]}
+    numbers = processes or tuple(sorted({1, available_cpus()}))
+    report = {"machine": machine(), "homes": [queries(home, texts, seconds, numbers) for home in homes]}
     print(json.dumps(report, indent=1) if as_json else f"{report['machine']}\n\n{table(report)}")
 
 

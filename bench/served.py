@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -28,10 +29,26 @@ def served(home: Path) -> Iterator[str]:
 
 @contextmanager
 def serving(home: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Serve a home on a free port with settings of the environment; gives address and process when it is ready."""
+    """Serve a home on a free port with settings of the environment; gives address and process when it is ready.
+
+    Of several processes (AISLE_PROCESSES) all are ready.
+    """
     with starting(home, **settings) as (address, server):
         _wait(server, f"{address}/readyz")
+        wait_for_all(address, int(settings.get("AISLE_PROCESSES", "1")))
         yield address, server
+
+
+def wait_for_all(address: str, processes: int) -> None:
+    """Wait until so many processes of a server that answers already are ready."""
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until:
+        with urllib.request.urlopen(f"{address}/metrics") as answer:  # noqa: S310 - our own server
+            found = re.search(r"^aisle_processes_ready (\d+)", answer.read().decode(), re.MULTILINE)
+        if found and int(found[1]) >= processes:
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"not all of {processes} processes were ready in {READY_SECONDS} s")
 
 
 @contextmanager
