@@ -51,6 +51,6 @@ def memory_mb(pid: int) -> dict[str, float]:
 
 
 def _mb(pid: int | str, file: str, field: str) -> float:
-    found = re.search(rf"^{field}: +(\d+) kB", Path(f"/proc/{pid}/{file}").read_text(), re.MULTILINE)
+    found = re.search(rf"^{field}:\s+(\d+) kB", Path(f"/proc/{pid}/{file}").read_text(), re.MULTILINE)
     assert found is not None
     return round(int(found[1]) * 1024 / 1e6, 1)

@@ -43,7 +43,7 @@ SILENT_SECONDS = 30  # after which a connection that asks nothing is closed
 LAST_ANSWERS_SECONDS = 8.0  # for what was asked before the end; service managers wait 10 s or more
 ARRIVING_SECONDS = 0.3  # for what was on its way when the end began
 CLOSED_SECONDS = 0.1  # how often a process that takes no connections looks whether it is to
-YIELDED_SECONDS = 0.02  # how long a connection is left to a process that has fewer; its threads may keep it busy
+LEFT_SECONDS = 0.02  # how long a connection is left to a process that has fewer, whose threads may keep it busy
 
 ARENAS = 1  # glibc would give every thread its own, and each keeps what it once needed: DESIGN.md, "Under load"
 RETURN_SECONDS = 10.0  # between two times that free memory is given back; it takes 5 ms
@@ -118,7 +118,7 @@ class Server:
         self._stopping: Stopping = app.extensions["aisle.stopping"]
         self._sockets: dict[int, Any] = {}
         self._keeping = Keeping(self._engines)
-        self._yielded = 0.0  # when a connection was last left to others; monotonic
+        self._leaving = (0.0, 0.0)  # since when a connection is left to others, and when that was last so; monotonic
         self._looked = time.monotonic()  # when connections were looked over last
         self._returned = time.monotonic()  # when memory was given back last
         self._server = create_server(
@@ -181,12 +181,14 @@ class Server:
     def _accept(self, accept: Callable[[], Any]) -> Any:
         """Return a new connection; None where a process with fewer is let go first."""
         if self._workers.count > 1 and not self._stopping.begun and self._workers.has_most:
-            now = time.monotonic()
-            if now - self._yielded > 5 * YIELDED_SECONDS:
-                self._yielded = now
-            if now - self._yielded < YIELDED_SECONDS:
+            now, (since, last) = time.monotonic(), self._leaving
+            if now - last > LEFT_SECONDS:
+                since = now  # the one before was taken
+            if now - since < LEFT_SECONDS:
                 time.sleep(0.001)  # else the loop would find it waiting again at once
+                self._leaving = since, time.monotonic()
                 return None
+            self._leaving = 0.0, 0.0
         return accept()
 
     def _close_door(self) -> None:

@@ -29,6 +29,7 @@ except ImportError:  # not a Unix: one process
     fcntl = None  # type: ignore[assignment]
 
 LOCKS = 64
+SILENT_SECONDS = 2.0  # a process whose loop did not go round for so long, twice what is usual, is not counted on
 TOLD_BYTES = 8192  # of one process: what it tells about itself, as JSON
 _LENGTH = struct.Struct("<I")
 _DAY_KEY = struct.Struct("<q32s")
@@ -164,7 +165,10 @@ class Workers:
     def has_most(self) -> bool:
         """Whether another one that answers in full has fewer connections."""
         own = self._get(self.number, _Of.CONNECTIONS)
-        return any(self._get(number, _Of.CONNECTIONS) < own for number in self.ready)
+        return any(
+            self._get(number, _Of.CONNECTIONS) < own and self.silent_seconds(number) < SILENT_SECONDS
+            for number in self.ready
+        )
 
     def silent_seconds(self, number: int) -> float:
         """Return for how long a process's loop did not go round."""
