@@ -152,6 +152,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"several processes need some temporary files ({error}); name a folder in TMPDIR", file=sys.stderr)
+        return 2
     logs.start_logging(settings.log)
     try:
         sockets = listening(settings.host, settings.port)

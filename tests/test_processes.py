@@ -25,7 +25,9 @@ from test_server_process import Running, refuses, started
 from test_web_live import eventually, point
 
 from search.state.keys import KeyFile
+from search.state.rates import Rate
 from search.state.visitors import Visitors
+from web.serving.limits import Accounts, Meter
 from web.serving.workers import Workers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -208,6 +210,7 @@ def test_processes_that_nobody_watches_over_any_more_stop(two: Running) -> None:
     serving = processes(two)
     two.process.kill()
     assert eventually(lambda: refuses(two.port) and not any(is_there(pid) for pid in serving))
+    assert not list(two.gate.parent.glob("aisle-metrics-*"))
 
 
 def test_a_process_that_stops_alone_is_replaced(two: Running) -> None:
@@ -325,6 +328,24 @@ def test_a_lock_is_free_once_its_holder_is_dead() -> None:
 def hold(workers: Workers, number: int) -> bool:
     with workers.locks.held(number):
         return True
+
+
+def test_processes_that_ask_at_once_are_given_exactly_the_amount() -> None:
+    meter = Meter(Rate(20_000, 86_400), Accounts(locks=Workers(2).locks))
+    read, write = os.pipe()
+    begin, children = time.monotonic() + 0.1, []
+    for _ in range(3):
+        if not (pid := os.fork()):
+            while time.monotonic() < begin:
+                pass
+            answered = sum(meter.hit("203.0.113.7").wait == 0 for _ in range(15_000))
+            os.write(write, answered.to_bytes(4, "big"))
+            os._exit(0)
+        children.append(pid)
+    for pid in children:
+        os.waitpid(pid, 0)
+    answered = os.read(read, 12)
+    assert sum(int.from_bytes(answered[at : at + 4], "big") for at in (0, 4, 8)) == 20_000
 
 
 def test_one_visitor_has_one_number_in_all_processes_until_midnight() -> None:

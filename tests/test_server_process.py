@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -76,6 +77,7 @@ def started(tmp_path: Path, *more: str) -> Iterator[Running]:
     with log.open("w") as errors:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
         )  # fmt: skip
     try:
         assert process.stdout is not None

@@ -59,7 +59,7 @@ class Accounts:
     """
 
     def __init__(self, most: int = MAX_ASKERS, locks: SharedLocks | None = None):
-        self._locks = locks or SharedLocks(False)
+        self._locks = SharedLocks(False) if locks is None else locks
         self._places = -(-most // ALIKE)
         # A lookup reads the keys of one place, 128 bytes, and what they owe.
         self._keys = memoryview(mmap.mmap(-1, self._places * ALIKE * 8)).cast("q")
@@ -92,7 +92,7 @@ class Meter:
     def __init__(self, rate: Rate, accounts: Accounts | None = None, clock: Callable[[], float] = time.monotonic):
         self.rate = rate
         self._each = rate.seconds / rate.amount  # seconds that pay off one request
-        self._accounts, self._clock = accounts or Accounts(), clock
+        self._accounts, self._clock = Accounts() if accounts is None else accounts, clock
 
     def hit(self, asker: str, requests: int = 1) -> Standing:
         """Count a request, or one that is worth so many, unless it is too many; return where the asker stands."""

@@ -103,8 +103,15 @@ class Supervisor:
         # Ctrl-C reaches everybody in the terminal; who watches says it in his turn.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.close(self._lifeline[1])
-        threading.Thread(target=_end_with, args=(self._lifeline[0],), name="lifeline", daemon=True).start()
+        threading.Thread(target=self._end_with_it, name="lifeline", daemon=True).start()
         return True
+
+    def _end_with_it(self) -> None:
+        """Stop this process in an orderly way once nobody watches over it any more."""
+        os.read(self._lifeline[0], 1)
+        logger.warning("the process that watches over the server is gone")
+        self._workers.clear()
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _stop(self, number: int) -> None:
         """Tell every process to stop; when told twice, end them at once."""
@@ -158,13 +165,6 @@ class Supervisor:
             if (silent := self._workers.silent_seconds(number)) > HUNG_SECONDS:
                 logger.error("process %d (pid %d) has done nothing for %.0f s; it is ended", number, pid, silent)
                 os.kill(pid, signal.SIGKILL)
-
-
-def _end_with(lifeline: int) -> None:
-    """Stop this process in an orderly way once nobody watches over it any more."""
-    os.read(lifeline, 1)
-    logger.warning("the process that watches over the server is gone")
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _told(code: int) -> str:

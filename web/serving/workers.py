@@ -30,6 +30,7 @@ except ImportError:  # not a Unix: one process
 
 LOCKS = 64
 SILENT_SECONDS = 2.0  # a process whose loop did not go round for so long, twice what is usual, is not counted on
+COUNTED_BYTES = 1 << 19  # several times what all counters of one kind take
 TOLD_BYTES = 8192  # of one process: what it tells about itself, as JSON
 _LENGTH = struct.Struct("<I")
 _DAY_KEY = struct.Struct("<q32s")
@@ -99,9 +100,7 @@ class Workers:
         self.count = count
         self.number = 1 if count == 1 else 0
         self.locks = SharedLocks(count > 1)
-        self.folder = Path(tempfile.mkdtemp(prefix="aisle-metrics-")) if count > 1 else None
-        if self.folder is not None:
-            atexit.register(self._clear)
+        self.folder = self._counted() if count > 1 else None
         # Eight bytes are written at once, so numbers need no lock.
         self._numbers = memoryview(mmap.mmap(-1, (count + 1) * len(_Of) * 8)).cast("d")
         self._told = mmap.mmap(-1, count * TOLD_BYTES)
@@ -195,8 +194,23 @@ class Workers:
                 _DAY_KEY.pack_into(self._key, 0, day, key)
             return bytes(key)
 
-    def _clear(self) -> None:
-        if self.folder is not None and self.number == 0:
+    def _counted(self) -> Path:
+        """Return a folder with room for the counters of each process, as prometheus_client names its files."""
+        folder = Path(tempfile.mkdtemp(prefix="aisle-metrics-"))
+        atexit.register(self._clear_last)
+        for number in range(self.count + 1):
+            for kind in ("counter", "histogram"):
+                # Written, not only made long: a disk that is full later would end who writes to the mapped file.
+                (folder / f"{kind}_{number}.db").write_bytes(bytes(COUNTED_BYTES))
+        return folder
+
+    def _clear_last(self) -> None:
+        if self.number == 0:
+            self.clear()
+
+    def clear(self) -> None:
+        """Leave no file behind; those that are open go on."""
+        if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _place(self, number: int) -> int:
