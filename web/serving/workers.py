@@ -90,8 +90,7 @@ class Workers:
         folder: where counters are kept that outlive a process; None for one process alone.
 
     Raises:
-        ValueError: there cannot be several on this system.
-        OSError: no room for temporary files.
+        ValueError: there cannot be several on this system, or there is no room for their counters.
     """
 
     def __init__(self, count: int = 1):
@@ -196,17 +195,23 @@ class Workers:
 
     def _counted(self) -> Path:
         """Return a folder with room for the counters of each process, as prometheus_client names its files."""
-        folder = Path(tempfile.mkdtemp(prefix="aisle-metrics-"))
-        atexit.register(self._clear_last)
-        for number in range(self.count + 1):
-            for kind in ("counter", "histogram"):
-                # Written, not only made long: a disk that is full later would end who writes to the mapped file.
-                (folder / f"{kind}_{number}.db").write_bytes(bytes(COUNTED_BYTES))
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="aisle-metrics-"))
+            atexit.register(self._clear_last, folder)
+            for number in range(self.count + 1):
+                for kind in ("counter", "histogram"):
+                    # Written, not only made long: a disk that is full later would end who writes to the mapped file.
+                    (folder / f"{kind}_{number}.db").write_bytes(bytes(COUNTED_BYTES))
+        except OSError as error:
+            raise ValueError(
+                f"AISLE_PROCESSES is {self.count}, but their counters find no room ({error}); name a folder for "
+                "temporary files in TMPDIR"
+            ) from error
         return folder
 
-    def _clear_last(self) -> None:
-        if self.number == 0:
-            self.clear()
+    def _clear_last(self, folder: Path) -> None:
+        if self.number == 0:  # forks end with this too
+            shutil.rmtree(folder, ignore_errors=True)
 
     def clear(self) -> None:
         """Leave no file behind; those that are open go on."""
