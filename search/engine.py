@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows, summed, union_of
+from search.arrays import Floats, Mask, Rows, union_of
 from search.clusters import Cluster, cluster_json
 from search.codes import NO_MATCH, codes_in
 from search.encoder import Encoder
@@ -353,7 +353,7 @@ class Engine:
         if not named:
             return NO_BOOST
         keeping = [np.flatnonzero(self.release.interpreter.kept_by(one)).astype(np.int32) for one in named]
-        rows, (kept,) = summed(keeping, [[1.0] * len(named)], self.release.rows)
+        rows, (kept,) = self.release.lexical.sums.of(keeping, [[1.0] * len(named)])
         return Boost(rows, (self.release.ranking.boost * (kept / len(named))).astype(np.float32))
 
     def _kept(self, read: Understood) -> Mask | None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.analysis import Analyzer, compounds_of, is_identifier
-from search.arrays import Floats, Mask, Rows, best_rows, common_to, expect, looked_up, mapped, places_of, summed
+from search.arrays import Floats, Mask, Rows, Sums, best_rows, common_to, expect, looked_up, mapped, places_of
 from search.errors import ReleaseDamaged
 from search.postings import Counted, TermCounter
 from search.remembered import remembering
@@ -249,10 +249,9 @@ class LexicalIndex:
         ]  # fmt: skip
         if not held:
             return NOTHING
-        rows, (scores, shares) = summed(
+        rows, (scores, shares) = self.sums.of(
             [self.holders.of(term_id) for term_id, _ in held],
             [[self._weights_of(term_id) for term_id, _ in held], [weight for _, weight in held]],
-            self.rows,
         )
         return WordMatches(rows, scores, shares / np.float32(sum(weights)))
 
@@ -291,6 +290,11 @@ class LexicalIndex:
         term_id = self.vocabulary.get(term)
         return np.zeros(0, np.int32) if term_id is None else self.holders.of(term_id)
 
+    @cached_property
+    def sums(self) -> Sums:
+        """Adds up what terms and values give to rows."""
+        return Sums(self.rows)
+
     def _weights_of(self, term_id: int) -> Floats:
         return self.weights[self.holders.starts[term_id] : self.holders.starts[term_id + 1]]
 
@@ -318,7 +322,7 @@ class LexicalIndex:
         held = {term: rows for term in weights if len(rows := self.title_rows(term))}
         if len(held) < 2:
             return max((weights[term] for term in held), default=0.0) / total if total > 0 else 1.0
-        _, (shares,) = summed(list(held.values()), [[weights[term] for term in held]], self.rows)
+        _, (shares,) = self.sums.of(list(held.values()), [[weights[term] for term in held]])
         return float(shares.max()) / total
 
     def mutual_coverage(self, title: str, rest: str) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -13,7 +14,7 @@ from conftest import SHOP, open_engine, write_release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.arrays import SPARSE, common_to, looked_up, places_of, summed
+from search.arrays import SPARSE, Sums, common_to, looked_up, places_of
 from search.engine import CACHED_SCORES, Engine
 from search.facet_counts import range_json, thresholds_json
 from search.facets import FacetIndex
@@ -44,10 +45,23 @@ def test_rows_are_summed_alike_by_sorting_and_in_an_array_of_all(
         for row, weight in zip(one, each.tolist(), strict=True):
             slow_weights[row] += weight
             slow_shares[row] += share
-    found, sums = summed(rows, [weights, shares], count)
-    assert found.tolist() == sorted(slow_weights)
-    assert sums[0].tolist() == [slow_weights[row] for row in found.tolist()]
-    assert sums[1].tolist() == [slow_shares[row] for row in found.tolist()]
+    adding = Sums(count)
+    for _ in range(2):  # the second time in the arrays of the first
+        found, sums = adding.of(rows, [weights, shares])
+        assert found.tolist() == sorted(slow_weights)
+        assert sums[0].tolist() == [slow_weights[row] for row in found.tolist()]
+        assert sums[1].tolist() == [slow_shares[row] for row in found.tolist()]
+
+
+def test_threads_that_add_up_at_once_do_not_share_their_arrays() -> None:
+    adding, draw = Sums(5000), np.random.default_rng(0)
+    lists = [[np.sort(draw.choice(5000, 900, replace=False)).astype(np.int32) for _ in range(3)] for _ in range(40)]
+    expected = [np.bincount(np.concatenate(rows), minlength=5000) for rows in lists]
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda rows: adding.of(rows, [[1.0] * 3]), lists * 5))
+    for (found, (sums,)), counts in zip(told, expected * 5, strict=True):
+        np.testing.assert_array_equal(found, np.flatnonzero(counts))
+        np.testing.assert_array_equal(sums, counts[found])
 
 
 @given(ROWS, ROWS)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from search.analysis import words_of
-from search.arrays import common_to, summed
+from search.arrays import common_to
 from search.errors import ReleaseDamaged
 from search.lexical import LexicalIndex
 
@@ -170,7 +170,7 @@ class Speller:
         rows = [found for term in dict.fromkeys(others) if len(found := lexical.rows_of(term))]
         if not rows:
             return None
-        held, (counts,) = summed(rows, [[1.0] * len(rows)], lexical.rows)
+        held, (counts,) = lexical.sums.of(rows, [[1.0] * len(rows)])
         return held[counts >= min(2, len(rows))]
 
 
