@@ -139,7 +139,7 @@ class Sums:
             at = members.astype(np.intp)  # once, for every use of an index of another type is a copy
             for total, kind in zip(sums, values, strict=True):
                 total[at] += kind[place]
-        found = np.flatnonzero(sums[0])
+        found = np.flatnonzero(sums[0] > 0)  # of a mask, in a third of the time
         added = [total[found] for total in sums]
         for total in sums:
             total[found] = 0
