@@ -289,14 +289,14 @@ def _lost(path: Path, acknowledged: Sequence[str]) -> int:
 
 
 def _thirds(samples: Sequence[dict[str, float]]) -> dict[str, list[float]]:
-    """Return of each third of the time the median memory in MB, and the fewest files and threads.
+    """Return of each third of the time the median memory in MB and threads, and the fewest files.
 
     While releases change two of them are open; what is left over afterwards is in the fewest too.
     """
     parts = [samples[len(samples) * part // 3 : len(samples) * (part + 1) // 3] for part in range(3)]
     return {
         name: [round(float(of([one[name] for one in part or samples])), 1) for part in parts]
-        for name, of in (("own_mb", np.median), ("files", min), ("threads", min))
+        for name, of in (("own_mb", np.median), ("files", min), ("threads", np.median))
     }
 
 

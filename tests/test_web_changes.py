@@ -243,6 +243,25 @@ def test_changes_outlive_a_restart_and_a_switch_of_releases(client: FlaskClient,
         engine.close()
 
 
+def test_a_price_is_answered_with_at_once_while_the_next_release_is_being_opened(
+    home: Home, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, engine = served(home, key)
+    opened = engine.get()
+    write, log = ChangeLog.write, ChangeLog(home.changes)
+
+    def written_as_a_release_opens(*given: Any) -> int:
+        sequence = write(*given)
+        engine._open(home.live())  # as the follower does: it reads the changes, and answers nothing yet
+        return sequence
+
+    monkeypatch.setattr(ChangeLog, "write", written_as_a_release_opens)
+    answer = patch(client, {"id": "0001", "price": 3.25}).get_json()
+    assert answer["release"] == opened.release.name and answer["sequence"] == log.read(0).sequence
+    assert client.get("/api/v1/products/0001").get_json()["product"]["price"] == 3.25
+    engine.close()
+
+
 def test_a_disk_that_is_full_is_told_and_nothing_changes(
     client: FlaskClient, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

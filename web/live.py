@@ -121,7 +121,7 @@ class LiveEngine:
         self._opening = threading.Lock()
         self._closed = threading.Event()
         self._changes = ChangeLog(home.changes)
-        self._changes_seen: tuple[int, int, int] | None = None
+        self._changes_seen: tuple[int, int, int] | None = None  # stamp of the log that `_engine` knows
         self._swapping = threading.Lock()  # held while `_engine` is replaced
         self.changes_failure = ""
         self._failure: AisleError | None = None
@@ -148,10 +148,13 @@ class LiveEngine:
         """Take up the prices and stock that changed, now; one `stat` when there are none."""
         with self._swapping:
             if self._engine is not None and self._changes.stamp != self._changes_seen:
-                self._engine = self._up_to_date(self._engine)
+                self._engine, self._changes_seen = self._up_to_date(self._engine)
 
-    def _up_to_date(self, engine: Engine) -> Engine:
-        """Return an engine with what changed meanwhile; as it is, and a word in the log, where that cannot be read."""
+    def _up_to_date(self, engine: Engine) -> tuple[Engine, tuple[int, int, int] | None]:
+        """Return an engine with what changed meanwhile, and the stamp of the log that it knows.
+
+        As it is, and a word in the log, where that cannot be read.
+        """
         stamp, problems = self._changes.stamp, ""  # the stamp first: what is written after it is seen the next time
         try:
             known, reading = engine.release.sequence, self._changes.read(engine.release.sequence)
@@ -164,13 +167,12 @@ class LiveEngine:
             engine = engine.up_to_date(reading)
         except ChangesUnavailable as error:
             problems = str(error)
-        self._changes_seen = stamp
         if problems and problems != self.changes_failure:
             logger.error("prices and stock may not be up to date: %s", problems)
         elif self.changes_failure and not problems:
             logger.info("changes of prices and stock are read again, up to %d", engine.release.sequence)
         self.changes_failure = problems
-        return engine
+        return engine, stamp
 
     def get(self) -> Engine:
         """Return the current engine; the first call opens it and begins to follow the home.
@@ -264,7 +266,7 @@ class LiveEngine:
         self._encoders.fetch(record)  # while the release is opened
         release = open_release(layout)
         engine = Engine(release, partial(self._encoders.encoder_of, record), waits=False, watch=self.watch)
-        return self._up_to_date(engine)
+        return self._up_to_date(engine)[0]  # whatever it saw, the one that answers has yet to see
 
     def _follow(self) -> None:
         while not self._closed.wait(CHECK_SECONDS):
@@ -291,7 +293,7 @@ class LiveEngine:
             self._not_served(name, old.release.name if old is not None else "", error)
         else:
             with self._swapping:
-                self._engine = self._up_to_date(engine)  # changes may have come since it was opened
+                self._engine, self._changes_seen = self._up_to_date(engine)  # changes may have come since it was opened
             self._trouble = self._told = ""
             self.watch.switched()
             self._encoders.keep_only(engine.release.manifest["encoder"]["fingerprint"])
