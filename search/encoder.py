@@ -215,11 +215,7 @@ class SentenceTransformerEncoder:
         """Return for each passage the (start, end) of what `encode_segmented` gives it vectors of: no model runs."""
         if not passages or not self.pools_by_mean:
             return [[(0, len(passage))] for passage in passages]
-        read = []
-        for passage, places in zip(passages, self._places(passages), strict=True):
-            spans = [span for span, _ in segments_in(passage, np.asarray(places, np.int64))]
-            read.append(spans or [(0, len(passage))])
-        return read
+        return segments_read_by(self._fast_tokenizer, passages)
 
     def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """Return the tokens of each text, query or passage (no prompt tells them apart), as far as it is read.
@@ -258,12 +254,11 @@ class SentenceTransformerEncoder:
             self._token_models[self._precision] = TokenModel(self.model, self._precision)
         return self._token_models[self._precision]
 
-    def _places(self, texts: Sequence[str]) -> list[Any]:
-        """Return the characters (from, to) of each token of each text, as far as it is read."""
-        read = self.model.tokenizer(
-            list(texts), truncation=True, max_length=self.model.max_seq_length, return_offsets_mapping=True
-        )
-        return list(read["offset_mapping"])
+    @cached_property
+    def _fast_tokenizer(self) -> Any:
+        """The model's tokenizer without what transformers does around it, which takes as long again."""
+        own = self.model.tokenizer
+        return fast_tokenizer(own.backend_tokenizer.to_str(), self.model.max_seq_length, own.truncation_side)
 
     @cached_property
     def pools_by_mean(self) -> bool:
@@ -320,10 +315,40 @@ def _segments_of(batch: TokenBatch, passages: Sequence[str]) -> Iterator[tuple[i
 
 def segments_in(passage: str, places: Any) -> Iterator[tuple[tuple[int, int], Mask]]:
     """Yield (start, end) of each segment of LEAST_TOKENS or more, and the mask of its tokens; `places` as above."""
-    for start, end in segment_spans(passage):
-        inside = (places[:, 0] >= start) & (places[:, 1] <= end) & (places[:, 1] > 0)
-        if inside.sum() >= LEAST_TOKENS:
-            yield (start, end), inside
+    spans = segment_spans(passage)
+    starts, ends = np.array(spans, np.int64).reshape(-1, 2, 1).swapaxes(0, 1)  # each (s, 1), against (t,) places
+    inside = (places[:, 0] >= starts) & (places[:, 1] <= ends) & (places[:, 1] > 0)  # (s, t)
+    for place in np.flatnonzero(inside.sum(axis=1) >= LEAST_TOKENS).tolist():
+        yield spans[place], inside[place]
+
+
+def segments_read_by(tokenizer: Any, passages: Sequence[str]) -> list[list[tuple[int, int]]]:
+    """Return for each passage the (start, end) of the segments that have vectors; of one without any, the whole.
+
+    Args:
+        tokenizer: of an encoder that pools by the mean; see `fast_tokenizer`.
+        passages: texts.
+    """
+    read = tokenizer.encode_batch(list(passages))
+    places = [np.array(one.offsets, np.int64).reshape(-1, 2) for one in read]
+    spans = [[span for span, _ in segments_in(*one)] for one in zip(passages, places, strict=True)]
+    return [found or [(0, len(passage))] for found, passage in zip(spans, passages, strict=True)]
+
+
+def fast_tokenizer(written: str, max_tokens: int, side: str) -> Any:
+    """Return a tokenizer which is never changed again: so threads may share it.
+
+    Args:
+        written: as the library `tokenizers` writes it.
+        max_tokens: of a text, special ones included; the rest is cut off at `side`, "right" or "left".
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a fork after its threads start would hang
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(written)
+    tokenizer.enable_truncation(max_tokens, direction=side)
+    tokenizer.no_padding()  # a model's own file may pad every text to one length
+    return tokenizer
 
 
 def load_sentence_transformer(folder: Path, max_tokens: int = MAX_TOKENS, threads: int = 0) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.arrays import Floats, unit_rows
-from search.encoder import Tokens, file_sha256, segment_means, segments_in, whole_words
+from search.encoder import Tokens, fast_tokenizer, file_sha256, segment_means, segments_read_by, whole_words
 from search.errors import EncoderError
 from search.scattered import PREAD, ScatteredFile
 
@@ -60,7 +59,9 @@ class OnnxEncoder:
             if found != size:
                 raise EncoderError(f"{folder / name} has {found} bytes, not {size}; build the release again")
         try:
-            self._tokenizer = _tokenizer(folder / TOKENIZER, self.max_tokens, settings["truncation_side"])
+            self._tokenizer = fast_tokenizer(
+                (folder / TOKENIZER).read_text("utf-8"), self.max_tokens, settings["truncation_side"]
+            )
             self._session = _session(folder / GRAPH, threads)
             self._inputs = [one.name for one in self._session.get_inputs()]
             self._words = WordVectors(folder / WORDS) if WORD_VECTORS in self._inputs else None
@@ -99,10 +100,7 @@ class OnnxEncoder:
         """Return for each passage the (start, end) of what `encode_segmented` gives it vectors of: no model runs."""
         if not passages or not self.pools_by_mean:
             return [[(0, len(passage))] for passage in passages]
-        read = self._tokenizer.encode_batch(list(passages))
-        places = [np.array(one.offsets, np.int64).reshape(-1, 2) for one in read]
-        spans = [[span for span, _ in segments_in(*one)] for one in zip(passages, places, strict=True)]
-        return [found or [(0, len(passage))] for found, passage in zip(spans, passages, strict=True)]
+        return segments_read_by(self._tokenizer, passages)
 
     def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """Return the tokens of each text, query or passage (no prompt tells them apart), as far as it is read.
@@ -207,17 +205,6 @@ def damage_of_encoder(folder: Path, sha256: str = "") -> list[str]:
         elif file_sha256(folder / name) != expected:
             wrong.append(f"{folder / name}: its content has changed since the build")
     return wrong
-
-
-def _tokenizer(path: Path, max_tokens: int, side: str) -> Any:
-    """Return the tokenizer, which is never changed again: so threads may share it."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a fork after its threads start would hang
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.enable_truncation(max_tokens, direction=side)
-    tokenizer.no_padding()  # a model's own file may pad every text to one length
-    return tokenizer
 
 
 def _session(path: Path, threads: int) -> Any:

@@ -12,10 +12,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from search.arrays import unit_rows
-from search.encoder import open_encoder
+from search.encoder import LEAST_TOKENS, SentenceTransformerEncoder, open_encoder
 from search.errors import ReleaseDamaged
 from search.product import Product
 from search.segments import SegmentIndex, segment_spans
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SentenceTransformerEncoder:
+    return open_encoder(threads=1)
 
 
 def vectors(seed: int, count: int, dim: int = 24) -> NDArray[np.float32]:
@@ -83,8 +88,7 @@ def test_one_sentence_outweighs_the_mean_of_the_passage(tmp_path: Path) -> None:
     assert engine.search("something insulated", mode="hybrid").hits[0].id == "told"
 
 
-def test_the_encoder_gives_sentences_the_meaning_of_their_passage() -> None:
-    encoder = open_encoder()
+def test_the_encoder_gives_sentences_the_meaning_of_their_passage(encoder: SentenceTransformerEncoder) -> None:
     passages = ["Travel Mug. Norr. Keeps coffee hot on a cold platform. Fits most cup holders.", "Two", ""]
     wholes, segments = encoder.encode_segmented(passages)
     assert wholes == pytest.approx(encoder.encode_passages(passages), abs=1e-6)
@@ -96,6 +100,20 @@ def test_the_encoder_gives_sentences_the_meaning_of_their_passage() -> None:
     read = [[passage[start:end] for start, end in spans] for passage, spans in
             zip(passages, encoder.segments_read(passages), strict=True)]  # fmt: skip
     assert read == [["Keeps coffee hot on a cold platform. ", "Fits most cup holders."], ["Two"], [""]]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet=st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from(" .;!?a")), max_size=300))
+def test_segments_are_read_as_transformers_and_one_sentence_at_a_time_would(
+    encoder: SentenceTransformerEncoder, text: str
+) -> None:
+    read = encoder.model.tokenizer(text, truncation=True, max_length=128, return_offsets_mapping=True)
+    places = [(start, end) for start, end in read["offset_mapping"] if end > 0]
+    spans = [
+        (start, end) for start, end in segment_spans(text)
+        if sum(start <= first and last <= end for first, last in places) >= LEAST_TOKENS
+    ]  # fmt: skip
+    assert encoder.segments_read([text]) == [spans or [(0, len(text))]]
 
 
 def test_pieces_read_from_the_file_are_those_of_the_array(tmp_path: Path) -> None:
