@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from indexer.catalog import CatalogSettings, Notes, Rejection, open_catalog
+from indexer.embeddings import choose_precision
 from indexer.pipeline import build
 from indexer.progress import Progress
 from indexer.serving import prepare_to_serve
@@ -190,8 +191,14 @@ class StandInEncoder:
             vectors[known] = self.catalog.vectors([int(mark[1]) for mark in found if mark])
         others = [place for place, mark in enumerate(found) if not mark]
         if others:
-            vectors[others] = self.base.encode_passages([texts[place] for place in others])
+            with self.base.computing_in(self._precision):
+                vectors[others] = self.base.encode_passages([texts[place] for place in others])
         return vectors
+
+    @cached_property
+    def _precision(self) -> str:
+        """That in which a build would encode with the base encoder on this machine."""
+        return choose_precision(self.base, [parent.title for parent in self.catalog.parents[:8]])[0]
 
     def encode_segmented(self, passages: Sequence[str]) -> tuple[Floats, list[Floats]]:
         """Return the vectors of the passages and, near them, one for each of their segments."""

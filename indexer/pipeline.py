@@ -18,6 +18,7 @@ from indexer.boilerplate import boilerplate_of, without_boilerplate
 from indexer.calibration import background_of, calibrate, foreign_queries
 from indexer.catalog import Catalog, Notes, Rejection, open_catalog, write_rejected
 from indexer.clustering import ClusterSettings, cluster_products, former_clusters, kept_clusters
+from indexer.counted_words import Lender, counted_words
 from indexer.decision import choose_encoder
 from indexer.embeddings import Embedded, embed, forget_chunks, text_hashes
 from indexer.evaluation.compare import compare_evaluations
@@ -30,7 +31,7 @@ from indexer.positions import map_positions, placed
 from indexer.progress import Progress
 from indexer.releases import build_lock, disk_errors_told, new_staging, place, prune, seal
 from indexer.report import Subject, kept_findings, knowledge_of, write_query_report, write_report
-from indexer.rows import HELD, FieldsOf, StoredProducts
+from indexer.rows import HELD, StoredProducts
 from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
 from indexer.storage import expect_storable, keep_whole, stored, vectors_place
@@ -53,7 +54,7 @@ from search.errors import (
 )
 from search.facets import FacetIndex
 from search.home import Home, Layout
-from search.lexical import LexicalIndex, LexicalSettings
+from search.lexical import LexicalSettings
 from search.passages import categories_are_kinds, texts_of
 from search.product import Product
 from search.release import FORMAT, read_manifest
@@ -162,10 +163,13 @@ def build(
                 warnings.append(f"a server will need torch for this encoder: {serving['reason']}")
         del texts, passages
         with progress.stage("indexing words and facets"):
-            lexical = LexicalIndex.build(FieldsOf(products), LexicalSettings(language=language))
+            weighing = LexicalSettings(language=language)
+            lexical, counted = counted_words(products, weighing, Lender.of(live, weighing))
             facets, group_of = FacetIndex.build(products), fold_variants(products)
             facets.count_products(group_of)
             lexical.save(staging.lexical)
+            counted.save(staging.lexical)
+            del counted
             facets.save(staging.facets)
             CategoryIndex.build(vectors.embeddings, facets).save(staging.categories)
             Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)

@@ -43,6 +43,8 @@ _SPACED = "|".join(re.escape(form) for form in sorted(set(_UNIT_OF) - set(_ATTAC
 _NUMBER = r"(?P<number>\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?)"
 _QUANTITY = rf"(?<![\w.,/]){_NUMBER}(?:-?(?P<unit>{_SPELLED})|[ -](?P<word>{_SPACED}))(?![^\W_])"
 _TOKEN = re.compile(rf"(?=\d){_QUANTITY}|{_WORD.pattern}(?:[-‐‑][^\W_]+)*+")
+# Pieces between blanks that have digits, with up to two after each: "12 fluid ounces" reaches over two blanks.
+_NUMBERED = re.compile(r"[^ \d]*+\d\S*+(?:(?: [^\s\d]++){0,2} [^\s\d]*+\d\S*+)*+(?: [^\s\d]++(?!\S)){0,2}")
 _WHOLE_QUANTITY = re.compile(_QUANTITY)
 _ANY_QUANTITY = re.compile(rf"(?<![\w.,/]){_NUMBER}[\s-]?(?P<unit>{_SPELLED})(?![^\W_]|[\s-]*\d)")
 _SIDE = rf"\d+(?:[.,]\d+)?(?:[\s-]?(?:{_SPELLED}))?"
@@ -244,21 +246,27 @@ class Analyzer:
         return iter(self._pairs_of(text))
 
     def _pairs_of(self, text: str) -> list[tuple[str, str]]:
+        tokens = self._tokens_in(folded(text))
         pairs: list[tuple[str, str]] = []
-        run: list[str] = []  # words that follow each other: a compound may reach back
-        for token in self._tokens_in(folded(text)):
-            if token.may_join:
-                pairs += self._joined(token, run)
+        for place, token in enumerate(tokens):
+            if token.may_join:  # a compound may reach back
+                before = tokens[max(place - MOST_PARTS + 1, 0) : place]
+                pairs += self._joined(token, [word for one in before for word in one.words])
             else:
-                run += token.words
                 pairs += token.pairs
         return pairs
 
-    def _tokens_in(self, text: str) -> Iterable[_Token]:
+    def _tokens_in(self, text: str) -> list[_Token]:
         """Return the tokens of a folded text, in order."""
-        if _DIGIT.search(text):  # a quantity may reach over a blank
-            return self._read_tokens(text)
-        return chain.from_iterable(map(self._piece, text.split()))
+        tokens: list[_Token] = []
+        start = 0
+        while digit := _DIGIT.search(text, start):
+            first = max(text.rfind(" ", start, digit.start()) + 1, start)
+            tokens += chain.from_iterable(map(self._piece, text[start:first].split()))
+            start = _NUMBERED.match(text, first).end()  # type: ignore[union-attr]
+            tokens += self._read_tokens(text[first:start])
+        tokens += chain.from_iterable(map(self._piece, text[start:].split()))
+        return tokens
 
     def _read_tokens(self, text: str) -> tuple[_Token, ...]:
         return tuple(self._token(found[0], found.lastgroup is not None) for found in _TOKEN.finditer(text))

@@ -183,12 +183,18 @@ class SentenceTransformerEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:
         """Return (n, dim) float32 unit rows; the model's query prompt, if it has one, is applied."""
+        if texts and self.pools_by_mean:  # which it does not with prompts: then a query is read like a passage
+            return self._in_batches(texts)
         return self._encode(self.model.encode_query, texts)
 
     def encode_passages(self, texts: Sequence[str]) -> Floats:
         """Return (n, dim) float32 unit rows; the model's passage prompt, if it has one, is applied."""
-        if not texts or not self.pools_by_mean:
-            return self._encode(self.model.encode_document, texts)
+        if texts and self.pools_by_mean:
+            return self._in_batches(texts)
+        return self._encode(self.model.encode_document, texts)
+
+    def _in_batches(self, texts: Sequence[str]) -> Floats:
+        """Return (n, dim) float32 unit rows of an encoder that pools by the mean: in a third of the time or less."""
         vectors = np.empty((len(texts), self.dim), np.float32)
         for batch in self._tokens().batches(texts):
             vectors[batch.texts] = batch.wholes()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from search.analysis import Analyzer, compounds_of, is_identifier
 from search.arrays import Floats, Mask, Rows, Sums, best_rows, common_to, expect, looked_up, mapped, places_of
 from search.errors import ReleaseDamaged
-from search.postings import Counted, TermCounter
+from search.postings import Counted, CountedFields
 from search.remembered import remembering
 from search.vocabulary import Vocabulary
 
@@ -151,21 +151,21 @@ class LexicalIndex:
     def build(cls, fields: Iterable[tuple[str, str]], settings: LexicalSettings) -> LexicalIndex:
         """Index (title, rest) texts, one pair per row, in row order."""
         pairs = list(fields) if iter(fields) is fields else fields  # read twice: titles tell the compounds first
-        titles = (title for title, _ in pairs)
-        analyzer = Analyzer(settings.language, compounds_of(titles, settings.language))
-        number_of: dict[str, int] = {}
-        counters = TermCounter(number_of), TermCounter(number_of)
-        for pair in pairs:
-            for counter, text in zip(counters, pair, strict=True):
-                counter.add(analyzer.terms_of(text))
-        vocabulary = {term: number for number, term in enumerate(sorted(number_of))}
-        order = np.array([vocabulary[term] for term in number_of] or [0], np.int32)
-        title, rest = (_bm25(counter.counted().renumbered(order), len(vocabulary), settings) for counter in counters)
-        del counters, number_of
+        analyzer = Analyzer(settings.language, compounds_of((title for title, _ in pairs), settings.language))
+        return cls.of(CountedFields.of(pairs, analyzer), analyzer, settings)
+
+    @classmethod
+    def of(cls, counted: CountedFields, analyzer: Analyzer, settings: LexicalSettings) -> LexicalIndex:
+        """Index products by what was counted in them with this analyzer; it is let go of on the way."""
+        vocabulary = {term: number for number, term in enumerate(counted.terms)}
+        rows = counted.rows
+        title, rest = (_bm25(field, len(vocabulary), settings) for field in counted.taken())
         titled, _ = _postings(title)
-        rows = title.shape[0]
-        holders, weights = _postings(title + np.float32(settings.rest_weight) * rest)
         evenly = _postings(title + rest)[1]
+        rest.data *= np.float32(settings.rest_weight)
+        weighed = title + rest
+        del title, rest
+        holders, weights = _postings(weighed)
         nothing = np.zeros(rows, np.float32)
         index = cls(settings, vocabulary, holders, weights, titled, rows, analyzer, nothing, evenly)
         return replace(index, title_weights=index._title_weights())
@@ -387,8 +387,8 @@ def _bm25(documents: Counted, terms: int, settings: LexicalSettings) -> Any:
 def _postings(matrix: Any) -> tuple[Postings, Floats]:
     """Return the entries of a (rows, terms) csc_array, by term and row, and their weights."""
     matrix.sort_indices()
-    starts, rows = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
-    return Postings(starts, rows), matrix.data.astype(np.float32)
+    starts, rows = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False)
+    return Postings(starts, rows), matrix.data.astype(np.float32, copy=False)
 
 
 def _vocabulary_paths(folder: Path) -> tuple[Path, Path]:

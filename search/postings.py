@@ -8,13 +8,18 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from search.analysis import Analyzer
 from search.arrays import Floats, Rows
+
+BLOCK = 50_000  # documents whose entries are worked on at a time
+MOST_COUNTED = 255  # what a byte holds
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,12 @@ class Counted:
 
     def lengths(self) -> Rows:
         """Return (documents,) int64: how many terms each document holds, repeats counted."""
-        ends = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
-        return np.diff(ends[self.offsets])
+        lengths = np.empty(len(self.offsets) - 1, np.int64)
+        for start in range(0, len(lengths), BLOCK):
+            bounds = self.offsets[start : start + BLOCK + 1]
+            ends = np.cumsum(self.counts[bounds[0] : bounds[-1]], dtype=np.int64)
+            lengths[start : start + BLOCK] = np.diff(np.concatenate([[0], ends])[bounds - bounds[0]])
+        return lengths
 
     def columns(self, terms: int, k1: float, b: float) -> tuple[Floats, Any, Any]:
         """Return (data float32, indices int32, indptr int32) by term: weights of its documents, ascending.
@@ -55,14 +64,14 @@ class Counted:
         share = b * lengths / lengths.mean() if lengths.any() else np.zeros(documents)
         saturation = k1 * ((1 - b) + share)  # (documents,) float64
         weights = np.empty(len(self.terms), np.float32)
-        for start in range(0, documents, 50_000):
-            stop = min(start + 50_000, documents)
+        for start in range(0, documents, BLOCK):
+            stop = min(start + BLOCK, documents)
             part = slice(int(self.offsets[start]), int(self.offsets[stop]))
             counts = self.counts[part].astype(np.float32)
             each = np.repeat(saturation[start:stop], np.diff(self.offsets[start : stop + 1]))
             weights[part] = idf[self.terms[part]] * (counts / (each + counts))
         by_term = csr_array((weights, self.terms, self.offsets), (documents, max(terms, 1))).tocsc()
-        return by_term.data, by_term.indices.astype(np.int32), by_term.indptr.astype(np.int32)
+        return by_term.data, by_term.indices.astype(np.int32, copy=False), by_term.indptr.astype(np.int32, copy=False)
 
 
 class TermCounter:
@@ -90,3 +99,49 @@ class TermCounter:
             np.frombuffer(self._terms, np.int32), np.frombuffer(self._counts, np.int32),
             np.frombuffer(self._offsets, np.int64),
         )  # fmt: skip
+
+
+class CountedFields:
+    """How often each row holds each term in its two fields.
+
+    Attributes:
+        terms: ascending; a term's number is its place.
+        title, rest: `Counted` of the fields, of as many documents as there are rows; gone once they were taken.
+    """
+
+    def __init__(self, terms: Sequence[str], title: Counted, rest: Counted):
+        self.terms, self.rows = terms, len(title.offsets) - 1
+        self.title, self.rest = title, rest
+
+    @classmethod
+    def of(cls, fields: Iterable[tuple[str, str]], analyzer: Analyzer) -> CountedFields:
+        """Count the terms of (title, rest) texts, one pair per row."""
+        number_of: dict[str, int] = {}
+        counters = TermCounter(number_of), TermCounter(number_of)
+        for pair in fields:
+            for counter, text in zip(counters, pair, strict=True):
+                counter.add(analyzer.terms_of(text))
+        terms = sorted(number_of)
+        place_of = {term: place for place, term in enumerate(terms)}
+        order = np.array([place_of[term] for term in number_of] or [0], np.int32)
+        return cls(terms, *(counter.counted().renumbered(order) for counter in counters))
+
+    def taken(self) -> Iterator[Counted]:
+        """Yield title and rest and keep neither: those of a million products are half a gigabyte."""
+        for name in ("title", "rest"):
+            yield self.__dict__.pop(name)
+
+    def packed(self) -> NDArray[np.uint16]:
+        """Return how often a row holds a term, 256 x title + rest, in the order of `LexicalIndex.holders`.
+
+        MOST_COUNTED stands for as many or more.
+        """
+        from scipy.sparse import csr_array
+
+        shape = self.rows, max(len(self.terms), 1)
+        title, rest = (
+            csr_array((np.minimum(one.counts, MOST_COUNTED).astype(np.uint16), one.terms, one.offsets), shape).tocsc()
+            for one in (self.title, self.rest)
+        )
+        title.data <<= 8
+        return np.asarray((title + rest).data)
