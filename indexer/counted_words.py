@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 
 from indexer.rows import FieldsOf, products_at
 from indexer.vector_files import HASH_BYTES, Hashes, keys_of
-from search import analysis
+from search import analysis, product
 from search.analysis import MOST_PARTS, Analyzer, compounds_of
 from search.arrays import Mask, Rows, common_to, expect
 from search.encoder import file_sha256
@@ -29,17 +29,23 @@ from search.errors import ReleaseDamaged
 from search.home import Layout
 from search.lexical import LexicalIndex, LexicalSettings
 from search.postings import MOST_COUNTED, Counted, CountedFields
-from search.product import Product
+from search.product import Product, title_field
 from search.release import expect_readable
+from search.understanding import stated as stated_terms
+from search.understanding.stated import UNKNOWN, StatedTerms
 
 COUNTS, HASHES, CODE = "counts.npy", "hashes.npy", "counted_by"
-READ = ("vocabulary.letters.npy", "vocabulary.ends.npy", "holders.starts.npy", "holders.rows.npy", "compounds.json")
+READ = (  # files of a release
+    *(f"lexical/{name}" for name in (COUNTS, HASHES, CODE, "compounds.json", "holders.rows.npy", "holders.starts.npy")),
+    *("lexical/vocabulary.letters.npy", "lexical/vocabulary.ends.npy"),
+    *("understanding/stated.offsets.npy", "understanding/stated.rows.npy"),
+)
 
 
 def counted_words(
     products: Sequence[Product], settings: LexicalSettings, lender: Lender | None
-) -> tuple[LexicalIndex, CountedWords]:
-    """Return the index of the products' words, and what the next build may borrow of it.
+) -> tuple[LexicalIndex, StatedTerms, CountedWords]:
+    """Return the index of the products' words, what they state, and what the next build may borrow of it.
 
     Args:
         products: in row order.
@@ -48,14 +54,20 @@ def counted_words(
     """
     digests: list[bytes] = []
     analyzer = Analyzer(settings.language, compounds_of(_titles(products, digests), settings.language))
-    hashes = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH_BYTES)
+    hashes = np.frombuffer(bytearray(b"".join(digests)), np.uint8).reshape(-1, HASH_BYTES)
     del digests
     rows = np.full(len(hashes), -1, np.int64) if lender is None else lender.rows_with(hashes, analyzer)
     new = np.flatnonzero(rows < 0)
-    fresh = CountedFields.of(FieldsOf(products if len(new) == len(rows) else products_at(products, new)), analyzer)
-    counted = fresh if lender is None or len(new) == len(rows) else _together(fresh, lender, rows)
-    kept = CountedWords(counted.packed(), hashes)
-    return LexicalIndex.of(counted, analyzer, settings), kept
+    lender = lender if len(new) < len(rows) else None
+    read = products if lender is None else products_at(products, new)
+    counted = CountedFields.of(FieldsOf(read), analyzer)
+    counted = counted if lender is None else _together(counted, lender, rows)
+    counts = counted.packed()
+    index = LexicalIndex.of(counted, analyzer, settings)
+    stated = StatedTerms.build(read, analyzer, index.vocabulary)
+    stated = stated if lender is None else _stated_together(stated, lender, rows, index)
+    hashes[stated.partly] = 0  # what they state may be a word of tomorrow's catalog: nobody borrows it
+    return index, stated, CountedWords(counts, hashes)
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,7 @@ class CountedWords:
 
     Attributes:
         counts: (entries,) uint16, see `CountedFields.packed`.
-        hashes: (n, 16) uint8, of the text that was counted.
+        hashes: (n, 16) uint8, of the text that was counted; 0 where it is not lent.
     """
 
     counts: Any
@@ -83,11 +95,13 @@ class Lender:
 
     Attributes:
         index: its lexical index.
+        stated: what its products state.
         counts: (rows, terms) SciPy csr_array of uint16, see `CountedFields.packed`.
         hashes: (rows, 16) uint8.
     """
 
     index: LexicalIndex
+    stated: StatedTerms
     counts: Any
     hashes: Hashes
 
@@ -98,27 +112,32 @@ class Lender:
             return None
         folder = layout.lexical
         try:
-            if (folder / CODE).read_text("utf-8") != code_digest():
-                return None
             known = expect_readable(layout)["files"]
-            for name in (*READ, COUNTS, HASHES):
-                if file_sha256(folder / name) != known[f"{folder.name}/{name}"]:
-                    return None
+            is_same = (folder / CODE).read_text("utf-8") == code_digest()
+            if not is_same or any(file_sha256(layout.folder / name) != known[name] for name in READ):
+                return None
             index = LexicalIndex.load(folder)
+            stated = StatedTerms.load(layout.understanding, len(index.vocabulary), index.rows)
             counts = expect(np.load(folder / COUNTS), index.holders.rows.shape, np.uint16, COUNTS)
             hashes = expect(np.load(folder / HASHES), (index.rows, HASH_BYTES), np.uint8, HASHES)
         except (ReleaseDamaged, OSError, ValueError, EOFError, KeyError):
             return None
-        return cls.lending(index, CountedWords(counts, hashes)) if index.settings.language == settings.language else None
+        is_same = index.settings.language == settings.language
+        return cls.lending(index, stated, CountedWords(counts, hashes)) if is_same else None
 
     @classmethod
-    def lending(cls, index: LexicalIndex, counted: CountedWords) -> Lender:
-        """Return what an index can lend."""
+    def lending(cls, index: LexicalIndex, stated: StatedTerms, counted: CountedWords) -> Lender:
+        """Return what `counted_words` gave for another catalog as it can be borrowed from."""
         from scipy.sparse import csc_array
 
         shape = index.rows, len(index.holders.starts) - 1
         by_term = csc_array((counted.counts, index.holders.rows, index.holders.starts), shape)
-        return cls(index, by_term.tocsr(), counted.hashes)
+        return cls(index, stated, by_term.tocsr(), counted.hashes)
+
+    @cached_property
+    def terms(self) -> list[str]:
+        """The terms of its vocabulary by number."""
+        return list(self.index.vocabulary)
 
     def rows_with(self, hashes: Hashes, analyzer: Analyzer) -> Rows:
         """Return (n,) int64: a row with this text whose terms an analyzer would count alike; -1 where there is none.
@@ -170,16 +189,17 @@ class Lender:
 def code_digest() -> str:
     """Return what changes whenever the same text might be counted otherwise."""
     libraries = [f"{name} {version(name)}" for name in ("PyStemmer", "bm25s")]
-    told = "\n".join([*libraries, unicodedata.unidata_version, file_sha256(Path(analysis.__file__))])
+    code = [file_sha256(Path(str(module.__file__))) for module in (analysis, product, stated_terms)]
+    told = "\n".join([*libraries, unicodedata.unidata_version, *code])
     return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _titles(products: Sequence[Product], digests: list[bytes]) -> Iterator[str]:
-    """Yield the titles as they are counted, and note a digest of each product's whole text."""
-    for title, rest in FieldsOf(products):
-        text = f"{title}\0{rest}".encode("utf-8", "surrogatepass")
-        digests.append(hashlib.blake2b(text, digest_size=HASH_BYTES).digest())
-        yield title
+    """Yield the titles as they are counted, and note a digest of all that is read of each product."""
+    for one in products:
+        told = (one.id, one.title, one.brand, one.category, one.attributes, one.description)
+        digests.append(hashlib.blake2b(repr(told).encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest())
+        yield title_field(one)
 
 
 def _together(fresh: CountedFields, lender: Lender, rows: Rows) -> CountedFields:
@@ -192,7 +212,7 @@ def _together(fresh: CountedFields, lender: Lender, rows: Rows) -> CountedFields
     """
     lent = lender.counts[rows[rows >= 0]]
     used = np.unique(lent.indices)
-    names = list(lender.index.vocabulary)
+    names = lender.terms
     old = [names[number] for number in used.tolist()]
     terms = sorted({*old, *fresh.terms})
     place_of = {term: place for place, term in enumerate(terms)}
@@ -218,3 +238,22 @@ def _in_order(lent: Any, counts: Any, places: Any, fresh: Counted, terms: int, o
     new = csr_array((fresh.counts, fresh.terms, fresh.offsets), (len(fresh.offsets) - 1, width))
     both = vstack([old, new], format="csr")[order]
     return Counted(both.indices, both.data, both.indptr.astype(np.int64))
+
+
+def _stated_together(fresh: StatedTerms, lender: Lender, rows: Rows, index: LexicalIndex) -> StatedTerms:
+    """Return what all products state; see `_together`."""
+    from scipy.sparse import csc_array
+
+    lent, new = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+    ones = np.ones(len(lender.stated.rows), np.int8)
+    by_term = csc_array((ones, lender.stated.rows, lender.stated.offsets), (lender.index.rows, len(lender.terms)))
+    borrowed = by_term.tocsr()[rows[lent]]
+    number_of = np.array([index.vocabulary.get(term, UNKNOWN) for term in lender.terms] or [0], np.int32)
+    terms = len(index.vocabulary)
+    numbers = np.concatenate([number_of[borrowed.indices], np.repeat(np.arange(terms), np.diff(fresh.offsets))])
+    of_rows = np.concatenate([np.repeat(lent, np.diff(borrowed.indptr)), new[fresh.rows]])
+    partly = np.unique(np.concatenate([of_rows[numbers == UNKNOWN], new[fresh.partly]]))
+    order = np.argsort(of_rows, kind="stable")
+    order = order[numbers[order] != UNKNOWN]
+    found = StatedTerms.of(numbers[order].astype(np.int32), of_rows[order], terms, len(rows))
+    return replace(found, partly=partly)

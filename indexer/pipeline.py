@@ -164,7 +164,7 @@ def build(
         del texts, passages
         with progress.stage("indexing words and facets"):
             weighing = LexicalSettings(language=language)
-            lexical, counted = counted_words(products, weighing, Lender.of(live, weighing))
+            lexical, stated_terms, counted = counted_words(products, weighing, Lender.of(live, weighing))
             facets, group_of = FacetIndex.build(products), fold_variants(products)
             facets.count_products(group_of)
             lexical.save(staging.lexical)
@@ -172,7 +172,8 @@ def build(
             del counted
             facets.save(staging.facets)
             CategoryIndex.build(vectors.embeddings, facets).save(staging.categories)
-            Interpreter.build(products, facets, lexical, choice.encoder.words()).save(staging.understanding)
+            words = choice.encoder.words()
+            Interpreter.build(products, facets, lexical, words, stated_terms).save(staging.understanding)
             write_suggestions(store, language, listed)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
             np.save(staging.groups, group_of)

@@ -90,4 +90,9 @@ def lexical_fields(product: Product) -> tuple[str, str]:
     """Return (title, rest): the two fields of the BM25 leg; the id weighs like a title word, for it is as telling."""
     attributes = " ".join(f"{name} {' '.join(values)}" for name, values in product.attributes.items())
     rest = (product.brand, " ".join(product.category), attributes, product.description)
-    return f"{product.title} {product.id}", " ".join(part for part in rest if part)
+    return title_field(product), " ".join(part for part in rest if part)
+
+
+def title_field(product: Product) -> str:
+    """Return the first field of `lexical_fields`."""
+    return f"{product.title} {product.id}"

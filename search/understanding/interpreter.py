@@ -65,7 +65,12 @@ class Interpreter:
 
     @classmethod
     def build(
-        cls, products: Sequence[Product], facets: FacetIndex, lexical: LexicalIndex, common_words: Iterable[str]
+        cls,
+        products: Sequence[Product],
+        facets: FacetIndex,
+        lexical: LexicalIndex,
+        common_words: Iterable[str],
+        stated: StatedTerms | None = None,
     ) -> Interpreter:
         """Learn a catalog's words.
 
@@ -73,13 +78,14 @@ class Interpreter:
             products: in row order.
             facets, lexical: built of them.
             common_words: that the encoder knows as a whole; see `Speller`.
+            stated: what products say of themselves, where it is known.
         """
         return cls(
             facets,
             lexical,
             SpokenValues.build(facets, lexical, (f"{product.title}. {product.description}" for product in products)),
             Speller.build(((stated_text(product), product.description) for product in products), common_words),
-            StatedTerms.build(products, lexical.analyzer, lexical.vocabulary),
+            stated or StatedTerms.build(products, lexical.analyzer, lexical.vocabulary),
         )
 
     def save(self, folder: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ PREFIXES = ("un", "re", "non", "pre", "anti", "over", "under", "mini", "multi", 
 LEAST_FOR_TWO = 8  # letters from which two edits are looked for
 CLEARLY_MORE = 5  # times as frequent as the next best, to be sure without help from the other words
 LONGEST = 30
+DESCRIPTIONS = 100  # whose words are known: a product's variants follow each other, and mostly share one
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,11 @@ class Speller:
         """
         stated: set[str] = set()
         counts: Counter[str] = Counter()
+        words_in = lru_cache(DESCRIPTIONS)(lambda text: frozenset(words_of(text)))
         for own, description in texts:
-            words = set(words_of(own))
+            words = frozenset(words_of(own))
             stated |= words
-            counts.update(words.union(words_of(description)))
+            counts.update(words | words_in(description))
         kept = {
             word: count
             for word, count in counts.items()

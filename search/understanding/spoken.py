@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from search.lexical import LexicalIndex
 from search.understanding.amounts import with_digits
 
 MOST_TERMS = 4
+REMEMBERED = 100_000  # words of texts whose form is known
 LEAST_TITLES = 2  # titles with the words; fewer say nothing about what the words mean
 LEAST_CARRIERS = 2  # products with a value that is one word; of a single product it describes, and names nothing
 LEAST_SHARE = 0.5  # of them that must carry the value
@@ -236,8 +237,9 @@ def _mentions(values: dict[Key, tuple[str, str]], facets: FacetIndex, texts: Ite
     # A bit a product: there are thousands of such words, and may be a million products.
     carriers = {word: np.packbits(carriers_of(facets.values[field], value)) for word, (field, value) in single.items()}
     balance: Counter[Key] = Counter()
+    known_form = lru_cache(REMEMBERED)(form_of)
     for row, text in enumerate(texts):
-        words = [form_of(word) for word in re.findall(r"[^\W_]+", text)]
+        words = list(map(known_form, re.findall(r"[^\W_]+", text)))
         for pair in {pair for pair in pairwise(words) if pair[0] in single}:
             balance[pair] += 1 if carriers[pair[0]][row >> 3] >> (7 - (row & 7)) & 1 else -1
     return frozenset(pair for pair, carried in balance.items() if carried < 0)

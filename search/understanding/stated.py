@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.analysis import Analyzer
 from search.arrays import Mask, Rows, expect, mapped
 from search.errors import ReleaseDamaged
 from search.product import Product
 
+UNKNOWN = -1  # of terms
 REMEMBERED = 20_000  # texts whose terms are known: brands, categories and values are those of many products
 _NOT_STATED = re.compile(
     r"\b(?:no|non|not|without|zero|free (?:of|from))[\s-]+(?:added |artificial )?[\w-]+|"
@@ -37,31 +39,44 @@ class StatedTerms:
     Attributes:
         offsets: (terms + 1,) int64; rows: int64.
         count: how many rows the catalog has.
+        partly: rows that state a term which the vocabulary lacks; known of what was built just now.
     """
 
     offsets: Rows
     rows: Rows
     count: int
+    partly: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @classmethod
     def build(cls, products: Iterable[Product], analyzer: Analyzer, vocabulary: Mapping[str, int]) -> StatedTerms:
         """Read the products, in row order."""
-        terms, lengths = array("i"), array("i")
-        number_of = vocabulary.get
+        terms, lengths, partly = array("i"), array("i"), array("q")
 
         @lru_cache(REMEMBERED)
         def stated_in(text: str) -> frozenset[int]:
-            found = analyzer.terms_of(_affirmed(text))
-            return frozenset(number for term in found if (number := number_of(term)) is not None)
+            return frozenset(vocabulary.get(term, UNKNOWN) for term in analyzer.terms_of(_affirmed(text)))
 
-        for product in products:
+        for row, product in enumerate(products):
             stated = frozenset().union(*map(stated_in, stated_texts(product)))
+            if UNKNOWN in stated:
+                partly.append(row)
+                stated -= {UNKNOWN}
             terms.extend(stated)
             lengths.append(len(stated))
-        numbers = np.array(terms, np.int32)
         rows = np.repeat(np.arange(len(lengths)), np.array(lengths, np.int64))
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(numbers, minlength=len(vocabulary)))]).astype(np.int64)
-        return cls(offsets, rows[np.argsort(numbers, kind="stable")], len(lengths))
+        found = cls.of(np.array(terms, np.int32), rows, len(vocabulary), len(lengths))
+        return replace(found, partly=np.array(partly, np.int64))
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.int32], rows: Rows, terms: int, count: int) -> StatedTerms:
+        """Return what is known of each term and row that states it, in row order.
+
+        Args:
+            numbers: (entries,) of terms; rows: (entries,) ascending.
+            terms, count: how many terms and rows there are.
+        """
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(numbers, minlength=terms))]).astype(np.int64)
+        return cls(offsets, rows[np.argsort(numbers, kind="stable")], count)
 
     def save(self, folder: Path) -> None:
         """Write both arrays."""
