@@ -14,6 +14,7 @@ from search.arrays import Floats, Mask, Rows
 from search.dense import DenseIndex
 from search.encoder import cpu_threads
 from search.first_pass import ALWAYS_EXACT_IN_CELLS, FEW, FirstPass, Plan
+from search.product import Product
 
 RECALL = 0.99  # of the first TOP, that an inverted file must reach; `build --recall`
 WHOLE = 200_000  # rows up to which every code is read; DESIGN.md, "Dense index by size"
@@ -33,7 +34,11 @@ LEAST_DEEP = 20  # of them that must pass the filter for its recall to be told
 
 
 def dense_index(
-    embeddings: Floats, precision: str, queries: Callable[[], Floats], recall: float = RECALL
+    embeddings: Floats,
+    precision: str,
+    queries: Callable[[], Floats],
+    recall: float = RECALL,
+    plan: Plan | None = None,
 ) -> DenseIndex:
     """Return the index of (n, d) float32 unit rows.
 
@@ -42,14 +47,22 @@ def dense_index(
         precision: one of `search.dense.PRECISIONS`.
         queries: gives (q, d) float32 unit rows such as are asked, when they are needed; none: products stand in.
         recall: 0..1, of the first TOP, that must be reached where not every vector is read; 1 reads every one.
+        plan: measured on nearly the same vectors, taken if the index has as many cells.
     """
     if len(embeddings) < FEW or precision == "pq":
         return DenseIndex.build(embeddings, precision)
-    index, asked = trained_index(embeddings), queries()
-    if len(asked) == 0:
-        asked = embeddings[:: max(1, len(embeddings) // QUERIES)][:QUERIES]
-    first = FirstPass(index, measured_plan(index, embeddings, np.ascontiguousarray(asked), recall))
-    return DenseIndex.in_two_passes(embeddings, precision, first)
+    index = trained_index(embeddings)
+    if plan is None or plan.cells != index.nlist:
+        asked = queries()
+        if len(asked) == 0:
+            asked = embeddings[:: max(1, len(embeddings) // QUERIES)][:QUERIES]
+        plan = measured_plan(index, embeddings, np.ascontiguousarray(asked), recall)
+    return DenseIndex.in_two_passes(embeddings, precision, FirstPass(index, plan))
+
+
+def titles_of(products: Sequence[Product]) -> list[str]:
+    """Return the titles of up to QUERIES products from all over the catalog, of which `queries_like` makes queries."""
+    return [product.title for product in products[:: max(1, len(products) // QUERIES)][:QUERIES]]
 
 
 def queries_like(titles: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from indexer.rows import StoredProducts
 from search.arrays import Floats, Rows, unit_rows
 from search.product import Product
 
@@ -13,9 +14,8 @@ from search.product import Product
 def fold_variants(products: Sequence[Product]) -> Rows:
     """Return (n,) int64, the product that each row is a variant of: 0.. in order of first rows."""
     numbers: dict[Hashable, int] = {}
-    return np.array(
-        [numbers.setdefault(product.group_id or row, len(numbers)) for row, product in enumerate(products)], np.int64
-    )
+    ids = products.group_ids() if isinstance(products, StoredProducts) else [product.group_id for product in products]
+    return np.array([numbers.setdefault(one or row, len(numbers)) for row, one in enumerate(ids)], np.int64)
 
 
 def folded_vectors(vectors: Floats, group_of: Rows) -> Floats:

@@ -49,7 +49,7 @@ def nearest_neighbors(vectors: Floats, k: int, on_progress: OnProgress | None = 
     if k < 1:
         return Neighbors(np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32), True)
     vectors = np.ascontiguousarray(vectors, np.float32)
-    index = index_of(vectors)
+    index = index_of(vectors, count)
     items, cosines = np.empty((count, k), np.int64), np.empty((count, k), np.float32)
     with threads(cpu_threads()):
         for begin in range(0, count, BLOCK):
@@ -61,13 +61,18 @@ def nearest_neighbors(vectors: Floats, k: int, on_progress: OnProgress | None = 
     return Neighbors(items, cosines, count <= EXACT_BELOW)
 
 
-def index_of(vectors: Floats) -> Any:
-    """Return a FAISS index of (m, d) float32 vectors, by inner product: flat, or over 2 sqrt(m) cells."""
+def index_of(vectors: Floats, asked: int) -> Any:
+    """Return a FAISS index of (m, d) float32 vectors, by inner product: flat, or over 2 sqrt(m) cells.
+
+    Args:
+        vectors: to index.
+        asked: how many queries there will be: to learn the cells takes as long as to compare so many with all.
+    """
     vectors = np.ascontiguousarray(vectors, np.float32)
     count, dim = vectors.shape
     index = faiss.IndexFlatIP(dim)
-    if count > EXACT_BELOW:
-        cells = int(2 * count**0.5)
+    cells = int(2 * count**0.5)
+    if count > EXACT_BELOW and asked > 2 * cells:
         index = faiss.IndexIVFFlat(index, dim, cells, faiss.METRIC_INNER_PRODUCT)
         index.cp.seed, index.cp.niter, index.cp.min_points_per_centroid = 1, 8, 1
         with threads(1):  # sums in another order would round to other cells

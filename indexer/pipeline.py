@@ -20,6 +20,7 @@ from indexer.catalog import Catalog, Notes, Rejection, open_catalog, write_rejec
 from indexer.clustering import ClusterSettings, cluster_products, former_clusters, kept_clusters
 from indexer.counted_words import Lender, counted_words
 from indexer.decision import choose_encoder
+from indexer.dense_index import titles_of
 from indexer.embeddings import Embedded, embed, forget_chunks, text_hashes
 from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
@@ -149,10 +150,18 @@ def build(
             full = choice.encoder.dim
             place_of = stack.enter_context(vectors_place(home, staging, settings.dim, settings.precision, full))
             embedded = embed(texts, hashes, choice.encoder, home, place_of, progress.step)
+            former = former_clusters(live, store.ids(), hashes)
+            same = {
+                "language": language, "vectors.precision": settings.precision,
+                "settings.ranking": settings.as_json()["ranking"],
+            }  # fmt: skip
+            kept = kept_of(live, former, same)
             vectors = stored(
                 embedded, choice.encoder, settings.dim, settings.precision, live,
-                [product.title for product in products], settings.recall,
+                titles_of(products), settings.recall, None if kept is None else kept.manifest,
             )  # fmt: skip
+            if kept is not None and kept.manifest["vectors"]["space"] != vectors.record["space"]:
+                kept = None
             vectors.save(staging)
             np.save(staging.text_hashes, hashes)
             np.save(staging.decided_on, choice.decided_on)
@@ -177,12 +186,6 @@ def build(
             write_suggestions(store, language, listed)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
             np.save(staging.groups, group_of)
-        former = former_clusters(live, store.ids(), hashes)
-        same = {
-            "language": language, "vectors.space": vectors.record["space"], "vectors.precision": settings.precision,
-            "settings.ranking": settings.as_json()["ranking"],
-        }  # fmt: skip
-        kept = kept_of(live, former, same)
         with progress.stage("asking what it cannot answer"):
             if kept is not None:
                 confidence = Confidence.load(kept.layout.confidence)

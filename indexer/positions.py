@@ -88,7 +88,7 @@ def placed(embeddings: Floats, known: Floats, on_progress: OnProgress = lambda w
     old, new = np.flatnonzero(~is_new), np.flatnonzero(is_new)
     positions = known.astype(np.float32)
     if len(new):
-        index = index_of(embeddings[old])
+        index = index_of(embeddings[old], len(new))
         beside = np.empty(len(new), np.int64)
         for start in range(0, len(new), BLOCK):
             on_progress("placing products on the map", start, len(new))

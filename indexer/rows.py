@@ -48,6 +48,11 @@ class StoredProducts(Sequence[Product]):
         product = self.store.products([self.rows[place]])[0]
         return without_sentences(product, self.dropped) if self.dropped else product
 
+    def group_ids(self) -> list[str]:
+        """Return the group of each product, "" for none: a pass over the store that makes no products."""
+        ids = self.store.group_ids()
+        return [ids[row] for row in self.rows]
+
 
 class FieldsOf:
     """The two fields of the lexical leg of each product, as often as they are asked for."""

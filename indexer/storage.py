@@ -17,6 +17,7 @@ from search.dense import PQ_CENTROIDS, PQ_DIMENSIONS, DenseIndex
 from search.durable import sync
 from search.encoder import Encoder
 from search.errors import AisleError, ReleaseDamaged
+from search.first_pass import Plan
 from search.home import Home, Layout
 from search.reduction import Reduction, has_full_vectors, reduced
 from search.release import read_manifest
@@ -91,6 +92,7 @@ def stored(
     live: Layout | None = None,
     titles: Sequence[str] = (),
     recall: float = RECALL,
+    kept: dict[str, Any] | None = None,
 ) -> Stored:
     """Return a release's vectors, cut to `dim` dimensions and stored in `precision`.
 
@@ -102,19 +104,24 @@ def stored(
         live: a release whose rotation is kept if it fits this catalog still, so that its vectors stay comparable.
         titles: of the products, from which queries are made that show how well the index finds.
         recall: see `dense_index`.
+        kept: manifest of the live release where next to nothing changed since; how its index is asked is not measured
+            again if it is of the same space and recall.
     """
     full = embedded.embeddings.shape[1]
     embeddings, segments = embedded.embeddings, embedded.segments
-    reduction, kept = None, 1.0
+    reduction, left = None, 1.0
     if dim is not None and dim < full:
         reduction = _rotation(embeddings, dim, encoder.fingerprint, live)
-        kept = reduction.kept(embeddings)
+        left = reduction.kept(embeddings)
         embeddings, segments = reduction.of(embeddings), segments.mapped(reduction.of)
     asked = reduced(encoder, reduction)
-    dense = dense_index(embeddings, precision, lambda: asked.encode_queries(queries_like(titles)), recall)
+    plan = None
+    if kept is not None and (kept["vectors"]["space"], kept["settings"]["recall"]) == (asked.fingerprint, recall):
+        plan = Plan(**kept["vectors"]["search"]) if kept["vectors"]["search"] else None
+    dense = dense_index(embeddings, precision, lambda: asked.encode_queries(queries_like(titles)), recall, plan)
     record = {
         "dim": embeddings.shape[1], "of": full, "precision": precision, "space": asked.fingerprint,
-        "rotation": None if reduction is None else reduction.digest, "kept": round(kept, 6),
+        "rotation": None if reduction is None else reduction.digest, "kept": round(left, 6),
         "search": None if dense.plan is None else dense.plan.as_json(),
     }  # fmt: skip
     return Stored(embeddings, dense, segments, asked, reduction, record, embedded.files)

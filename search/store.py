@@ -127,6 +127,10 @@ class ProductStore:
         sql = "SELECT id FROM products WHERE row >= ? AND row < ? ORDER BY row"
         return [product_id for (product_id,) in self._read(sql, (part.start, part.stop))]
 
+    def group_ids(self) -> list[str]:
+        """Return what each product shares with its variants, "" where it stands alone, in row order."""
+        return [group_id for (group_id,) in self._read("SELECT group_id FROM products ORDER BY row")]
+
     def products(self, rows: Sequence[int] | Rows) -> list[Product]:
         """Return the products of these rows, in the order asked for."""
         wanted = [int(row) for row in rows]

@@ -223,4 +223,12 @@ def test_a_release_in_two_passes_answers_from_end_to_end(shop: Shop, monkeypatch
     assert "red Dress" in found.product.title and found.explain["dense_rank"] == 1
     assert "red Dress" in engine.similar(found.id)[0][0].title
     assert "Dress" in engine.recommend([found.id], [])[0][0].title
-    assert shop.build().manifest["encoded"] == 0
+
+    def measured_again(*_: object) -> None:
+        raise AssertionError("next to nothing changed")
+
+    monkeypatch.setattr(builder, "measured_plan", measured_again)
+    again = shop.build().manifest
+    assert again["encoded"] == 0 and again["vectors"]["search"] == result.manifest["vectors"]["search"]
+    with pytest.raises(AssertionError):
+        shop.build(recall=1.0)
