@@ -83,7 +83,7 @@ class Interpreter:
         return cls(
             facets,
             lexical,
-            SpokenValues.build(facets, lexical, (f"{product.title}. {product.description}" for product in products)),
+            SpokenValues.build(facets, lexical, ((product.title, product.description) for product in products)),
             Speller.build(((stated_text(product), product.description) for product in products), common_words),
             stated or StatedTerms.build(products, lexical.analyzer, lexical.vocabulary),
         )

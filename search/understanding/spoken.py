@@ -25,7 +25,7 @@ from search.lexical import LexicalIndex
 from search.understanding.amounts import with_digits
 
 MOST_TERMS = 4
-REMEMBERED = 100_000  # words of texts whose form is known
+REMEMBERED, TEXTS = 100_000, 100  # words whose form is known, and texts: variants follow each other and share some
 LEAST_TITLES = 2  # titles with the words; fewer say nothing about what the words mean
 LEAST_CARRIERS = 2  # products with a value that is one word; of a single product it describes, and names nothing
 LEAST_SHARE = 0.5  # of them that must carry the value
@@ -65,7 +65,7 @@ class SpokenValues:
     rivals: dict[Key, tuple[tuple[str, str], ...]]
 
     @classmethod
-    def build(cls, facets: FacetIndex, lexical: LexicalIndex, texts: Iterable[str] = ()) -> SpokenValues:
+    def build(cls, facets: FacetIndex, lexical: LexicalIndex, texts: Iterable[tuple[str, str]] = ()) -> SpokenValues:
         """Find the values of a catalog that can be told from other words.
 
         Args:
@@ -232,15 +232,24 @@ def _category_pairs(facets: FacetIndex, values: dict[Key, tuple[str, str]]) -> f
     return frozenset(found)
 
 
-def _mentions(values: dict[Key, tuple[str, str]], facets: FacetIndex, texts: Iterable[str]) -> frozenset[Key]:
+def _mentions(
+    values: dict[Key, tuple[str, str]], facets: FacetIndex, texts: Iterable[tuple[str, str]]
+) -> frozenset[Key]:
     single = {key[0]: named for key, named in values.items() if len(key) == 1 and key[0].isalpha()}
     # A bit a product: there are thousands of such words, and may be a million products.
     carriers = {word: np.packbits(carriers_of(facets.values[field], value)) for word, (field, value) in single.items()}
-    balance: Counter[Key] = Counter()
     known_form = lru_cache(REMEMBERED)(form_of)
-    for row, text in enumerate(texts):
-        words = list(map(known_form, re.findall(r"[^\W_]+", text)))
-        for pair in {pair for pair in pairwise(words) if pair[0] in single}:
+
+    @lru_cache(TEXTS)
+    def forms_and_pairs(text: str) -> tuple[list[str], frozenset[Key]]:
+        forms = list(map(known_form, re.findall(r"[^\W_]+", text)))
+        return forms, frozenset(pair for pair in pairwise(forms) if pair[0] in single)
+
+    balance: Counter[Key] = Counter()
+    for row, (title, description) in enumerate(texts):
+        (first, pairs), (then, more) = forms_and_pairs(title), forms_and_pairs(description)
+        between = {(first[-1], then[0])} if first and then and first[-1] in single else set()
+        for pair in pairs | more | between:
             balance[pair] += 1 if carriers[pair[0]][row >> 3] >> (7 - (row & 7)) & 1 else -1
     return frozenset(pair for pair, carried in balance.items() if carried < 0)
 
