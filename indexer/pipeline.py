@@ -32,7 +32,7 @@ from indexer.positions import map_positions, placed
 from indexer.progress import Progress
 from indexer.releases import build_lock, disk_errors_told, new_staging, place, prune, seal
 from indexer.report import Subject, kept_findings, knowledge_of, write_query_report, write_report
-from indexer.rows import HELD, StoredProducts
+from indexer.rows import HELD, StoredProducts, looking_for_garbage_seldom
 from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
 from indexer.storage import expect_storable, keep_whole, stored, vectors_place
@@ -122,6 +122,7 @@ def build(
     with ExitStack() as stack:
         stack.enter_context(disk_errors_told(home, lambda: progress.now))
         stack.enter_context(build_lock(home))
+        stack.enter_context(looking_for_garbage_seldom())
         live = live_or_none(home)
         staging = new_staging(home)
         base = open_base(settings.model)
