@@ -131,8 +131,9 @@ def build(
         with progress.stage("reading the catalog"):
             catalog = open_catalog(settings.catalog_path, settings.catalog)
             store = ProductStore(staging.products, writable=True)
-            reading = read_products(catalog, store, staging, settings.max_rejected, progress)
-            listed = list(store) if store.count <= HELD else StoredProducts(store)
+            held: list[Product] = []
+            reading = read_products(catalog, store, staging, settings.max_rejected, progress, held)
+            listed = held or StoredProducts(store)
             boilerplate = boilerplate_of(listed)
             products = without_boilerplate(listed, boilerplate)
         if (settings.dim, settings.precision) != (None, "float32"):
@@ -271,9 +272,22 @@ def known_changes(home: Home, live: Layout | None, keep: bool) -> int:
 
 
 def read_products(
-    catalog: Catalog, store: ProductStore, staging: Layout, max_rejected: float, progress: Progress
+    catalog: Catalog,
+    store: ProductStore,
+    staging: Layout,
+    max_rejected: float,
+    progress: Progress,
+    held: list[Product],
 ) -> dict[str, Any]:
     """Stream the catalog into the release's product store and rejected.csv; return the manifest's `catalog` entry.
+
+    Args:
+        catalog: to read.
+        store: to write to.
+        staging: the release in the making.
+        max_rejected: the largest share of rows that may be unusable, 0..1.
+        progress: told of every thousandth row.
+        held: takes the products too, unless there are more than HELD.
 
     Raises:
         CatalogError: no row is usable.
@@ -293,9 +307,13 @@ def read_products(
                     origins.add("{0.scheme}://{0.netloc}".format(urlsplit(url)))
             if store.count % 1000 == 0:
                 progress.step("reading rows", store.count, 0)
+            if store.count < HELD:
+                held.append(outcome)
             yield outcome
 
     store.append(accepted())
+    if store.count > HELD:
+        held.clear()
     write_rejected(staging.rejected, rejections)
     rows = notes.rows
     if len(rejections) > max_rejected * rows:
