@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from indexer.progress import Progress
 from indexer.releases import build_lock
 from indexer.settings import BuildSettings
 from search import Engine
+from search.analysis import Analyzer
 from search.errors import (
     AisleError,
     BuildRefused,
@@ -33,7 +35,8 @@ from search.errors import (
     ReleaseRefused,
     TooManyRejected,
 )
-from search.home import Home
+from search.home import Home, Layout
+from search.postings import CountedFields
 from search.release import open_release, verify
 from search.releases import rollback
 
@@ -163,6 +166,37 @@ def test_what_takes_long_is_kept_while_next_to_nothing_changed(shop: Shop) -> No
     assert third.manifest["kept"] == {"since": first.manifest["release"], "changed": 4}
     shop.rows.pop()
     assert shop.build().manifest["kept"] is None
+
+
+def test_a_rebuild_counts_the_words_of_what_changed_and_writes_what_a_full_build_does(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def word_files(layout: Layout) -> dict[str, bytes]:
+        paths = [*layout.lexical.iterdir(), *layout.understanding.iterdir()]
+        return {path.name: path.read_bytes() for path in paths}
+
+    counted: list[int] = []
+    of = CountedFields.of
+
+    def noted(fields: Iterable[tuple[str, str]], analyzer: Analyzer) -> CountedFields:
+        pairs = list(fields)
+        counted.append(len(pairs))
+        return of(pairs, analyzer)
+
+    monkeypatch.setattr(CountedFields, "of", noted)
+    shop.build()
+    shop.rows[1][1] = "Wi-Fi lamp, 12 oz"
+    shop.rows.append(["new", "Another lamp", "", "", "9", ""])
+    rebuilt = shop.build()
+    assert counted == [len(SHOP), 2]
+    other = Shop(tmp_path / "other")
+    other.rows = shop.rows
+    other.catalog.parent.mkdir()
+    assert word_files(rebuilt.layout) == word_files(other.build().layout)
+    (rebuilt.layout.lexical / "counts.npy").chmod(0o644)
+    (rebuilt.layout.lexical / "counts.npy").write_bytes(b"damaged")
+    shop.build()
+    assert counted[-1] == len(shop.rows)
 
 
 def test_a_damaged_file_is_not_kept(shop: Shop) -> None:
