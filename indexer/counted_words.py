@@ -211,7 +211,7 @@ def _together(fresh: CountedFields, lender: Lender, rows: Rows) -> CountedFields
         rows: (n,) int64, the row of each there; -1 for a fresh one.
     """
     lent = lender.counts[rows[rows >= 0]]
-    used = np.unique(lent.indices)
+    used = np.flatnonzero(np.bincount(lent.indices, minlength=lent.shape[1]))
     names = lender.terms
     old = [names[number] for number in used.tolist()]
     terms = sorted({*old, *fresh.terms})
