@@ -6,7 +6,7 @@ import json
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ from search.errors import (
 )
 from search.facets import FacetIndex
 from search.home import Home, Layout
-from search.lexical import LexicalIndex, LexicalSettings
+from search.lexical import LexicalSettings
 from search.passages import categories_are_kinds, texts_of
 from search.product import Product
 from search.release import FORMAT, read_manifest
@@ -188,7 +188,7 @@ def build(
             write_suggestions(store, language, listed)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
             np.save(staging.groups, group_of)
-            lexical = replace(LexicalIndex.load(staging.lexical), evenly=lexical.evenly)  # mapped: a gigabyte less
+            lexical = lexical.reopened(staging.lexical)
             del counted, stated_terms, facets
         with progress.stage("asking what it cannot answer"):
             if kept is not None:
@@ -200,6 +200,7 @@ def build(
                     foreign_queries(), vectors.encoder, vectors.dense, vectors.segments, lexical, background
                 )
             confidence.save(staging.confidence)
+            vectors, lexical = vectors.reopened(staging), lexical.reopened(staging.lexical)  # what was read is let go
         with progress.stage("clustering"):
             clustering = None
             grouping, fingerprint = ClusterSettings(language=language), choice.encoder.fingerprint

@@ -99,8 +99,8 @@ def cluster_products(
     if len(embeddings) != len(products) or not len(products):
         raise ValueError(f"{len(embeddings)} vectors for {len(products)} products; one for each, at least one")
     group_of = fold_variants(products)
+    weights = None if lexical is None else word_weights(lexical)  # first: it takes a gigabyte while it is made
     sample = _Sample.of(embeddings, products, group_of)
-    weights = None if lexical is None else word_weights(lexical)
     is_kept = former is not None and former.holds(encoder, asdict(settings))
     before = None if former is None else former.at(sample.rows)
     with threads(1):
