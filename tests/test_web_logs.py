@@ -30,7 +30,8 @@ class Lines(logging.Handler):
 
 
 @pytest.fixture(params=[logs.TextFormatter, logs.JsonFormatter])
-def lines(request: pytest.FixtureRequest) -> Iterator[Lines]:
+def lines(request: pytest.FixtureRequest, shop: Engine) -> Iterator[Lines]:
+    shop.encoder.vectors(["warm-up"])  # that the encoder is ready has a line of its own
     kept = Lines(request.param())
     logger = logging.getLogger("aisle")
     logger.addHandler(kept)
