@@ -50,7 +50,12 @@ def memory_mb(pid: int) -> dict[str, float]:
     }
 
 
-def _mb(pid: int | str, file: str, field: str) -> float:
+def memory_kb(pid: int | str, file: str, field: str) -> int:
+    """Return a number of KiB that /proc tells of a process in its `status` or `smaps_rollup`."""
     found = re.search(rf"^{field}:\s+(\d+) kB", Path(f"/proc/{pid}/{file}").read_text(), re.MULTILINE)
     assert found is not None
-    return round(int(found[1]) * 1024 / 1e6, 1)
+    return int(found[1])
+
+
+def _mb(pid: int | str, file: str, field: str) -> float:
+    return round(memory_kb(pid, file, field) * 1024 / 1e6, 1)

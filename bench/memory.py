@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from bench.machine import memory_kb
 from bench.served import serving
 from bench.synthetic import Synthetic
 from bench.traffic import traffic
@@ -33,11 +34,7 @@ FIELDS = {"resident": ("VmRSS", "status"), "pss": ("Pss", "smaps_rollup"), "own"
 
 def memory_of(process: int) -> dict[str, int]:
     """Return a process's `resident`, `pss` and `own` in MiB."""
-    found = {}
-    for name, (field, file) in FIELDS.items():
-        lines = Path(f"/proc/{process}/{file}").read_text().splitlines()
-        found[name] = next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) // 1024
-    return found
+    return {name: memory_kb(process, file, field) // 1024 for name, (field, file) in FIELDS.items()}
 
 
 def paths(count: int) -> list[str]:

@@ -28,6 +28,7 @@ from bench.served import PATIENT, serving
 from bench.synthetic import Synthetic
 from bench.traffic import Traffic, traffic
 from search.cpus import available_cpus
+from search.engine import CACHED_ANSWERS
 from search.home import Home
 from search.release import read_manifest
 
@@ -37,7 +38,7 @@ FILTERS = {
     "under a price": {"price_max": 9},
 }
 CLIENTS = (8, 32)
-REMEMBERED = 40  # of the texts asked last, whose answers the server still has
+REMEMBERED = CACHED_ANSWERS // 2  # of the texts asked last, whose answers the server still has
 _STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 

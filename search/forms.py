@@ -22,8 +22,8 @@ class Known:
 class Forms:
     """Words as they are written, with the punctuation around them, and their terms; safe between threads.
 
-    Which words of a page hold a term that was asked for is then a matter of sets: the few forms of the term, and the
-    words of the page. Asking each word for its terms took a sixth of the time in which a page is made.
+    Which words of a text hold a term that was asked for is then a matter of sets: the few forms of the term, and the
+    words of the text. Asking each word for its terms took a sixth of the time in which a page is made.
 
     Args:
         terms_of: returns the terms of a word.

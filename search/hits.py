@@ -44,13 +44,6 @@ def hits_of(
     scores = np.ones(len(shown)) if scored is None else fused_scores(release, scored, shown)
     held = shares_held(scored, shown, analyzer) if scored else [None] * len(shown)
     marker, nothing = Marker(terms, analyzer), Marker(set(), analyzer)
-    if terms:  # all at once, for the texts of a page share most of their words
-        texts = [
-            f"{one.title} {one.brand} {one.description}"
-            for one, share in zip(products, held, strict=True)
-            if share != 0
-        ]
-        marker.read(" ".join(texts).split())
     told = sentences.closest(scored, shown, products, held, marker) if scored else [""] * len(shown)
     markers = [nothing if share == 0 else marker for share in held]  # a row without any term needs no second look
     explained = explanations(release, shown, read, scored) if request.explain and scored else [None] * len(shown)

@@ -29,7 +29,7 @@ class Marker:
         self._state: tuple[Known, int] | None = None  # what was known when these were taken, and how much of it
 
     def read(self, words: Iterable[str]) -> Known:
-        """Look words up, as written: all of a page at once is quicker than text for text."""
+        """Return what is known of words, these as written among them."""
         known = self._analyzer.forms.read(words)
         if (state := (known, len(known.terms))) != self._state:
             self._wanted = set().union(*[known.words.get(term, ()) for term in self.terms])

@@ -167,9 +167,9 @@ class WordVectors:
         Raises:
             ReleaseDamaged: the file has become shorter.
         """
-        rows, places = np.unique(ids, return_inverse=True)
         if self._file is None:
             return self._table[ids]
+        rows, places = np.unique(ids, return_inverse=True)
         size = self._table.strides[0]
         found = np.empty((len(rows), self._table.shape[1]), np.float32)
         self._file.read(found, self._offset + rows * size, np.full(len(rows), size))

@@ -65,10 +65,5 @@ class Remembered(Generic[Key, Value]):
             self.put(key, found)
         return found
 
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._values, self._held = {}, 0
-
     def __len__(self) -> int:
         return len(self._values)

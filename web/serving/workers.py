@@ -99,7 +99,9 @@ class Workers:
         self.count = count
         self.number = 1 if count == 1 else 0
         self.locks = SharedLocks(count > 1)
-        self.folder = self._counted() if count > 1 else None
+        self.folder: Path | None = None
+        if count > 1:
+            self._make_room_for_counters()
         # Eight bytes are written at once, so numbers need no lock.
         self._numbers = memoryview(mmap.mmap(-1, (count + 1) * len(_Of) * 8)).cast("d")
         self._told = mmap.mmap(-1, count * TOLD_BYTES)
@@ -193,11 +195,11 @@ class Workers:
                 _DAY_KEY.pack_into(self._key, 0, day, key)
             return bytes(key)
 
-    def _counted(self) -> Path:
-        """Return a folder with room for the counters of each process, as prometheus_client names its files."""
+    def _make_room_for_counters(self) -> None:
+        """Make the folder with room for the counters of each process, as prometheus_client names its files."""
         try:
-            folder = Path(tempfile.mkdtemp(prefix="aisle-metrics-"))
-            atexit.register(self._clear_last, folder)
+            self.folder = folder = Path(tempfile.mkdtemp(prefix="aisle-metrics-"))
+            atexit.register(self._clear_last)
             for number in range(self.count + 1):
                 for kind in ("counter", "histogram"):
                     # Written, not only made long: a disk that is full later would end who writes to the mapped file.
@@ -207,11 +209,10 @@ class Workers:
                 f"AISLE_PROCESSES is {self.count}, but their counters find no room ({error}); name a folder for "
                 "temporary files in TMPDIR"
             ) from error
-        return folder
 
-    def _clear_last(self, folder: Path) -> None:
+    def _clear_last(self) -> None:
         if self.number == 0:  # forks end with this too
-            shutil.rmtree(folder, ignore_errors=True)
+            self.clear()
 
     def clear(self) -> None:
         """Leave no file behind; those that are open go on."""
