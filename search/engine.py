@@ -44,7 +44,7 @@ from search.retrieval import (
     relevant_set,
     widened,
 )
-from search.scoring import NO_BOOST, Boost, ScoredQuery, score_query
+from search.scoring import NO_BOOST, Boost, FirstLook, ScoredQuery, first_look, second_look
 from search.sentences import Sentences
 from search.state.batches import Change
 from search.state.changes import ChangeLog, Reading
@@ -136,6 +136,7 @@ class Engine:
         self.matcher = Matcher(release, self.encoder)
         self.sentences = Sentences(release)
         self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()
+        self._confidences: Remembered[tuple[Understood, str], float] = Remembered(CACHED_SCORES)  # of offered ones
         self._lock = threading.Lock()
         self._answers = _new_answers()
         self._built: Engine | None = None
@@ -155,6 +156,7 @@ class Engine:
         new = copy(self)
         new.release = with_changes(self.release, changes, sequence)
         new._built, new._lock, new._answers = self.as_built, threading.Lock(), _new_answers()
+        new._confidences = Remembered(CACHED_SCORES)
         with self._lock:
             new._scored = OrderedDict(
                 (key, scored) for key, scored in self._scored.items()
@@ -286,8 +288,21 @@ class Engine:
         if not offered:
             return read
         mode, _ = self._usable_mode(request.mode, read.search_text)
-        gain = self.scored(offered[0], mode).confidence_score - self.scored(read, mode).confidence_score
-        return offered[0] if gain >= SURER else read
+        return offered[0] if self._is_surer(offered[0], read, mode) else read
+
+    def _is_surer(self, offered: Understood, read: Understood, mode: str) -> bool:
+        """Return whether an offered correction is to be made; only then is it scored to the end."""
+        sure = self.scored(read, mode).confidence_score
+        if sure > 1 - SURER:  # nothing can be so much surer
+            return False
+        confidence = self._confidences.get((offered, mode))
+        if confidence is None:
+            first = self._first_look(offered, mode)
+            confidence = first.scored.confidence_score
+            self._confidences.put((offered, mode), confidence)
+            if confidence - sure >= SURER:
+                self.scored(offered, mode, first)  # remembered
+        return confidence - sure >= SURER
 
     def _readings(self, request: SearchRequest) -> list[Understood]:
         """Return a request as it is read and, where meaning can choose between them, as it may be meant."""
@@ -320,8 +335,13 @@ class Engine:
             return "lexical", "encoder_unavailable"
         return (mode, None) if self.waits else ("lexical", "encoder_loading")
 
-    def scored(self, read: Understood, mode: str) -> ScoredQuery:
-        """Return a query scored against the whole catalog, remembered for the next page or filter."""
+    def scored(self, read: Understood, mode: str, first: FirstLook | None = None) -> ScoredQuery:
+        """Return a query scored against the whole catalog, remembered for the next page or filter.
+
+        Args:
+            read: the query; mode: hybrid, dense or lexical.
+            first: its first look, where there was one.
+        """
         key = (read, mode)
         with self._lock:
             found, alike = self._scored.get(key), None
@@ -333,7 +353,10 @@ class Engine:
         self.watch.looked_up("scored_queries", int(found is not None), int(found is None))
         if found is not None:
             return found
-        scored = self._newly_scored(read, mode) if alike is None else replace(alike, boost=self._boost(read))
+        if alike is None:
+            scored = second_look(self.release, first or self._first_look(read, mode))
+        else:
+            scored = replace(alike, boost=self._boost(read))
         with self._lock:
             self._scored[key] = scored
             held = sum(len(one.words) for one in self._scored.values())
@@ -341,11 +364,11 @@ class Engine:
                 held -= len(self._scored.popitem(last=False)[1].words)
         return scored
 
-    def _newly_scored(self, read: Understood, mode: str) -> ScoredQuery:
+    def _first_look(self, read: Understood, mode: str) -> FirstLook:
         text = read.search_text
         vector = None if mode == "lexical" else self.encoder.vectors([text])[0]
         codes = NO_MATCH if mode == "dense" else codes_in(text, self.release.products)
-        return score_query(self.release, text, vector, mode, self._boost(read), codes, self._kept(read))
+        return first_look(self.release, text, vector, mode, self._boost(read), codes, self._kept(read))
 
     def _boost(self, read: Understood) -> Boost:
         """Return what each row gains by the values the query names."""

@@ -17,6 +17,8 @@ from search.rescoring import best_of_each, smoothed, with_feedback
 from search.segments import GatheredSegments
 
 LEAST_SEGMENT_SHARE = 0.01  # below it, segments take no part in the order
+NO_VECTORS = np.zeros((0, 0), np.float32)
+NO_SEGMENTS = GatheredSegments(np.zeros((0, 0), np.int8), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,20 @@ class ScoredQuery:
     head_scores: Floats
 
 
+@dataclass(frozen=True)
+class FirstLook:
+    """A query scored but for the order of its best products; its cut-off and confidence are settled.
+
+    Attributes:
+        scored: its head is empty.
+        vectors: (m, d) float32 unit rows, and segments: of the near rows; empty where there is no second look.
+    """
+
+    scored: ScoredQuery
+    vectors: Floats
+    segments: GatheredSegments
+
+
 def score_query(
     release: Release,
     text: str,
@@ -115,6 +131,19 @@ def score_query(
     codes: CodeMatch = NO_MATCH,
     kept: Mask | None = None,
 ) -> ScoredQuery:
+    """Score a text against every row; arguments as for `first_look`."""
+    return second_look(release, first_look(release, text, vector, mode, boost, codes, kept))
+
+
+def first_look(
+    release: Release,
+    text: str,
+    vector: Floats | None,
+    mode: str,
+    boost: Boost = NO_BOOST,
+    codes: CodeMatch = NO_MATCH,
+    kept: Mask | None = None,
+) -> FirstLook:
     """Score a text against every row and settle scales, cut-off and confidence.
 
     Args:
@@ -142,6 +171,7 @@ def score_query(
     known, known_cosines = dense_pool[by_row], dense_top[by_row]
     dense_top = dense_top[:DEPTH]
     near, near_segments, of_segments, closest = no_rows, no_scores, no_scores, dense_top[::-1]
+    vectors, segments = NO_VECTORS, NO_SEGMENTS
     if mode == "hybrid" and vector is not None:
         near = union_of(dense_pool[:DEPTH], lexical_rows)
         vectors, segments = release.dense.gathered(near), release.segments.gathered(near)
@@ -175,9 +205,14 @@ def score_query(
     )  # fmt: skip
     if identified == 0 and len(codes.rows) == 0:  # a part number is sure
         scored = _with_confidence(release, scored, closest, best_coverage)
-    if len(near) == 0:
-        return scored
-    scored = _second_look(release, scored, vectors, segments)
+    return FirstLook(scored, vectors, segments)
+
+
+def second_look(release: Release, first: FirstLook) -> ScoredQuery:
+    """Return the query with its best products in the order of the second look and, where there is one, the ranker."""
+    if len(first.scored.near) == 0:
+        return first.scored
+    scored = _second_look(release, first.scored, first.vectors, first.segments)
     if release.ranker is None:
         return scored
     return replace(scored, head_scores=release.ranker.reranked(scored.head_scores, head_features(release, scored)))

@@ -19,8 +19,9 @@ from search.errors import ReleaseDamaged
 from search.facets import FacetIndex
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product, lexical_fields
-from search.release import open_release
+from search.release import Release, open_release
 from search.request import SearchRequest
+from search.scoring import FirstLook, ScoredQuery, second_look
 from search.understanding import Interpreter, Understood
 from search.understanding.amounts import number_of
 from search.understanding.comparing import compared
@@ -251,6 +252,24 @@ def test_a_doubtful_correction_is_made_where_the_answer_is_much_surer_with_it(sh
     assert shop.search("gowm", correct=False).query["corrected"] is None
     by_words = shop.search("gowm", mode="lexical").query  # nothing tells there how sure an answer is
     assert (by_words["corrected"], by_words["did_you_mean"]) == (None, "gown")
+
+
+def test_a_correction_that_is_only_offered_gets_no_second_look(shop: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(shop.release, shop.encoder)  # of its own, so that it remembers no answers
+    looked: list[tuple[str, ...]] = []
+
+    def watched(release: Release, first: FirstLook) -> ScoredQuery:
+        looked.append(first.scored.terms)
+        return second_look(release, first)
+
+    monkeypatch.setattr("search.engine.second_look", watched)
+    for page in (1, 2):
+        assert engine.search("red gowm", page=page).query["corrected"] is None
+        assert looked == [("red", "gowm")]
+    assert engine.search("gowm").query["corrected"] == "gown"
+    assert looked == [("red", "gowm"), ("gowm",), ("gown",)]
+    assert engine.search("gowm", page=2).query["corrected"] == "gown"
+    assert len(looked) == 3
 
 
 def test_a_guess_taken_back_leaves_the_other_readings(shop: Engine) -> None:
