@@ -21,7 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from indexer.evaluation.judgments import read_queries
-from search import scoring
+from search import engine as asked
 from search.engine import Engine
 from search.lexical import LexicalIndex
 from search.remembered import Remembered
@@ -61,7 +61,7 @@ def watched(engine: Engine, clock: Clock) -> None:
         ("dense", release.dense, ["search", "gathered", "scores_of"]),
         ("segments", release.segments, ["gathered"]),
         ("confidence", release.confidence, ["score"]),
-        ("second look", scoring, ["_second_look"]),
+        ("second look", asked, ["second_look"]),
         ("scoring, the rest", engine, ["scored"]),
         ("relevant set", engine, ["_relevant", "_less_relevant", "_sorted"]),
         ("facets", engine, ["_facets"]),

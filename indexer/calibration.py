@@ -14,11 +14,11 @@ from search.confidence import Calibration, Confidence
 from search.dense import DenseIndex
 from search.encoder import Encoder
 from search.errors import ReleaseDamaged
-from search.fusion import DEPTH
 from search.home import Home
 from search.lexical import LexicalIndex
 from search.reduction import ReducedEncoder, space_of
 from search.release import read_manifest
+from search.scoring import INSPECTED
 from search.segments import SegmentIndex
 
 FOREIGN = Path(__file__).with_name("foreign.txt")  # services, questions, live animals, gibberish: no shop's goods
@@ -60,9 +60,9 @@ def calibrate(
         title_coverage = lexical.best_title_coverage(terms) if terms else 0.0
         if title_coverage >= ANSWERED:
             continue
-        rows, cosines = dense.search(vector, DEPTH)
+        rows, cosines = dense.search(vector, INSPECTED)
         scores = lexical.scores(lexical.term_ids(text))
-        words = best_rows(scores, DEPTH)
+        words = best_rows(scores, INSPECTED)
         near = np.union1d(rows, words[scores[words] > 0])
         closest.append(float(max(cosines[0], segments.closest(vector, near).max())))
         coverage = float(lexical.coverage(text).max(initial=0.0))

@@ -22,7 +22,7 @@ from search.arrays import Floats, Mask
 from search.engine import Engine
 from search.ranker import FEATURES, Ranker
 from search.request import SearchRequest
-from search.scoring import head_features
+from search.second_look import head_features
 
 FOLDS = 5
 SEED = 20_261_124

@@ -44,7 +44,8 @@ from search.retrieval import (
     relevant_set,
     widened,
 )
-from search.scoring import NO_BOOST, Boost, FirstLook, ScoredQuery, first_look, second_look
+from search.scoring import NO_BOOST, Boost, FirstLook, ScoredQuery, first_look
+from search.second_look import second_look
 from search.sentences import Sentences
 from search.state.batches import Change
 from search.state.changes import ChangeLog, Reading

@@ -41,9 +41,9 @@ def dense_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
 def closeness(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     """Return (len(rows),) float32: the cosine of the product or, where it was looked at, of its closest segment."""
     close = dense_scores(release, scored, rows)
-    if len(scored.near) == 0:
+    if len(scored.inspected) == 0:
         return close
-    return np.maximum(close, looked_up(scored.near, scored.near_segments, rows))
+    return np.maximum(close, looked_up(scored.inspected, scored.closest_segments, rows))
 
 
 def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
@@ -118,7 +118,7 @@ def _are_close(release: Release, scored: ScoredQuery, rows: Rows) -> Mask:
         return closeness(release, scored, rows) >= scored.dense_min
     # The dense leg drew rows beyond the cut-off, so what it did not draw is beyond it too.
     is_close = looked_up(scored.known, scored.known_cosines >= scored.dense_min, rows)
-    return is_close | looked_up(scored.near, scored.near_segments >= scored.dense_min, rows)
+    return is_close | looked_up(scored.inspected, scored.closest_segments >= scored.dense_min, rows)
 
 
 def drawn_rows(scored: ScoredQuery, allowed: Mask | None) -> Rows:

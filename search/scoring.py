@@ -1,4 +1,4 @@
-"""One query text scored against one release: both legs, their scales, the second look, cut-off and confidence."""
+"""One query text scored against one release: both legs, their scales, cut-off and confidence."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Floats, Mask, Rows, best_rows, union_of
+from search.arrays import Floats, Mask, Rows, places_of, union_of
 from search.codes import NO_MATCH, CodeMatch
-from search.fusion import DEPTH, Scale, dense_share, fuse
+from search.fusion import DEPTH, Scale, dense_share
 from search.lexical import NOTHING, WordMatches
 from search.release import Release
-from search.rescoring import best_of_each, smoothed, with_feedback
 from search.segments import GatheredSegments
 
-LEAST_SEGMENT_SHARE = 0.01  # below it, segments take no part in the order
+INSPECTED = 100  # rows of each leg whose segments are read
 NO_VECTORS = np.zeros((0, 0), np.float32)
 NO_SEGMENTS = GatheredSegments(np.zeros((0, 0), np.int8), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
@@ -56,9 +55,10 @@ class ScoredQuery:
         named: (c,) int64 ascending, products whose numbers the query names.
         covering: how many rows hold enough of the terms to be relevant by words.
         title_coverage: the largest share of the terms, by rarity, that one title holds, 0..1.
-        near: (m,) int64 ascending, what either leg ranks among its first DEPTH, and near_segments: (m,) float32 the
-            cosine of each one's closest segment. Empty but in hybrid mode.
-        of_segments: (k,) float32, the cosine of every segment of the near rows, one row's after the other's.
+        near: (m,) int64 ascending, what either leg ranks among its first DEPTH. Empty but in hybrid mode.
+        inspected: (r,) int64 ascending, those of the near rows that a leg ranks among its first INSPECTED.
+        closest_segments: (r,) float32, the cosine of the closest segment of each.
+        of_segments: (k,) float32, the cosine of every segment of these rows, one row's after the other's.
         near_cosines: (m,) float32, of the near rows with the ranking vector.
         known: (k,) int64 ascending, rows whose cosine with `vector` is known, and known_cosines: (k,) float32; what the
             dense leg found, which saves gathering these rows again.
@@ -89,7 +89,8 @@ class ScoredQuery:
     covering: int
     title_coverage: float
     near: Rows
-    near_segments: Floats
+    inspected: Rows
+    closest_segments: Floats
     of_segments: Floats
     near_cosines: Floats
     known: Rows
@@ -114,25 +115,12 @@ class FirstLook:
 
     Attributes:
         scored: its head is empty.
-        vectors: (m, d) float32 unit rows, and segments: of the near rows; empty where there is no second look.
+        vectors: (m, d) float32 unit rows of the near rows; segments: of those inspected. Empty without a second look.
     """
 
     scored: ScoredQuery
     vectors: Floats
     segments: GatheredSegments
-
-
-def score_query(
-    release: Release,
-    text: str,
-    vector: Floats | None,
-    mode: str,
-    boost: Boost = NO_BOOST,
-    codes: CodeMatch = NO_MATCH,
-    kept: Mask | None = None,
-) -> ScoredQuery:
-    """Score a text against every row; arguments as for `first_look`."""
-    return second_look(release, first_look(release, text, vector, mode, boost, codes, kept))
 
 
 def first_look(
@@ -170,14 +158,20 @@ def first_look(
     by_row = np.argsort(dense_pool)
     known, known_cosines = dense_pool[by_row], dense_top[by_row]
     dense_top = dense_top[:DEPTH]
-    near, near_segments, of_segments, closest = no_rows, no_scores, no_scores, dense_top[::-1]
-    vectors, segments = NO_VECTORS, NO_SEGMENTS
+    near, inspected, closest_segments, of_segments = no_rows, no_rows, no_scores, no_scores
+    closest, near_cosines, vectors, segments = dense_top[::-1], no_scores, NO_VECTORS, NO_SEGMENTS
     if mode == "hybrid" and vector is not None:
         near = union_of(dense_pool[:DEPTH], lexical_rows)
-        vectors, segments = release.dense.gathered(near), release.segments.gathered(near)
+        inspected = union_of(dense_pool[:INSPECTED], lexical_rows[:INSPECTED])
+        vectors, segments = release.dense.gathered(near), release.segments.gathered(inspected)
         of_segments = segments.cosines(vector)
-        near_segments = segments.best_of_each(of_segments)
-        closest = np.sort(np.maximum(vectors @ vector, near_segments)) if len(near) else closest
+        closest_segments = segments.best_of_each(of_segments)
+        near_cosines = vectors @ vector
+        if len(near):
+            places = places_of(near, inspected)[0]
+            closest = near_cosines.copy()
+            closest[places] = np.maximum(closest[places], closest_segments)
+            closest.sort()
 
     identified = words.identified(text)
     best_coverage = float(among.shares.max(initial=0.0))
@@ -196,8 +190,9 @@ def first_look(
         dense_scale=Scale.of(dense_top), lexical_scale=lexical_scale, dense_share=share,
         is_kept=kept is None or allowed is not None, dense_pool=dense_pool, lexical_pool=lexical_pool, named=named,
         covering=int(np.count_nonzero(among.shares >= cut_off["coverage_min"])),
-        title_coverage=title_coverage, near=near, near_segments=near_segments, of_segments=of_segments,
-        near_cosines=no_scores, known=known, known_cosines=known_cosines, drawn=union_of(known, lexical_pool, named),
+        title_coverage=title_coverage, near=near, inspected=inspected, closest_segments=closest_segments,
+        of_segments=of_segments, near_cosines=near_cosines, known=known, known_cosines=known_cosines,
+        drawn=union_of(known, lexical_pool, named),
         is_whole=len(known) < settings.pool and len(matches) <= settings.pool,
         **cut_off,
         confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,
@@ -206,16 +201,6 @@ def first_look(
     if identified == 0 and len(codes.rows) == 0:  # a part number is sure
         scored = _with_confidence(release, scored, closest, best_coverage)
     return FirstLook(scored, vectors, segments)
-
-
-def second_look(release: Release, first: FirstLook) -> ScoredQuery:
-    """Return the query with its best products in the order of the second look and, where there is one, the ranker."""
-    if len(first.scored.near) == 0:
-        return first.scored
-    scored = _second_look(release, first.scored, first.vectors, first.segments)
-    if release.ranker is None:
-        return scored
-    return replace(scored, head_scores=release.ranker.reranked(scored.head_scores, head_features(release, scored)))
 
 
 def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float, codes: CodeMatch) -> dict[str, float]:
@@ -250,60 +235,6 @@ def _with_confidence(release: Release, scored: ScoredQuery, closest: Floats, cov
     best = float(closest[-1]) if len(closest) else 0.0
     score = release.confidence.score(scored.vector, best, scored.title_coverage, covered)
     return replace(scored, confidence="good" if score >= 0.5 else "weak", confidence_score=round(score, 4))
-
-
-def head_features(release: Release, scored: ScoredQuery) -> Floats:
-    """Return (m, f) float32: what `ranker.FEATURES` names, of every row of a head that no ranker has scored yet."""
-    rows, dense = scored.head, scored.head_closeness
-    in_title, holds = release.lexical.title_coverage(scored.terms, rows)
-    columns = (
-        scored.head_scores,
-        fuse(dense, scored.words.scores_of(rows), scored.dense_scale, scored.lexical_scale, scored.dense_share),
-        cosines(release, scored.vector, rows),
-        scored.dense_scale.apply(dense),
-        scored.lexical_scale.apply(scored.words.scores_of(rows)),
-        scored.words.shares_of(rows),
-        in_title,
-        holds[-1] if len(holds) else np.zeros(len(rows), bool),
-        holds.all(axis=0) if len(holds) else np.zeros(len(rows), bool),
-    )
-    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
-
-
-def _second_look(release: Release, scored: ScoredQuery, vectors: Floats, segments: GatheredSegments) -> ScoredQuery:
-    """Return the query scored again in the light of its best products: feedback first, then smoothing.
-
-    Only the near rows take part, so the cost does not grow with the catalog.
-
-    Args:
-        vectors: (m, d) float32 unit rows, segments: of the near rows.
-    """
-    settings, rows = release.ranking, scored.near
-    groups = release.group_of[rows]
-    # A query whose words stand together in a title names a thing, and the title decides; a need meets a sentence.
-    share = settings.segment_weight * (1 - scored.title_coverage**2)
-
-    dense = (1 - share) * (vectors @ np.asarray(scored.vector)) + share * scored.near_segments
-    scale = Scale.of(np.sort(dense)[::-1])
-    fused = fuse(dense, scored.words.scores_of(rows), scale, scored.lexical_scale, scored.dense_share)
-    leaders, _ = best_of_each(fused, groups, settings.feedback_products)
-    vector = with_feedback(np.asarray(scored.vector), vectors[leaders], settings.feedback_weight)
-    dense = near_cosines = vectors @ vector
-    if share >= LEAST_SEGMENT_SHARE:
-        dense = (1 - share) * dense + share * segments.closest(vector)
-    scale = Scale.of(np.sort(dense)[::-1])
-    scored = replace(scored, ranking_vector=vector, near_cosines=near_cosines, dense_scale=scale)
-
-    fused = fuse(dense, scored.words.scores_of(rows), scored.dense_scale, scored.lexical_scale, scored.dense_share)
-    head = np.sort(best_rows(fused, settings.smoothed_products))
-    # A part number singles out one of many near products: where meaning has little say, neighbours have as little.
-    strength = min(1.0, scored.dense_share / max(settings.dense_weight, 1e-6))
-    return replace(
-        scored,
-        head=rows[head],
-        head_closeness=np.asarray(dense[head], np.float32),
-        head_scores=smoothed(fused[head], vectors[head], groups[head], settings.bandwidth, strength),
-    )
 
 
 def cosines(release: Release, vector: Floats | None, rows: Rows) -> Floats:

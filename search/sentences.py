@@ -81,11 +81,11 @@ class Sentences:
         ]
 
     def _cosines(self, scored: ScoredQuery, query: Floats, rows: Rows) -> list[list[float]]:
-        """Return how close each segment of each row is; most rows that are shown were near, so it is known."""
-        segments, near = self.release.segments, scored.near
+        """Return how close each segment of each row is; most rows that are shown were inspected, so it is known."""
+        segments, inspected = self.release.segments, scored.inspected
         found: list[list[float]] = [[] for _ in rows]
-        places, is_known = places_of(near, rows) if len(near) else (rows, np.zeros(len(rows), bool))
-        counts = segments.starts[near + 1] - segments.starts[near]
+        places, is_known = places_of(inspected, rows) if len(inspected) else (rows, np.zeros(len(rows), bool))
+        counts = segments.starts[inspected + 1] - segments.starts[inspected]
         ends = counts.cumsum()
         for place in np.flatnonzero(is_known).tolist():
             at = places[place]

@@ -11,6 +11,7 @@ from search.arrays import unit_rows
 from search.engine import Engine
 from search.rescoring import first_of_each, smoothed, with_feedback
 from search.retrieval import fused_scores
+from search.second_look import _with_segments
 from search.understanding import Understood
 
 
@@ -48,6 +49,27 @@ def test_variants_lend_each_other_nothing_and_together_weigh_as_one_product():
     np.testing.assert_allclose(own, [0.8, 0.2], atol=1e-6)
     mixed = smoothed(np.array([0.6, 0.0, 0.0, 0.0], np.float32), vectors, np.array([1, 2, 2, 2]), 0.1)
     np.testing.assert_allclose(mixed, [0.3, 0.3, 0.3, 0.3], atol=1e-6)
+
+
+def test_rows_whose_segments_were_not_read_gain_by_them_what_the_others_do_on_average():
+    own = np.array([0.5, 0.4, 0.3, 0.2], np.float32)
+    read, segments = np.array([0, 2]), np.array([0.7, 0.3], np.float32)
+    np.testing.assert_allclose(_with_segments(own, read, segments, 0.5), [0.6, 0.45, 0.3, 0.25], atol=1e-6)
+    np.testing.assert_array_equal(_with_segments(own, read, segments, 0.0), own)
+
+
+@pytest.mark.parametrize("inspected", [1, 2, 100])
+def test_segments_are_read_of_the_first_of_each_leg(
+    shop: Engine, monkeypatch: pytest.MonkeyPatch, inspected: int
+) -> None:
+    monkeypatch.setattr("search.scoring.INSPECTED", inspected)
+    engine = Engine(shop.release, shop.encoder)  # of its own, so that it remembers no query
+    scored = engine.scored(Understood("travel mug", "travel mug"), "hybrid")
+    first = {*scored.dense_pool[:inspected].tolist(), *scored.lexical_pool[:inspected].tolist()}
+    assert scored.inspected.tolist() == sorted(first)
+    found = shop.release.segments.closest(scored.vector, scored.inspected)
+    np.testing.assert_array_equal(scored.closest_segments, found)
+    assert len(scored.near_cosines) == len(scored.near) >= len(scored.inspected)
 
 
 def test_a_row_has_one_score_whatever_is_asked_about_it(shop: Engine):

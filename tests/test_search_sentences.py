@@ -60,6 +60,18 @@ def test_the_closest_sentence_is_told_where_the_title_does_not_say_it(
     assert told(engine, q, product) == sentence  # remembered
 
 
+def test_sentences_are_the_same_whether_or_not_the_scoring_read_their_segments(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_told() -> list[str]:
+        anew = Engine(engine.release, engine.encoder)
+        return [told(anew, q, product) for q in ("table", "espresso", "garden", "light") for product in SHOP]
+
+    all_read = all_told()
+    monkeypatch.setattr("search.scoring.INSPECTED", 1)
+    assert all_told() == all_read
+
+
 def test_without_meaning_the_sentence_with_most_of_the_words_is_told(engine: Engine) -> None:
     assert told(engine, "table desk", LAMP, mode="lexical") == "It stands on any desk or table"
     assert told(engine, "espresso", LAMP, mode="lexical") == ""

@@ -21,7 +21,8 @@ from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product, lexical_fields
 from search.release import Release, open_release
 from search.request import SearchRequest
-from search.scoring import FirstLook, ScoredQuery, second_look
+from search.scoring import FirstLook, ScoredQuery
+from search.second_look import second_look
 from search.understanding import Interpreter, Understood
 from search.understanding.amounts import number_of
 from search.understanding.comparing import compared
