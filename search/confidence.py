@@ -24,7 +24,7 @@ from search.remembered import remembering
 BACKGROUND_WEIGHT = 0.6  # bench/ranking/LOG.md, 20
 TITLE_WEIGHT = 0.2
 COVERAGE_WEIGHT = 0.1
-REMEMBERED = 256  # vectors whose nearest word is known; it takes as long to find as a scan of 5,000 products
+REMEMBERED = 256  # vectors whose nearest word is known
 
 
 @dataclass(frozen=True)

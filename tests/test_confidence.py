@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import DIRECTION, SHOP, FakeEncoder, open_engine, write_release
 
-from indexer.calibration import LEAST_QUERIES, background_of, calibrate, foreign_queries
+from indexer.calibration import LEAST_QUERIES, MANY_WORDS, background_of, calibrate, foreign_queries, word_index
+from search.arrays import unit_rows
 from search.confidence import Calibration, Confidence
 from search.engine import Engine
 from search.errors import ReleaseDamaged
@@ -85,6 +86,21 @@ def test_a_release_remembers_its_confidence(tmp_path: Path) -> None:
     assert again.calibration == confidence.calibration
     vector = FakeEncoder().encode_queries(["mug"])[0]
     assert again.score(vector, 0.5, 0, 0) == confidence.score(vector, 0.5, 0, 0)
+
+
+def test_many_words_are_read_in_two_passes_that_find_the_nearest_one(tmp_path: Path) -> None:
+    random = np.random.default_rng(7)
+    words = unit_rows(random.standard_normal((MANY_WORDS, 64)))
+    queries = unit_rows(words[:50] + 0.1 * random.standard_normal((50, 64)))
+    Confidence(Calibration(), word_index(words)).save(tmp_path / "confidence")
+    background = Confidence.load(tmp_path / "confidence").background
+    exact = background.reconstruct_n(0, MANY_WORDS)
+    np.testing.assert_allclose(exact, words, atol=0.01)  # 8 bits a value
+    assert background.base_index.ntotal == MANY_WORDS
+    for word, query in enumerate(queries):
+        score, nearest = background.search(query[None, :], 1)
+        assert nearest[0, 0] == word
+        assert score[0, 0] == pytest.approx(exact[word] @ query, abs=1e-5)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"center": "x"}', '{"scale": 0}', '{"other": 1}', '{"scale": -1}'])
