@@ -1,8 +1,8 @@
 """Many short pieces of a large file, read rather than mapped.
 
 What is mapped and once touched stays resident, and a touch brings 64 kB with it: a few thousand queries would hold all
-segments. Read pieces leave the file in the system's cache, which is no process's memory. 350 pieces of 4 kB take .6 ms,
-.3 more than from a map all of which is resident.
+segments. Read pieces leave the file in the system's cache, which is no process's memory. 180 pieces of 4 kB take .3 ms,
+.15 more than from a map all of which is resident.
 """
 
 from __future__ import annotations
