@@ -15,7 +15,7 @@ from indexer.dense_index import RECALL, dense_index, queries_like
 from indexer.embeddings import Embedded
 from indexer.neighbors import threads
 from indexer.vector_files import VectorFiles
-from search.arrays import Floats
+from search.arrays import Floats, let_go
 from search.dense import PQ_CENTROIDS, PQ_DIMENSIONS, DenseIndex
 from search.durable import sync
 from search.encoder import Encoder
@@ -61,7 +61,12 @@ class Stored:
             self.reduction.save(layout.rotation)
 
     def reopened(self, layout: Layout) -> Stored:
-        """Return the same over the files that `save` wrote, mapped: held, the codes of a million rows are 770 MB."""
+        """Return the same over the files that `save` wrote, mapped: held, the codes of a million rows are 770 MB.
+
+        What was read of vectors and segments is let go of.
+        """
+        for read in (self.embeddings, self.segments.codes):
+            let_go(read)
         with threads(faiss.omp_get_max_threads()):  # a server's are fewer
             return replace(self, dense=DenseIndex.load(layout, self.record))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,18 @@ def mapped(path: Path) -> NDArray[Any]:
     As a plain array: every slice of a memmap is a Python object of its own, and slow.
     """
     return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def let_go(array: NDArray[Any]) -> None:
+    """Give back the memory of a mapped array's pages, which are read again when they are asked for.
+
+    What was read once stays with the process, and counts as its memory, although nobody may need it again. Of an array
+    that is not mapped nothing is given back.
+    """
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array.base.madvise(mmap.MADV_DONTNEED)
 
 
 def unit_rows(vectors: NDArray[Any]) -> Floats:

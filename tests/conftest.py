@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import settings
 
 from indexer.embeddings import encode_products
 from indexer.grouping import fold_variants
@@ -40,6 +41,8 @@ from search.understanding import Interpreter
 # What tests search for is not kept, but where a test says so.
 os.environ["AISLE_EVENTS"] = "off"
 pytest_plugins = ["browser_fixtures"]
+settings.register_profile("aisle", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("aisle")
 # As a server does, the tests' client closes what it was answered: what is streamed keeps its slot until then.
 FlaskClient.open = partialmethod(FlaskClient.open, buffered=True)  # type: ignore[method-assign, assignment]
 os.environ["AISLE_RATE_LIMIT"] = "off"  # tests ask faster than people; those of limits set their own

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.analysis import Analyzer
-from search.arrays import best_positive, best_rows, expect, union_of, unit_rows
+from search.arrays import best_positive, best_rows, expect, let_go, mapped, union_of, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged, ReleaseMissing
 from search.facet_counts import facet_json, range_json
@@ -260,3 +260,23 @@ def test_a_manifest_that_lacks_an_entry_is_an_error_that_names_it(tmp_path: Path
     layout.manifest.write_text(json.dumps(manifest), "utf-8")
     with pytest.raises(ReleaseDamaged, match=f"lacks {name}"):
         open_release(layout)
+
+
+def _mapped_memory() -> int:
+    """Return the kB of mapped files that are resident."""
+    told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(told["RssFile"].split()[0])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells what is resident")
+def test_what_was_read_of_a_mapped_array_is_let_go_and_can_be_read_again(tmp_path: Path) -> None:
+    numbers = np.arange(4_000_000, dtype=np.float64)
+    np.save(tmp_path / "numbers.npy", numbers)
+    array = mapped(tmp_path / "numbers.npy")
+    before = _mapped_memory()
+    assert array.sum() == numbers.sum()
+    assert _mapped_memory() > before + 25_000  # of 32,000 kB
+    let_go(array[1:])  # a part stands for the whole
+    assert _mapped_memory() < before + 5_000
+    let_go(numbers)  # is not mapped, and stays
+    assert array.sum() == numbers.sum()
