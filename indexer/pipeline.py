@@ -39,7 +39,6 @@ from indexer.storage import expect_storable, keep_whole, stored, vectors_place
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
 from indexer.training.language import main_language, warn_language
-from search.arrays import let_go
 from search.categories import CategoryIndex
 from search.codes import codes_of
 from search.confidence import Confidence
@@ -184,7 +183,6 @@ def build(
             counted.save(staging.lexical)
             facets.save(staging.facets)
             CategoryIndex.build(vectors.embeddings, facets).save(staging.categories)
-            let_go(vectors.embeddings)
             words = choice.encoder.words()
             Interpreter.build(products, facets, lexical, words, stated_terms).save(staging.understanding)
             write_suggestions(store, language, listed)

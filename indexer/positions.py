@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from indexer.grouping import folded_vectors
 from indexer.neighbors import BLOCK, OnProgress, index_of, nearest_neighbors, threads
 from indexer.rows import HELD, sampled
-from search.arrays import Floats, Rows, unit_rows
+from search.arrays import Floats, Rows, taken, unit_rows
 
 ROWS_PER_NEIGHBOUR = 100  # a product is tied to its nearest n / 100,
 FEWEST, MOST = 5, 15  # but to no fewer and no more than these
@@ -54,7 +54,7 @@ def map_positions(
     if len(embeddings) > HELD:  # a seeded sample is laid out, and the others go where their like are
         rows = sampled(len(embeddings), HELD)
         known = np.full((len(embeddings), 2), np.nan, np.float32)
-        known[rows] = map_positions(np.asarray(embeddings[rows]), [level[rows] for level in levels], on_progress)
+        known[rows] = map_positions(taken(embeddings, rows), [level[rows] for level in levels], on_progress)
         return placed(embeddings, known, on_progress)
     first_of, which = _distinct(embeddings)
     points = np.ascontiguousarray(embeddings[first_of], np.float32)
@@ -88,11 +88,11 @@ def placed(embeddings: Floats, known: Floats, on_progress: OnProgress = lambda w
     old, new = np.flatnonzero(~is_new), np.flatnonzero(is_new)
     positions = known.astype(np.float32)
     if len(new):
-        index = index_of(embeddings[old], len(new))
+        index = index_of(taken(embeddings, old), len(new))
         beside = np.empty(len(new), np.int64)
         for start in range(0, len(new), BLOCK):
             on_progress("placing products on the map", start, len(new))
-            queries = np.ascontiguousarray(embeddings[new[start : start + BLOCK]], np.float32)
+            queries = taken(embeddings, new[start : start + BLOCK])
             with threads(1):
                 scores, nearest = index.search(queries, min(PLACED_AMONG, len(old)))
             nearest = np.where(nearest < 0, nearest[:, :1], nearest)  # FAISS pads where the cells held too few

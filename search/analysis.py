@@ -317,7 +317,7 @@ def compounds_of(texts: Iterable[str], language: str) -> dict[str, tuple[str, ..
     """Return what these texts write both together and apart: stem of the word written together -> its parts.
 
     That is every hyphenated word (t-shirt, wd-40), and every word of which the texts also hold the two halves side by
-    side (keychain, key chain).
+    side (keychain, key chain), unless it is a form of the first half: lights are no light of size S.
     """
     analyzer = Analyzer(language)
     texts = [folded(text) for text in texts]
@@ -335,9 +335,12 @@ def compounds_of(texts: Iterable[str], language: str) -> dict[str, tuple[str, ..
     seen: set[tuple[str, str]] = set()
     for text in texts:
         for pair in pairwise(_plain_words(text)):
-            if "".join(pair) in single and pair not in seen and not analyzer.stop_words.intersection(pair):
-                seen.add(pair)
-                apart["".join(pair)] = pair
+            joined = "".join(pair)
+            if joined not in single or pair in seen or analyzer.stop_words.intersection(pair):
+                continue
+            seen.add(pair)
+            if analyzer.term_of(joined) != analyzer.term_of(pair[0]):
+                apart[joined] = pair
     return {**{analyzer.term_of(joined): parts for joined, parts in sorted(apart.items())}, **hyphenated}
 
 

@@ -55,6 +55,13 @@ def let_go(array: NDArray[Any]) -> None:
         array.base.madvise(mmap.MADV_DONTNEED)
 
 
+def taken(vectors: Floats, rows: Rows | slice) -> Floats:
+    """Return a copy of some rows; of vectors that are mapped the pages are let go of, those read around them too."""
+    found = vectors[rows].astype(np.float32, copy=isinstance(rows, slice))  # other rows are a copy already
+    let_go(vectors)
+    return found
+
+
 def unit_rows(vectors: NDArray[Any]) -> Floats:
     """Return (n, d) float32 rows of length 1; an all-zero row stays zero."""
     vectors = np.ascontiguousarray(vectors, np.float32)

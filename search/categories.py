@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from search.arrays import Floats, Indices, best_rows, expect, unit_rows
+from search.arrays import Floats, Indices, best_rows, expect, taken, unit_rows
 from search.errors import ReleaseDamaged
 from search.facets import PATH_SEPARATOR, FacetIndex
 
@@ -48,7 +48,7 @@ class CategoryIndex:
             codes = facet.codes[offsets[0] : offsets[-1]]
             shape = len(offsets) - 1, len(sums)
             held = csr_array((np.ones(len(codes)), codes, offsets - offsets[0]), shape)
-            sums += held.T @ np.asarray(embeddings[start : start + shape[0]], np.float64)
+            sums += held.T @ taken(embeddings, slice(start, start + shape[0])).astype(np.float64)
         return cls(tuple(facet.values[code] for code in leaves), unit_rows(sums[leaves]))
 
     def closest(self, vector: Floats, count: int) -> list[str]:

@@ -80,6 +80,7 @@ def test_quantities_keep_number_and_unit_together(text: str, terms: list[str]) -
 
 def test_compounds_need_evidence_in_the_catalog() -> None:
     assert compounds_of(["key chain", "keychain", "in to", "into", "out door"], "en") == {"keychain": ("key", "chain")}
+    assert compounds_of(["beanie s", "beanies", "vitamin c", "vitaminc"], "en") == {"vitaminc": ("vitamin", "c")}
 
 
 def test_compounds_survive_the_disk(index: LexicalIndex, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.analysis import Analyzer
-from search.arrays import best_positive, best_rows, expect, let_go, mapped, union_of, unit_rows
+from search.arrays import best_positive, best_rows, expect, let_go, mapped, taken, union_of, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged, ReleaseMissing
 from search.facet_counts import facet_json, range_json
@@ -278,5 +278,8 @@ def test_what_was_read_of_a_mapped_array_is_let_go_and_can_be_read_again(tmp_pat
     assert _mapped_memory() > before + 25_000  # of 32,000 kB
     let_go(array[1:])  # a part stands for the whole
     assert _mapped_memory() < before + 5_000
+    for rows in (slice(100, 3_900_000), np.arange(100, 3_900_000)):
+        np.testing.assert_array_equal(taken(array, rows), numbers[rows].astype(np.float32))
+        assert _mapped_memory() < before + 5_000
     let_go(numbers)  # is not mapped, and stays
     assert array.sum() == numbers.sum()

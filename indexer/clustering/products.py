@@ -21,7 +21,7 @@ from indexer.clustering.tree import Tree, fresh_tree
 from indexer.grouping import fold_variants, folded_vectors
 from indexer.neighbors import threads
 from indexer.rows import HELD, products_at, sampled
-from search.arrays import Floats, Mask, Rows, unit_rows
+from search.arrays import Floats, Mask, Rows, taken, unit_rows
 from search.clusters import Cluster
 from search.lexical import LexicalIndex
 from search.product import Product
@@ -160,7 +160,7 @@ class _Sample:
         is_seen = np.zeros(int(group_of.max()) + 1, bool)
         is_seen[groups] = True
         rows = np.flatnonzero(is_seen[group_of])
-        own, vectors = np.searchsorted(groups, group_of[rows]), np.asarray(embeddings[rows], np.float32)
+        own, vectors = np.searchsorted(groups, group_of[rows]), taken(embeddings, rows)
         return cls(rows, products_at(products, rows), vectors, own, folded_vectors(vectors, own))
 
 

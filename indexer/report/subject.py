@@ -15,7 +15,7 @@ from indexer.neighbors import Neighbors, nearest_neighbors
 from indexer.report.vocabulary import Vocabulary
 from indexer.rows import HELD, products_at, sampled
 from search.analysis import Analyzer
-from search.arrays import Floats, Rows
+from search.arrays import Floats, Rows, taken
 from search.encoder import Encoder
 from search.product import Product
 
@@ -77,7 +77,7 @@ class Subject:
         first = np.unique(group_of, return_index=True)[1]
         seen = sampled(len(first), MOST_ITEMS)
         rows = np.flatnonzero(np.isin(group_of, seen)) if len(seen) < len(first) else np.arange(len(group_of))
-        vectors = np.asarray(embeddings[rows] if len(seen) < len(first) else embeddings, np.float32)
+        vectors = taken(embeddings, rows) if len(seen) < len(first) else np.asarray(embeddings, np.float32)
         return cls(
             products,
             len(first),
