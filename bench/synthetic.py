@@ -32,7 +32,7 @@ from indexer.pipeline import build
 from indexer.progress import Progress
 from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
-from search.arrays import Floats, unit_rows
+from search.arrays import Floats, Rows, best_rows, unit_rows
 from search.encoder import open_encoder
 from search.home import Home
 from search.passages import SENTENCE_END, texts_of
@@ -85,6 +85,10 @@ class Synthetic:
             kept.parent.mkdir(parents=True, exist_ok=True)
             np.save(kept, self.base.encode_passages(texts))
         return np.asarray(np.load(kept), np.float32)
+
+    def first_parents(self, queries: Floats, count: int) -> list[Rows]:
+        """Return the parents nearest to each of (q, d) vectors, nearest first."""
+        return [best_rows(scores, count) for scores in queries @ self.parent_vectors.T]
 
     @cached_property
     def _spread(self) -> Floats:
@@ -237,7 +241,7 @@ def build_synthetic(rows: int, home: Path, seed: int = 0) -> Path:
     if not Home(home).current.is_file():
         # Queries meet the base encoder, so its ONNX form is proven on passages that it really encodes.
         proven = [text.passage for text in texts_of(catalog.parents)]
-        serving = prepare_to_serve(catalog.base, Home(home), path.name, proven, None)
+        serving = prepare_to_serve(catalog.base, Home(home), path.name, proven, catalog.first_parents, None)
         with patch("indexer.pipeline.prepare_to_serve", return_value=serving):
             build(BuildSettings(catalog_path=path, train="never"), Home(home), Progress(), lambda _: encoder)
     return path

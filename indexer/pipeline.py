@@ -170,9 +170,13 @@ def build(
             np.save(staging.decided_on, choice.decided_on)
         with progress.stage("preparing the encoder to serve"):
             passages = [text.passage for text in texts]
-            serving = prepare_to_serve(choice.encoder, home, settings.catalog_path.name, passages, live)
+            serving = prepare_to_serve(
+                choice.encoder, home, settings.catalog_path.name, passages, vectors.first_rows, live
+            )
             if serving["runtime"] == "torch":
                 warnings.append(f"a server will need torch for this encoder: {serving['reason']}")
+            elif serving["runtime"] == "onnx" and not serving["eight_bits"]["adopted"]:
+                progress.say(f"  it serves in float32, not in eight bits: {serving['eight_bits']['reason']}")
         del texts, passages
         with progress.stage("indexing words and facets"):
             weighing = LexicalSettings(language=language)

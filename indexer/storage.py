@@ -15,7 +15,7 @@ from indexer.dense_index import RECALL, dense_index, queries_like
 from indexer.embeddings import Embedded
 from indexer.neighbors import threads
 from indexer.vector_files import VectorFiles
-from search.arrays import Floats, let_go
+from search.arrays import Floats, Rows, let_go
 from search.dense import PQ_CENTROIDS, PQ_DIMENSIONS, DenseIndex
 from search.durable import sync
 from search.encoder import Encoder
@@ -50,6 +50,11 @@ class Stored:
     reduction: Reduction | None
     record: dict[str, Any]
     files: VectorFiles
+
+    def first_rows(self, queries: Floats, count: int) -> list[Rows]:
+        """Return the best `count` rows, best first, for each of (q, d) vectors as the encoder itself gives them."""
+        asked = queries if self.reduction is None else self.reduction.of(queries)
+        return [self.dense.search(query, count)[0] for query in asked]
 
     def save(self, layout: Layout) -> None:
         """Write index, segments and rotation, and the embeddings where float32 keeps them."""

@@ -17,8 +17,10 @@ from conftest import SHOP, FakeEncoder, write_release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexer.eight_bits import in_eight_bits
 from indexer.onnx_export import expect_exportable, export, take_out_words
 from indexer.serving import parity_of, prepare_to_serve, sample_of
+from search.arrays import Floats, Rows
 from search.encoder import SentenceTransformerEncoder, file_sha256, fingerprint_of, open_encoder
 from search.encoders import encoder_damage, find_encoder
 from search.errors import EncoderError, ReleaseDamaged
@@ -59,9 +61,14 @@ def encoder(folder: Path) -> OnnxEncoder:
     return OnnxEncoder(folder)
 
 
-@pytest.fixture
-def copied(folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(folder, tmp_path / "copied"))
+@pytest.fixture(scope="module")
+def in_bytes(folder: Path) -> Path:
+    return in_eight_bits(folder, folder.parent / "in-bytes")
+
+
+@pytest.fixture(params=["float32", "int8"])
+def copied(folder: Path, in_bytes: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    return Path(shutil.copytree(in_bytes if request.param == "int8" else folder, tmp_path / "copied"))
 
 
 def test_it_says_of_itself_what_the_model_says(model: SentenceTransformerEncoder, encoder: OnnxEncoder) -> None:
@@ -173,6 +180,11 @@ def test_settings_that_are_not_the_releases_are_refused(copied: Path) -> None:
         OnnxEncoder(copied)
 
 
+def same_rows(queries: Floats, count: int) -> list[Rows]:
+    """Return what a release of ten products finds: all of them, for whatever is asked."""
+    return [np.arange(min(count, 10)) for _ in queries]
+
+
 def placed(folder: Path, home: Home, source: str = "base") -> dict[str, Any]:
     """Put an exported encoder into a home; return the manifest's record of it."""
     fingerprint = json.loads((folder / SETTINGS).read_text())["fingerprint"]
@@ -225,7 +237,7 @@ def test_a_build_exports_once_for_a_catalog_and_again_when_the_files_are_damaged
     home, exports = Home(tmp_path), []
     monkeypatch.setattr("indexer.serving.export", lambda *given: exports.append(given) or export(*given))
     (home.encoders / model.fingerprint / ".incoming-0").mkdir(parents=True)  # of a build that was killed
-    serving = prepare_to_serve(model, home, "mine.csv", TEXTS, None)
+    serving = prepare_to_serve(model, home, "mine.csv", TEXTS, same_rows, None)
     assert (serving["runtime"], len(exports)) == ("onnx", 1)
     assert min(serving["parity"][kind] for kind in ("passages", "queries", "tokens")) > 0.9999
     folder = home.encoders / model.fingerprint / serving["folder"]
@@ -234,10 +246,10 @@ def test_a_build_exports_once_for_a_catalog_and_again_when_the_files_are_damaged
     live = write_release(
         home.releases / "20260101T000000Z-aaaaaaaa", SHOP, encoder=OnnxEncoder(folder), serving=serving
     )
-    assert prepare_to_serve(model, home, "mine.csv", TEXTS, live) == serving
+    assert prepare_to_serve(model, home, "mine.csv", TEXTS, same_rows, live) == serving
     assert len(exports) == 1
     (folder / TOKENIZER).write_text("damaged")
-    assert prepare_to_serve(model, home, "mine.csv", TEXTS, live) == serving
+    assert prepare_to_serve(model, home, "mine.csv", TEXTS, same_rows, live) == serving
     assert (len(exports), damage_of_encoder(folder)) == (2, [])
 
 
@@ -248,7 +260,7 @@ def test_an_encoder_that_cannot_be_exported_serves_with_torch_and_the_release_sa
         raise RuntimeError("Exporting the operator 'aten::odd' is not supported\nand more")
 
     monkeypatch.setattr("indexer.serving.export", fails)
-    record = prepare_to_serve(model, Home(tmp_path), "mine.csv", TEXTS, None)
+    record = prepare_to_serve(model, Home(tmp_path), "mine.csv", TEXTS, same_rows, None)
     assert record["runtime"] == "torch"
     assert record["reason"] == "RuntimeError: Exporting the operator 'aten::odd' is not supported"
     found = find_encoder({"name": "x", "fingerprint": "x", "source": "base", "serving": record}, Home(tmp_path))
