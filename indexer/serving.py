@@ -76,7 +76,7 @@ def try_eight_bits(
     """Write an exported encoder in eight bits to a folder; return whether it may serve, with figures or the reason."""
     queries = queries_of(passages)
     try:
-        rounded = OnnxEncoder(in_eight_bits(exported, folder))
+        rounded = OnnxEncoder(in_eight_bits(exported, folder, queries))
         parity = parity_of(encoder, rounded, passages, LEAST_ROUNDED_COSINE)
         found = (first_rows(one.encode_queries(queries), FIRST) for one in (encoder, rounded))
         shared = float(np.mean([np.isin(*pair).mean() for pair in zip(*found, strict=True)]))

@@ -132,6 +132,10 @@ class OnnxEncoder:
             together = [read[row] for row in rows]
             yield rows, together, self._session.run([output], self._padded(together))[0]
 
+    def inputs_of(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Return what the graph is given for these texts in one run."""
+        return self._padded(self._tokenizer.encode_batch(list(texts)))
+
     def _padded(self, together: Sequence[Any]) -> dict[str, Any]:
         """Return (n, t) int64 arrays of as many tokens as the longest text has."""
         shape = len(together), max(len(one.ids) for one in together)

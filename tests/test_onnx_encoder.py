@@ -63,7 +63,7 @@ def encoder(folder: Path) -> OnnxEncoder:
 
 @pytest.fixture(scope="module")
 def in_bytes(folder: Path) -> Path:
-    return in_eight_bits(folder, folder.parent / "in-bytes")
+    return in_eight_bits(folder, folder.parent / "in-bytes", TEXTS)
 
 
 @pytest.fixture(params=["float32", "int8"])
