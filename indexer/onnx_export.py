@@ -39,7 +39,8 @@ def export(encoder: SentenceTransformerEncoder, folder: Path) -> Path:
     if (words := take_out_words(graph)) is not None:
         np.save(folder / WORDS, words)
     config = next(iter(encoder.model)).model.config
-    save_graph(fused(graph, config.num_attention_heads, config.hidden_size), folder)
+    heads, width = (getattr(config, name, 0) for name in ("num_attention_heads", "hidden_size"))
+    save_graph(fused(graph, heads, width), folder)
     tokenizer = encoder.model.tokenizer
     (folder / TOKENIZER).write_text(tokenizer.backend_tokenizer.to_str(), "utf-8")
     settings = {
@@ -115,6 +116,9 @@ def _plain_attention(model: Any) -> Iterator[None]:
 
 def fused(model: Any, heads: int, width: int) -> Any:
     """Return a graph with one operator for each attention, as far as ONNX Runtime's optimizer knows its form.
+
+    Args:
+        heads, width: of the model; 0 has them looked for in the graph.
 
     Of 350 steps a small model has 96 left; each costs some 2 µs where other work has filled the caches.
     """

@@ -24,7 +24,7 @@ from search.release import read_manifest
 SAMPLE = 64  # passages that torch and the ONNX form encode, and as many queries
 QUERY_WORDS = 4  # of a passage, taken as a query: about as many as a shopper types
 LEAST_COSINE = 0.9999
-# In eight bits: up to .9993 no ranking was measurably worse, and a sound form has .9998 (DESIGN.md, "Eight bits").
+# In eight bits: up to .9993 no ranking was measurably worse, and a sound form has .9999 (DESIGN.md, "Eight bits").
 LEAST_ROUNDED_COSINE = 0.9995
 FIRST = 10  # rows: a page's best
 LEAST_SHARED = 0.95  # of the first rows that queries find in float32; .98 to .99 were measured
