@@ -142,7 +142,9 @@ def facet_json(
         find: only values with this text in them are listed, however deep; the others count as before.
     """
     present = np.flatnonzero(counts)
-    codes = present[np.argsort(-counts[present], kind="stable")].tolist()
+    present = present[np.argsort(-counts[present], kind="stable")]
+    codes = present.tolist()
+    count_of = dict(zip(codes, counts[present].tolist(), strict=True))
     if find:
         listed = [code for code in codes if folded(find) in folded(facet.values[code])][:limit]
     else:
@@ -150,7 +152,7 @@ def facet_json(
     chosen = {facet.code_of[value] for value in selected if value in facet.code_of}
     shown = listed + [code for code in codes if code in chosen and code not in listed]
     values = [
-        {"value": facet.values[code], "count": int(counts[code]), "selected": facet.values[code] in selected}
+        {"value": facet.values[code], "count": count_of[code], "selected": facet.values[code] in selected}
         for code in shown
     ]
     told = {entry["value"] for entry in values}
@@ -168,7 +170,7 @@ def _open_branches(facet: ValuesFacet, codes: list[int], selected: Sequence[str]
     taken: Counter[str] = Counter()
     shown = []
     for code in codes:
-        parent = facet.values[code].rpartition(PATH_SEPARATOR)[0]
+        parent = facet.parents[code]
         if parent in opened and taken[parent] < limit:
             taken[parent] += 1
             shown.append(code)

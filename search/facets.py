@@ -69,6 +69,11 @@ class ValuesFacet:
         """Where its codes lie among those of all fields."""
         return slice(self.first, self.first + len(self.values))
 
+    @cached_property
+    def parents(self) -> tuple[str, ...]:
+        """The path above each value, "" at the top."""
+        return tuple(value.rpartition(PATH_SEPARATOR)[0] for value in self.values)
+
     def rows_with(self, values: Iterable[str]) -> Mask:
         """Return (n,) bool: rows that carry any of the values; an unknown value matches nothing."""
         mask = np.zeros(len(self.entries.starts) - 1, bool)
