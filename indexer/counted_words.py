@@ -67,7 +67,7 @@ def counted_words(
     stated = StatedTerms.build(read, analyzer, index.vocabulary)
     stated = stated if lender is None else _stated_together(stated, lender, rows, index)
     hashes[stated.partly] = 0  # what they state may be a word of tomorrow's catalog: nobody borrows it
-    return index, stated, CountedWords(counts, hashes)
+    return index, stated, CountedWords(counts, hashes, rows)
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,12 @@ class CountedWords:
     Attributes:
         counts: (entries,) uint16, see `CountedFields.packed`.
         hashes: (n, 16) uint8, of the text that was counted; 0 where it is not lent.
+        borrowed: (n,) int64, the row of the lender that holds the same text read alike, -1 for none.
     """
 
     counts: Any
     hashes: Hashes
+    borrowed: Rows
 
     def save(self, folder: Path) -> None:
         """Write them beside the lexical index."""
@@ -123,7 +125,8 @@ class Lender:
         except (ReleaseDamaged, OSError, ValueError, EOFError, KeyError):
             return None
         is_same = index.settings.language == settings.language
-        return cls.lending(index, stated, CountedWords(counts, hashes)) if is_same else None
+        counted = CountedWords(counts, hashes, np.full(index.rows, -1))
+        return cls.lending(index, stated, counted) if is_same else None
 
     @classmethod
     def lending(cls, index: LexicalIndex, stated: StatedTerms, counted: CountedWords) -> Lender:

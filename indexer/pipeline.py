@@ -35,6 +35,7 @@ from indexer.report import Subject, kept_findings, knowledge_of, write_query_rep
 from indexer.rows import HELD, StoredProducts, looking_for_garbage_seldom
 from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
+from indexer.shown import write_shown
 from indexer.storage import expect_storable, keep_whole, stored, vectors_place
 from indexer.suggestions import write_suggestions
 from indexer.training import JudgedQueries
@@ -192,6 +193,7 @@ def build(
             write_suggestions(store, language, listed)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
             np.save(staging.groups, group_of)
+            write_shown(staging, listed, boilerplate, lexical.analyzer, counted.borrowed, live)
             lexical = lexical.reopened(staging.lexical)
             del counted, stated_terms, facets
         with progress.stage("asking what it cannot answer"):

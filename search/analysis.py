@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from search.forms import Forms
 from search.remembered import remembering
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -54,7 +53,6 @@ _DIMENSIONS = re.compile(
 _QUANTITY_TERM = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(forms[0] for forms in _UNITS)})")
 IDENTIFYING_DIGITS = 4
 LEAST_JOINED = 5  # letters of a word that may be two written together
-FORMS = 4  # how many more words are shown than are read by themselves
 BEGINNING = 2  # letters that a word and its stem have in common: not all three of "oring" and "ore"
 MOST_PARTS = 4
 MOST_HYPHENATED = 20_000  # hyphenated words that are all compounds; of more, those with few digits
@@ -168,7 +166,7 @@ class Analyzer:
     Args:
         language: ISO 639-1; decides stemmer and stop words.
         compounds: stem of the word written together -> its parts, see `compounds_of`.
-        remembered: words whose terms are kept, some 150 bytes each in each of four ways; FORMS times as many forms.
+        remembered: words whose terms are kept, some 150 bytes each in each of five ways.
     """
 
     def __init__(self, language: str = "en", compounds: Compounds | None = None, remembered: int = 100_000):
@@ -185,7 +183,7 @@ class Analyzer:
         self._token = remembering(self._token_of, remembered)
         self._piece = remembering(self._read_tokens, remembered)  # what stands between two blanks
         self._plain_pairs = remembering(self._plain_pairs_of, remembered)
-        self.forms = Forms(remembering(self.terms_of_word, 0), FORMS * remembered)  # which remembers them itself
+        self.terms_of_word = remembering(self._terms_of_word, remembered)
         # Values of attributes, which many products share.
         self.terms_of_value = remembering(self._terms_of_value, 4096)
         self.terms_of_pieces = remembering(self._terms_of_pieces, 4096)
@@ -208,7 +206,7 @@ class Analyzer:
         """Return the term a word is indexed under (its stem)."""
         return self._term(word)
 
-    def terms_of_word(self, word: str) -> frozenset[str]:
+    def _terms_of_word(self, word: str) -> frozenset[str]:
         """Return the terms of a word with the punctuation around it."""
         return self._terms_of_plain(word) if _PLAIN.fullmatch(word) else frozenset(self.terms_of(word))
 

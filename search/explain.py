@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from search.analysis import Analyzer
@@ -11,38 +12,43 @@ from search.product import Product
 from search.release import Release
 from search.retrieval import closeness, dense_scores, fused_scores
 from search.scoring import ScoredQuery
+from search.shown import BRAND, LEAF, VALUES, Places
 from search.understanding import Understood
-from search.wording import SHORT_VALUE
+from search.wording import held_values
 
 MOST_REASONS = 3
 
 
-def reasons(product: Product, marker: Marker, analyzer: Analyzer) -> list[str]:
-    """Return up to three reasons such as "color: red" or "title: dress"; "close in meaning" when no word is shared."""
+def reasons(product: Product, places: Places, marker: Marker, analyzer: Analyzer) -> list[str]:
+    """Return up to three reasons such as "color: red" or "title: dress"; "close in meaning" when no word is shared.
+
+    Args:
+        product: that is shown.
+        places: where its texts may hold terms that were asked for.
+        marker: of these terms.
+        analyzer: of the release.
+    """
     terms = marker.terms
 
     def is_shared(text: str) -> bool:
         return not terms.isdisjoint(analyzer.terms_of_value(text))
 
-    def phrase(label: str, text: str) -> list[str]:
-        shared = marker.words_in(text)
+    def phrase(label: str, pieces: Sequence[str], at: Sequence[int]) -> list[str]:
+        shared = marker.words_in(pieces, at)
         return [f"{label}: {' '.join(shared)}"] if shared else []
 
-    if not terms:
-        return ["close in meaning"]
-    found = [
-        f"{label}: {value}"
-        for label, values in product.attributes.items()
-        for value in values
-        if len(value) <= SHORT_VALUE and is_shared(value)
-    ]
-    if product.brand and is_shared(product.brand):
+    found = []
+    if max(places.texts, default=0) >= VALUES:
+        found += [f"{label}: {value}" for label, value in held_values(product, places) if is_shared(value)]
+    if BRAND in places.texts and is_shared(product.brand):
         found.append(f"brand: {product.brand}")
-    if len(found) < MOST_REASONS:
-        found += phrase("title", product.title)
-    if not found and product.category and is_shared(product.category[-1]):
+    if places.title and len(found) < MOST_REASONS:
+        found += phrase("title", product.title.split(" "), places.title)
+    if not found and LEAF in places.texts and is_shared(product.category[-1]):
         found.append(f"category: {product.category[-1]}")
-    return found[:MOST_REASONS] or phrase("description", product.description) or ["close in meaning"]
+    if not found and places.description:
+        found = phrase("description", product.description.split(), places.description)
+    return found[:MOST_REASONS] or ["close in meaning"]
 
 
 def explanations(release: Release, rows: Rows, read: Understood, scored: ScoredQuery) -> list[dict[str, Any]]:

@@ -74,6 +74,11 @@ class Layout:
         return self.folder / "spans.npy"
 
     @property
+    def shown(self) -> Path:
+        """What a card shows of each product."""
+        return self.folder / "shown"
+
+    @property
     def lexical(self) -> Path:
         return self.folder / "lexical"
 

@@ -29,7 +29,7 @@ LEAST_HALF = 3  # letters of each half of a query word that no product has
 LEAST_TOGETHER = 2  # titles that must hold both halves
 IDENTIFIED_LEAST, IDENTIFIED_SHARE = 20, 0.002  # most products an identifier may stand for: a number, or a share
 REMEMBERED_QUERIES = 256
-SERVED = 4096  # words that the analyzer of a release remembers; nearly all that answers show are in its `forms`
+SERVED = 4096  # words that the analyzer of a release remembers
 
 
 @dataclass(frozen=True)

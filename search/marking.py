@@ -5,17 +5,37 @@ from __future__ import annotations
 import html
 import string
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 from search.analysis import Analyzer
-from search.forms import Known
 
 SNIPPET_WORDS = 26
 _AROUND = "".join(c for c in string.punctuation if c not in "%+") + "“”‘’…–—"
+_MARKED = 4096  # words whose marked form is remembered: a page has the same few again and again
+
+
+class Held(dict[str, frozenset[str]]):
+    """Word, as written -> those of its terms that were asked for; for `get`, of the words looked up so far.
+
+    Args:
+        terms: that were asked for.
+        analyzer: of the release.
+    """
+
+    def __init__(self, terms: set[str], analyzer: Analyzer):
+        super().__init__()
+        self._terms, self._terms_of = terms, analyzer.terms_of_word
+
+    def __missing__(self, word: str) -> frozenset[str]:
+        found = self[word] = self._terms_of(word) & self._terms
+        return found
 
 
 class Marker:
     """Finds and marks the words of an answer's texts that were asked for.
+
+    Where they may be, its methods are told: see `search.shown.Places`.
 
     Args:
         terms: that were asked for.
@@ -24,55 +44,74 @@ class Marker:
 
     def __init__(self, terms: set[str], analyzer: Analyzer):
         self.terms, self._analyzer = terms, analyzer
+        self.held = Held(terms, analyzer)
         self.stand_alone = all(map(analyzer.stands_alone, terms))
-        self._wanted: set[str] = set()  # of the words known so far, those that hold a term that was asked for
-        self._state: tuple[Known, int] | None = None  # what was known when these were taken, and how much of it
 
-    def read(self, words: Iterable[str]) -> Known:
-        """Return what is known of words, these as written among them."""
-        known = self._analyzer.forms.read(words)
-        if (state := (known, len(known.terms))) != self._state:
-            self._wanted = set().union(*[known.words.get(term, ()) for term in self.terms])
-            self._state = state
-        return known
+    def terms_in(self, words: Sequence[str], places: Sequence[int]) -> set[str]:
+        """Return the terms that were asked for of the words, read by themselves, at some places."""
+        held = self.held
+        return set().union(*[held[words[place]] for place in places])
 
-    def places(self, words: Sequence[str]) -> list[int]:
-        """Return which of these words, as written, hold a term that was asked for, in order."""
-        if not self.terms:
-            return []
-        self.read(words)
-        wanted = self._wanted
-        return [] if wanted.isdisjoint(words) else [place for place, word in enumerate(words) if word in wanted]
-
-    def terms_in(self, text: str) -> set[str]:
+    def terms_of(self, text: str) -> set[str]:
         """Return the terms of a text that were asked for."""
-        if not self.stand_alone:
-            return self.terms.intersection(self._analyzer.terms_of(text))
+        if self.stand_alone:
+            return set().union(*map(self.held.__getitem__, text.split()))
+        return self.terms.intersection(self._analyzer.terms_of(text))
+
+    def words_in(self, pieces: Sequence[str], places: Sequence[int]) -> list[str]:
+        """Return the different words of a text that are those asked for, compounds and quantities not looked at.
+
+        Args:
+            pieces: of the text, between blanks.
+            places: of the pieces that may hold any.
+        """
+        pairs = self._analyzer.plain_terms(" ".join([pieces[place] for place in places])) if places else ()
+        return list(dict.fromkeys(word for word, term in pairs if term in self.terms))
+
+    def highlight(self, text: str, places: Sequence[int]) -> str:
+        """Return the text as HTML: escaped, each word whose term was asked for inside <mark>.
+
+        Args:
+            text: words with single blanks between.
+            places: of the words that may be among them.
+        """
+        words = text.split(" ") if places else ()
+        return _highlighted(text, words, self._kept(words, places))
+
+    def snippet(self, text: str, places: Sequence[int]) -> str:
+        """Return the stretch of the text that holds most of the terms, highlighted, with … where it was cut.
+
+        Args:
+            text: to be cut.
+            places: of the words, between any blanks, that may hold terms.
+        """
         words = text.split()
-        terms = self.read(words).terms
-        return self.terms.intersection(set().union(*map(terms.__getitem__, words)))
+        return _snippet(words, self._kept(words, places))
 
-    def words_in(self, text: str) -> list[str]:
-        """Return the different words of a text that are those asked for, compounds and quantities not looked at."""
-        if self.stand_alone:  # then no other piece of the text, between blanks, has one
-            pieces = text.split()
-            text = " ".join([pieces[place] for place in self.places(pieces)])
-        return list(dict.fromkeys(word for word, term in self._analyzer.plain_terms(text) if term in self.terms))
+    def snippets(self, text: str, part: str, places: Sequence[int]) -> tuple[str, str]:
+        """Return the snippets of a text and of a part of it: its words, but that it may begin and end within one.
 
-    def highlight(self, text: str) -> str:
-        """Return the text as HTML: escaped, each word whose term was asked for inside <mark>."""
-        words = text.split(" ")
-        return _highlighted(text, words, self.places(words))
+        Args:
+            text: see `snippet`; places: of its words.
+            part: of the text; an … after it counts as no word.
+        """
+        words, own = text.split(), part.split()
+        kept = self._kept(words, places)
+        asked = {words[place] for place in kept}.union(word for word in (own[0], *own[-2:]) if self.held[word])
+        return _snippet(words, kept), _snippet(own, [place for place, word in enumerate(own) if word in asked])
 
-    def snippet(self, text: str) -> str:
-        """Return the stretch of the text that holds most of the terms, highlighted, with … where it was cut."""
-        words = text.split()
-        places = self.places(words)
-        start = _fullest(places, len(words))
-        end = start + SNIPPET_WORDS
-        shown = words[start:end]
-        body = _highlighted(" ".join(shown), shown, [place - start for place in places if start <= place < end])
-        return f"{'… ' if start else ''}{body}{'' if end >= len(words) else ' …'}"
+    def _kept(self, words: Sequence[str], places: Sequence[int]) -> list[int]:
+        held = self.held
+        return [place for place in places if held[words[place]]]
+
+
+def _snippet(words: Sequence[str], places: Sequence[int]) -> str:
+    """Return the stretch of the words that holds most of these places, which are marked."""
+    start = _fullest(places, len(words))
+    end = start + SNIPPET_WORDS
+    shown = words[start:end]
+    body = _highlighted(" ".join(shown), shown, [place - start for place in places if start <= place < end])
+    return f"{'… ' if start else ''}{body}{'' if end >= len(words) else ' …'}"
 
 
 def _highlighted(text: str, words: Sequence[str], places: Sequence[int]) -> str:
@@ -86,6 +125,7 @@ def _highlighted(text: str, words: Sequence[str], places: Sequence[int]) -> str:
     return " ".join(pieces)
 
 
+@lru_cache(_MARKED)
 def _marked(piece: str) -> str:
     """Return the piece escaped, its core inside <mark>, the punctuation around it outside."""
     core = piece.strip(_AROUND)

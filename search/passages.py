@@ -19,6 +19,7 @@ KEY_ATTRIBUTES = 6
 ATTRIBUTE_CHARACTERS = 40
 _SEPARATOR = ". "
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\s*[\n|•]\s*")
+SENTENCE_ENDS = ";. \t\n"  # of a sentence that stands alone
 
 
 class Texts(NamedTuple):

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from search.arrays import Rows, expect, mapped
 from search.categories import CategoryIndex
@@ -28,11 +27,12 @@ from search.reduction import Reduction
 from search.remembered import Remembered
 from search.segments import SegmentIndex
 from search.settings import RankingSettings
+from search.shown import ShownTexts
 from search.store import ProductStore
 from search.understanding import Interpreter
 
 NEEDED = ("rows", "encoder", "vectors", "passages", "settings", "catalog")  # of a manifest, to answer at all
-FORMAT = 9
+FORMAT = 10
 BROWSED, BROWSED_SPARE = 64, 100_000  # answers kept, and the rows they may hold beside two catalogs
 
 
@@ -44,7 +44,7 @@ class Release:
         reduction: how the encoder's vectors become this release's; None where they are taken as they are.
         interpreter: reads queries with the words of this catalog.
         confidence: knows what unanswerable queries look like here.
-        spans: (segments, 2) int32, start and end of each segment in its passage; -1 where that is not known.
+        shown: what a card shows.
         group_of: (n,) int64, equal for the variants of one product.
         ranker: learnt from judgments, or None.
         held: keeps other processes from removing the release.
@@ -58,7 +58,7 @@ class Release:
     dense: DenseIndex
     reduction: Reduction | None
     segments: SegmentIndex
-    spans: NDArray[np.int32]
+    shown: ShownTexts
     lexical: LexicalIndex
     facets: FacetIndex
     clusters: ClusterIndex
@@ -224,7 +224,7 @@ def _opened(layout: Layout, manifest: dict[str, Any], held: Hold) -> Release:
         dense,
         reduction,
         segments,
-        _load_spans(layout, len(segments.scales)),
+        ShownTexts.load(layout.shown, lexical.analyzer),
         lexical,
         facets,
         ClusterIndex.load(layout.clusters, products.count),
@@ -239,10 +239,12 @@ def _opened(layout: Layout, manifest: dict[str, Any], held: Hold) -> Release:
     rows = {
         "manifest": manifest["rows"], "products": products.count, "embeddings": dense.rows,
         "segments": release.segments.rows, "lexical": release.lexical.rows, "facets": release.facets.rows,
+        "shown texts": release.shown.rows,
     }  # fmt: skip
     if len(set(rows.values())) != 1:
         counted = ", ".join(f"{part} {count}" for part, count in rows.items())
         raise ReleaseDamaged(f"the parts of {layout.folder} differ in rows ({counted}); build the release again")
+    expect(release.shown.told, (len(segments.scales), 2), np.int32, "told sentences")
     dims = {"manifest": record["dim"], "embeddings": dense.dim, "segments": release.segments.dim}
     if len(set(dims.values())) != 1:
         counted = ", ".join(f"{part} {count}" for part, count in dims.items())
@@ -255,13 +257,6 @@ def _load_groups(layout: Layout, rows: int) -> Rows:
         return expect(mapped(layout.groups), (rows,), np.int64, "groups")
     except (OSError, ValueError) as error:
         raise ReleaseDamaged(f"{layout.groups} cannot be read ({error}); build the release again") from error
-
-
-def _load_spans(layout: Layout, segments: int) -> NDArray[np.int32]:
-    try:
-        return expect(mapped(layout.spans), (segments, 2), np.int32, "spans")
-    except (OSError, ValueError) as error:
-        raise ReleaseDamaged(f"{layout.spans} cannot be read ({error}); build the release again") from error
 
 
 def verify(layout: Layout) -> list[str]:

@@ -1,8 +1,7 @@
 """The sentence of a product that comes closest to a query: what a shopper is told when the title does not say it.
 
-Every sentence has a vector (see search/segments.py), so the closest one costs a product of a few rows. Where in the
-passage the text of each vector stands is a part of the release: short sentences have no vector, and how long one is
-only the encoder's tokenizer knows, which answers are not to wait for.
+Every sentence has a vector (see search/segments.py), so the closest one costs a product of a few rows. What is told
+where a segment is the closest does not depend on the query: the build has settled it (see search/shown.py).
 """
 
 from __future__ import annotations
@@ -12,16 +11,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from search.arrays import Floats, Rows, places_of
-from search.marking import SNIPPET_WORDS, Marker
-from search.passages import DESCRIPTION_WORDS, SENTENCE_END, passage_and_description, without_sentences
+from search.marking import Marker
+from search.passages import SENTENCE_END, SENTENCE_ENDS, without_sentences
 from search.product import Product
 from search.release import Release
 from search.scoring import ScoredQuery
+from search.segments import members_of
+from search.shown import IS_ELSEWHERE, IS_TITLE, SAYS_NO_MORE, Places
 from search.wording import HELD, says_more, shows_all
 
-LEAST_NEW = 2  # terms of a sentence that the title does not have
 Span = tuple[int, int]
-_ENDS = ";. \t\n"  # of a sentence that stands alone
+_NOTHING = (0, 0)
 
 
 class Sentences:
@@ -37,6 +37,7 @@ class Sentences:
         rows: Rows,
         products: Sequence[Product],
         held: Sequence[float | None],
+        places: Sequence[Places],
         marker: Marker,
     ) -> list[str]:
         """Return for each row the sentence of its description that comes closest to a query, plain text.
@@ -47,38 +48,51 @@ class Sentences:
         Args:
             scored: the query.
             rows: (k,) int64 that are shown; products: (k,) of these rows; held: (k,) see `shares_held`.
-            marker: of the query's terms.
+            places: (k,) where their texts may hold the query's terms.
+            marker: of these terms.
         """
         analyzer = self.release.lexical.analyzer
         found = [""] * len(products)
         # A card shows the title, and gives short attributes as reasons.
         open_places = [
             place for place, (product, share) in enumerate(zip(products, held, strict=True))
-            if (share is not None and share < HELD) or not shows_all(product, marker, analyzer)
+            if (share is not None and share < HELD) or not shows_all(product, places[place], marker, analyzer)
         ]  # fmt: skip
         if not open_places:
             return found
-        own = [products[place] for place in open_places]
-        if self._boilerplate:
-            own = [without_sentences(product, self._boilerplate) for product in own]
-        by_meaning = self._by_meaning(scored, rows[open_places], own)
-        for place, product, sentence in zip(open_places, own, by_meaning, strict=True):
-            told = sentence or ("" if held[place] == 0 else _by_words(product, marker))
-            found[place] = told if told and says_more(told, products[place], LEAST_NEW, analyzer) else ""
+        for place, (start, end) in zip(open_places, self._by_meaning(scored, rows[open_places]), strict=True):
+            if start != SAYS_NO_MORE:
+                product = products[place]
+                found[place] = _cut(product, start, end) or self._by_words(product, places[place], marker)
         return found
 
-    def _by_meaning(self, scored: ScoredQuery, rows: Rows, products: Sequence[Product]) -> list[str]:
-        """Return the closest sentence of each description; "" where the title is closer, or nothing is known."""
+    def _by_meaning(self, scored: ScoredQuery, rows: Rows) -> list[Span]:
+        """Return what is told for the closest sentence of each description, see `ShownTexts.told`.
+
+        An empty span where the title is closer, or nothing is known.
+        """
         if scored.vector is None:
-            return [""] * len(products)
-        starts, spans = self.release.segments.starts, self.release.spans
-        firsts, lasts = starts[rows].tolist(), starts[rows + 1].tolist()
-        return [
-            _closest(product, spans[first:last].tolist(), close)
-            for product, first, last, close in zip(
-                products, firsts, lasts, self._cosines(scored, scored.vector, rows), strict=True
-            )
-        ]
+            return [_NOTHING] * len(rows)
+        told = self.release.shown.told[members_of(self.release.segments.starts, rows)].tolist()
+        spans, first = [], 0
+        for cosines in self._cosines(scored, scored.vector, rows):
+            spans.append(_closest(told[first : first + len(cosines)], cosines))
+            first += len(cosines)
+        return spans
+
+    def _by_words(self, product: Product, places: Places, marker: Marker) -> str:
+        """Return the sentence of a description that holds the most terms, the first of equals.
+
+        "" when none holds any, or that one only says the title again.
+        """
+        if not places.description and marker.stand_alone:
+            return ""
+        if self._boilerplate:
+            product = without_sentences(product, self._boilerplate)
+        sentences = SENTENCE_END.split(product.description)
+        held = [len(marker.terms_of(one)) for one in sentences]
+        told = sentences[held.index(max(held))].rstrip(SENTENCE_ENDS) if max(held) else ""
+        return told if says_more(told, product, self.release.lexical.analyzer) else ""
 
     def _cosines(self, scored: ScoredQuery, query: Floats, rows: Rows) -> list[list[float]]:
         """Return how close each segment of each row is; most rows that are shown were inspected, so it is known."""
@@ -99,43 +113,22 @@ class Sentences:
         return found
 
 
-def _closest(product: Product, spans: Sequence[Span], cosines: Sequence[float]) -> str:
-    """Return the description's closest sentence if it is closer than the title; "" if not, or if spans are not known.
+def _closest(told: Sequence[Sequence[int]], cosines: Sequence[float]) -> Span:
+    """Return what is told for the closest of a product's segments if it is closer than the title, else _NOTHING.
 
     Args:
-        product: of which they are.
-        spans: (s,) where its segments stand in its passage.
+        told: (s, 2), see `ShownTexts`.
         cosines: (s,) how close each is.
     """
-    passage, begins = passage_and_description(product)
-    if spans[0][1] < 0 or begins is None:
-        return ""
-    said = [place for place, (start, _) in enumerate(spans) if start >= begins]
-    least = max((cosines[place] for place, (start, _) in enumerate(spans) if start == 0), default=-1.0)
-    if not said:
-        return ""
-    best = max(said, key=cosines.__getitem__)
-    if cosines[best] < least:
-        return ""
-    start, end = spans[best]
-    whole = _sentence_around(passage, begins, start)
-    start, end = whole if len(passage[slice(*whole)].split()) <= SNIPPET_WORDS else (start, end)
-    is_cut = end == len(passage) and len(product.description.split()) > DESCRIPTION_WORDS
-    return passage[start:end].rstrip(_ENDS) + (" …" if is_cut else "")
+    best, least, found = -2.0, -1.0, _NOTHING
+    for (start, end), cosine in zip(told, cosines, strict=True):
+        if start == IS_TITLE:
+            least = cosine
+        elif start != IS_ELSEWHERE and cosine > best:
+            best, found = cosine, (start, end)
+    return found if best >= least else _NOTHING
 
 
-def _sentence_around(passage: str, begins: int, place: int) -> Span:
-    """Return the (start, end) of the sentence at a place of a text that begins somewhere; a segment is a part of it."""
-    start = begins
-    for found in SENTENCE_END.finditer(passage[begins:]):
-        if (end := begins + found.end()) > place:
-            return start, end
-        start = end
-    return start, len(passage)
-
-
-def _by_words(product: Product, marker: Marker) -> str:
-    """Return the sentence of a description that holds the most terms, the first of equals; "" when none holds any."""
-    sentences = SENTENCE_END.split(product.description)
-    held = [len(marker.terms_in(one)) for one in sentences]
-    return sentences[held.index(max(held))].rstrip(_ENDS) if max(held) else ""
+def _cut(product: Product, start: int, end: int) -> str:
+    """Return characters of a description in one line; an end below 0 stands for a text that goes on."""
+    return " ".join(product.description[start : abs(end)].split()) + (" …" if end < 0 else "")

@@ -1,8 +1,4 @@
-"""What a card shows of a product in words, by which is decided what else has to be told.
-
-Most products are shown for the first time, so nothing is read further than a question needs: what the index of words
-knows of a row already says of most terms that they are not there.
-"""
+"""What a card shows of a product in words, by which is decided what else has to be told."""
 
 from __future__ import annotations
 
@@ -11,9 +7,10 @@ from search.arrays import Rows
 from search.marking import Marker
 from search.product import Product
 from search.scoring import ScoredQuery
+from search.shown import BRAND, VALUES, Places, short_values
 
-SHORT_VALUE = 40  # characters of an attribute's value that a card can show
 HELD = 0.999  # share of a query from which a row may hold all of it: what it holds adds up to 1 but for rounding
+LEAST_NEW = 2  # terms of a sentence that the title does not have
 
 Terms = frozenset[str]
 
@@ -34,23 +31,36 @@ def shares_held(scored: ScoredQuery, rows: Rows, analyzer: Analyzer) -> list[flo
     return shares
 
 
-def shows_all(product: Product, marker: Marker, analyzer: Analyzer) -> bool:
-    """Return whether title, brand and short attributes of a product hold every term that a marker looks for."""
-    left = marker.terms.difference(marker.terms_in(f"{product.title} {product.brand}"))
-    return not left or left.issubset(Terms().union(*map(analyzer.terms_of_pieces, short_values(product))))
+def shows_all(product: Product, places: Places, marker: Marker, analyzer: Analyzer) -> bool:
+    """Return whether title, brand and short attributes of a product hold every term that a marker looks for.
+
+    Args:
+        product: that is shown.
+        places: where its texts may hold terms.
+        marker: that looks for them.
+        analyzer: of the release.
+    """
+    if marker.stand_alone:
+        held = marker.terms_in(product.title.split(" "), places.title)
+        if BRAND in places.texts:
+            held.update(analyzer.terms_of_pieces(product.brand))
+    else:
+        held = set(analyzer.terms_of(f"{product.title} {product.brand}"))
+    left = marker.terms - held
+    if not left or max(places.texts, default=0) < VALUES:
+        return not left
+    return left.issubset(Terms().union(*(analyzer.terms_of_pieces(value) for _, value in held_values(product, places))))
 
 
-def short_values(product: Product) -> list[str]:
-    """Return the values of attributes that are short enough to be shown."""
-    return [value for values in product.attributes.values() for value in values if len(value) <= SHORT_VALUE]
+def held_values(product: Product, places: Places) -> list[tuple[str, str]]:
+    """Return (name, value) of the short values that may hold a term."""
+    return [pair for place, pair in enumerate(short_values(product), VALUES) if place in places.texts]
 
 
-def says_more(sentence: str, product: Product, least: int, analyzer: Analyzer) -> bool:
-    """Return whether a sentence holds at least so many terms that the title and brand of a product do not."""
-    words, title = sentence.split(), f"{product.title} {product.brand}"
-    own = title.split()
-    terms = analyzer.forms.read([*words, *own]).terms
-    held = set().union(*map(terms.__getitem__, words))
-    new = held.difference(*map(terms.__getitem__, own))
+def says_more(sentence: str, product: Product, analyzer: Analyzer) -> bool:
+    """Return whether a sentence holds at least LEAST_NEW terms that the title and brand of a product do not."""
+    title = f"{product.title} {product.brand}"
+    held = Terms().union(*map(analyzer.terms_of_word, sentence.split()))
+    new = held.difference(*map(analyzer.terms_of_word, title.split()))
     # Of terms that stand alone, no two words of the title need to be read together.
-    return sum(map(analyzer.stands_alone, new)) >= least or len(held.difference(analyzer.terms_of(title))) >= least
+    return sum(map(analyzer.stands_alone, new)) >= LEAST_NEW or len(held.difference(analyzer.terms_of(title))) >= LEAST_NEW

@@ -17,6 +17,7 @@ from hypothesis import settings
 
 from indexer.embeddings import encode_products
 from indexer.grouping import fold_variants
+from indexer.shown import write_shown
 from indexer.spans import spans_of
 from indexer.suggestions import write_suggestions
 from search.analysis import words_of
@@ -162,6 +163,7 @@ def write_release(
     facets = FacetIndex.build(products)
     lexical.save(layout.lexical)
     facets.save(layout.facets)
+    write_shown(layout, products, (), lexical.analyzer, np.full(len(products), -1), None)
     CategoryIndex.build(embeddings, facets).save(layout.categories)
     Interpreter.build(products, facets, lexical, encoder.words()).save(layout.understanding)
     Confidence(Calibration(center=0.2, scale=0.05, noise=0.3)).save(layout.confidence)

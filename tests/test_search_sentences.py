@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import open_engine, write_release
 
+from indexer.shown import write_shown
+from search.analysis import Analyzer
 from search.engine import Engine
 from search.marking import Marker
 from search.product import Product
@@ -36,7 +39,8 @@ def told(engine: Engine, q: str, product: Product, mode: str = "hybrid") -> str:
     rows = np.array([engine.release.products.row_of(product.id)])
     analyzer = engine.release.lexical.analyzer
     held = shares_held(scored, rows, analyzer)
-    return engine.sentences.closest(scored, rows, [product], held, Marker(set(scored.terms), analyzer))[0]
+    marker, places = Marker(set(scored.terms), analyzer), engine.release.shown.places(rows, scored.terms)
+    return engine.sentences.closest(scored, rows, [product], held, places, marker)[0]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,8 @@ def test_sentences_that_many_products_repeat_are_not_told(tmp_path: Path) -> Non
 def test_segments_that_do_not_fit_the_text_are_not_guessed_at(tmp_path: Path) -> None:
     layout = write_release(tmp_path / "shop", SHOP)
     np.save(layout.spans, np.full_like(np.load(layout.spans), -1))
+    shutil.rmtree(layout.shown)
+    write_shown(layout, SHOP, (), Analyzer(), np.full(len(SHOP), -1), None)
     engine = open_engine(layout)
     assert told(engine, "espresso", LAMP) == ""
     assert told(engine, "table", LAMP) == "It stands on any desk or table"  # by its words

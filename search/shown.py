@@ -1,0 +1,153 @@
+"""What a card shows of each product, as far as it is known before anybody asks: where its words stand, what is told.
+
+Each word of the shown texts has one number of 16 bits, that of its term. Where the terms of a query may stand in the
+texts of a page is then one look at a few thousand numbers, and the few words found so are read as they are written:
+terms may share a number. Numbers depend on the words alone, so they stay as they are when the catalog changes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.analysis import Analyzer
+from search.arrays import Rows, expect, mapped
+from search.errors import ReleaseDamaged
+from search.product import Product
+from search.scattered import PREAD, ScatteredFile
+from search.segments import members_of
+
+SHORT_VALUE = 40  # characters of an attribute's value that a card can show
+NO_WORD, SEVERAL, BEGINS = 0, 65_534, 65_535  # of punctuation; of what is several words; before each text
+TITLE, DESCRIPTION, BRAND, LEAF, VALUES = range(5)  # places of the texts of a product; from VALUES on its short values
+IS_TITLE, IS_ELSEWHERE, SAYS_NO_MORE = -1, -2, -3  # instead of where a segment's sentence begins
+
+Numbers = NDArray[np.uint16]
+Told = NDArray[np.int32]
+
+
+class Places(NamedTuple):
+    """Where terms that were asked for may stand in the shown texts of a product; nowhere else do they.
+
+    Attributes:
+        title, description: of words, ascending: between single blanks, between any.
+        texts: others that may hold some, such as BRAND.
+    """
+
+    title: list[int]
+    description: list[int]
+    texts: set[int]
+
+
+NOWHERE = Places([], [], set())
+
+
+def short_values(product: Product) -> list[tuple[str, str]]:
+    """Return (name, value) of the attributes' values that are short enough to be shown."""
+    return [
+        (name, value) for name, values in product.attributes.items() for value in values if len(value) <= SHORT_VALUE
+    ]
+
+
+def number_of(term: str) -> int:
+    """Return the number of a term, between NO_WORD and SEVERAL; others may have the same."""
+    return crc32(term.encode("utf-8", "surrogatepass")) % (SEVERAL - 1) + 1
+
+
+class ShownTexts:
+    """The shown texts of n products, of which there are m segments.
+
+    Args:
+        words: (k,) uint16 numbers, the texts of each product in the order above, BEGINS before each.
+        starts: (n + 1,) int64; the words of row r lie from starts[r] to starts[r + 1].
+        told: (m, 2) int32, what is told where a segment is the closest: characters of the product's description, the
+            end below 0 where the text goes on; or one of the numbers above.
+        analyzer: of the release.
+        file: where the words lie, and offset: in bytes; None to take them from the array.
+    """
+
+    def __init__(
+        self,
+        words: Numbers,
+        starts: Rows,
+        told: Told,
+        analyzer: Analyzer,
+        file: ScatteredFile | None = None,
+        offset: int = 0,
+    ):
+        self.words = expect(words, (None,), np.uint16, "shown words")
+        self.starts = expect(starts, (None,), np.int64, "starts of shown words")
+        self.told = expect(told, (None, 2), np.int32, "told sentences")
+        if len(starts) == 0 or starts[0] != 0 or starts[-1] != len(words) or (np.diff(starts) < 1).any():
+            raise ReleaseDamaged("shown words and where they start do not fit each other; build the release again")
+        self._file, self._offset = file, offset
+        # A word that is a compound holds its parts too, "tshirt" a shirt.
+        self._joined: dict[str, list[int]] = defaultdict(list)
+        for joined, parts in analyzer.compounds.items():
+            for part in parts:
+                self._joined[analyzer.term_of(part)].append(number_of(joined))
+
+    @property
+    def rows(self) -> int:
+        """How many products."""
+        return len(self.starts) - 1
+
+    def places(self, rows: Rows, terms: Iterable[str]) -> list[Places]:
+        """Return where terms may stand in the texts of each of (k,) rows.
+
+        Raises:
+            ReleaseDamaged: a product's words do not begin as they should.
+        """
+        found = [Places([], [], set()) for _ in rows]
+        if len(rows) == 0:
+            return found
+        is_wanted = np.zeros(BEGINS + 1, bool)
+        is_wanted[[number for term in terms for number in (number_of(term), *self._joined.get(term, ()))]] = True
+        is_wanted[SEVERAL] = True
+        words, firsts = self._read(rows)
+        begins = np.flatnonzero(words == BEGINS)
+        at = np.flatnonzero(is_wanted[words])
+        text_of, first_texts = begins.searchsorted(at, "right") - 1, begins.searchsorted(firsts)
+        if (words[firsts] != BEGINS).any():
+            raise ReleaseDamaged("the words of shown texts are not what the build wrote; build the release again")
+        product_of = firsts.searchsorted(at, "right") - 1
+        place_of = at - begins[text_of] - 1
+        text_of -= first_texts[product_of]
+        for product, text, place in zip(product_of.tolist(), text_of.tolist(), place_of.tolist(), strict=True):
+            if text <= DESCRIPTION:
+                found[product][text].append(place)  # type: ignore[union-attr]
+            else:
+                found[product].texts.add(text)
+        return found
+
+    def _read(self, rows: Rows) -> tuple[Numbers, Rows]:
+        """Return the words of (k,) rows, one row's after the other's, and where each row's begin."""
+        starts = self.starts[rows]
+        counts = self.starts[rows + 1] - starts
+        firsts = counts.cumsum() - counts
+        if self._file is None:
+            return self.words[members_of(self.starts, rows)], firsts
+        words = np.empty(int(counts.sum()), np.uint16)
+        self._file.read(words, self._offset + starts * words.itemsize, counts * words.itemsize)
+        return words, firsts
+
+    @classmethod
+    def load(cls, folder: Path, analyzer: Analyzer) -> ShownTexts:
+        """Open what `indexer.shown` wrote; words are read piece by piece, the rest is memory-mapped.
+
+        Raises:
+            ReleaseDamaged: a file is missing, truncated, or they do not fit each other.
+        """
+        try:
+            words = np.load(folder / "words.npy", mmap_mode="r")  # as a memmap, which knows where its words begin
+            starts, told = mapped(folder / "starts.npy"), mapped(folder / "told.npy")
+            file = ScatteredFile(folder / "words.npy") if PREAD is not None else None
+        except (OSError, ValueError) as error:
+            raise ReleaseDamaged(f"{folder} cannot be read ({error}); build the release again") from error
+        return cls(np.asarray(words), starts, told, analyzer, file, words.offset)
