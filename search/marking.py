@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from search.analysis import Analyzer
+from search.passages import SENTENCE_ENDS
 
 SNIPPET_WORDS = 26
 _AROUND = "".join(c for c in string.punctuation if c not in "%+") + "“”‘’…–—"
@@ -52,11 +53,20 @@ class Marker:
         held = self.held
         return set().union(*[held[words[place]] for place in places])
 
-    def terms_of(self, text: str) -> set[str]:
-        """Return the terms of a text that were asked for."""
-        if self.stand_alone:
-            return set().union(*map(self.held.__getitem__, text.split()))
-        return self.terms.intersection(self._analyzer.terms_of(text))
+    def terms_of_parts(self, parts: Sequence[str], words: Sequence[str], places: Sequence[int]) -> list[set[str]]:
+        """Return the terms that were asked for of each part of a text.
+
+        Args:
+            parts: of the text; they may begin and end within one of its words.
+            words: of the text, between blanks.
+            places: of the words that may hold terms.
+        """
+        if not self.stand_alone:
+            return [self.terms.intersection(self._analyzer.terms_of(part)) for part in parts]
+        known = {word: () for word in words} | {words[place]: self.held[words[place]] for place in places}
+        return [
+            set().union(*[known[word] if word in known else self.held[word] for word in part.split()]) for part in parts
+        ]
 
     def words_in(self, pieces: Sequence[str], places: Sequence[int]) -> list[str]:
         """Return the different words of a text that are those asked for, compounds and quantities not looked at.
@@ -93,11 +103,14 @@ class Marker:
 
         Args:
             text: see `snippet`; places: of its words.
-            part: of the text; an … after it counts as no word.
+            part: of the text, without what ends a sentence.
         """
         words, own = text.split(), part.split()
         kept = self._kept(words, places)
-        asked = {words[place] for place in kept}.union(word for word in (own[0], *own[-2:]) if self.held[word])
+        asked = {words[place] for place in kept}
+        asked.update([word.rstrip(SENTENCE_ENDS) for word in asked])
+        if "|" in text or "•" in text:  # these end sentences within words
+            asked.update(word for word in (own[0], *own[-2:]) if self.held[word])  # before an … perhaps
         return _snippet(words, kept), _snippet(own, [place for place, word in enumerate(own) if word in asked])
 
     def _kept(self, words: Sequence[str], places: Sequence[int]) -> list[int]:

@@ -85,12 +85,13 @@ class Sentences:
 
         "" when none holds any, or that one only says the title again.
         """
-        if not places.description and marker.stand_alone:
+        words = product.description.split()
+        if marker.stand_alone and not marker.terms_in(words, places.description):
             return ""
         if self._boilerplate:
             product = without_sentences(product, self._boilerplate)
         sentences = SENTENCE_END.split(product.description)
-        held = [len(marker.terms_of(one)) for one in sentences]
+        held = [len(terms) for terms in marker.terms_of_parts(sentences, words, places.description)]
         told = sentences[held.index(max(held))].rstrip(SENTENCE_ENDS) if max(held) else ""
         return told if says_more(told, product, self.release.lexical.analyzer) else ""
 

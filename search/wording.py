@@ -60,7 +60,11 @@ def held_values(product: Product, places: Places) -> list[tuple[str, str]]:
 def says_more(sentence: str, product: Product, analyzer: Analyzer) -> bool:
     """Return whether a sentence holds at least LEAST_NEW terms that the title and brand of a product do not."""
     title = f"{product.title} {product.brand}"
-    held = Terms().union(*map(analyzer.terms_of_word, sentence.split()))
-    new = held.difference(*map(analyzer.terms_of_word, title.split()))
-    # Of terms that stand alone, no two words of the title need to be read together.
-    return sum(map(analyzer.stands_alone, new)) >= LEAST_NEW or len(held.difference(analyzer.terms_of(title))) >= LEAST_NEW
+    words, own = sentence.split(), Terms().union(*map(analyzer.terms_of_word, title.split()))
+    new: set[str] = set()
+    for word in words:  # of terms that stand alone, no two words of the title need to be read together
+        new.update(term for term in analyzer.terms_of_word(word) if term not in own and analyzer.stands_alone(term))
+        if len(new) >= LEAST_NEW:
+            return True
+    held = Terms().union(*map(analyzer.terms_of_word, words))
+    return len(held.difference(analyzer.terms_of(title))) >= LEAST_NEW
