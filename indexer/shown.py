@@ -98,8 +98,8 @@ def write_shown(
             fresh.add(product, own.tolist())
     folder = layout.shown
     folder.mkdir()
-    words, word_starts, told = fresh.together(lent, starts, lender)
-    for name, content in zip(READ, (words, word_starts, told, hashes), strict=True):
+    arrays: tuple[NDArray[Any], ...] = (*fresh.together(lent, starts, lender), hashes)
+    for name, content in zip(READ, arrays, strict=True):
         np.save(folder / name, content)
     (folder / CODE).write_text(_code_digest(), "utf-8")
 

@@ -200,7 +200,11 @@ class Analyzer:
 
         Not so compounds and quantities, which two words can make, and units, which a number before them takes up.
         """
-        return not (term in self.compounds or term in self._units or _DIGIT.search(term))
+        return not (term in self.compounds or self.is_measured(term))
+
+    def is_measured(self, term: str) -> bool:
+        """Return whether a term is a unit or has digits, so that what stands before or after it counts."""
+        return term in self._units or _DIGIT.search(term) is not None
 
     def term_of(self, word: str) -> str:
         """Return the term a word is indexed under (its stem)."""

@@ -46,7 +46,8 @@ class Marker:
     def __init__(self, terms: set[str], analyzer: Analyzer):
         self.terms, self._analyzer = terms, analyzer
         self.held = Held(terms, analyzer)
-        self.stand_alone = all(map(analyzer.stands_alone, terms))
+        self.alone = set(filter(analyzer.stands_alone, terms))
+        self.stand_alone = self.alone == terms
 
     def terms_in(self, words: Sequence[str], places: Sequence[int]) -> set[str]:
         """Return the terms that were asked for of the words, read by themselves, at some places."""

@@ -17,11 +17,10 @@ from search.product import Product
 from search.release import Release
 from search.scoring import ScoredQuery
 from search.segments import members_of
-from search.shown import IS_ELSEWHERE, IS_TITLE, SAYS_NO_MORE, Places
+from search.shown import IS_TITLE, SAYS_NO_MORE, Places, Told
 from search.wording import HELD, says_more, shows_all
 
-Span = tuple[int, int]
-_NOTHING = (0, 0)
+_FARTHEST = np.float32(-2)  # below any cosine
 
 
 class Sentences:
@@ -60,25 +59,33 @@ class Sentences:
         ]  # fmt: skip
         if not open_places:
             return found
-        for place, (start, end) in zip(open_places, self._by_meaning(scored, rows[open_places]), strict=True):
+        told = self._by_meaning(scored, rows[open_places]).tolist()
+        for place, (start, end) in zip(open_places, told, strict=True):
+            product = products[place]
             if start != SAYS_NO_MORE:
-                product = products[place]
-                found[place] = _cut(product, start, end) or self._by_words(product, places[place], marker)
+                found[place] = _cut(product, start, end)
+                if not found[place] and held[place] != 0:
+                    found[place] = self._by_words(product, places[place], marker)
         return found
 
-    def _by_meaning(self, scored: ScoredQuery, rows: Rows) -> list[Span]:
-        """Return what is told for the closest sentence of each description, see `ShownTexts.told`.
+    def _by_meaning(self, scored: ScoredQuery, rows: Rows) -> Told:
+        """Return (k, 2) int32: what is told for the closest segment of each description, see `ShownTexts`.
 
-        An empty span where the title is closer, or nothing is known.
+        (0, 0), nothing, where the title is closer, or nothing is known.
         """
         if scored.vector is None:
-            return [_NOTHING] * len(rows)
-        told = self.release.shown.told[members_of(self.release.segments.starts, rows)].tolist()
-        spans, first = [], 0
-        for cosines in self._cosines(scored, scored.vector, rows):
-            spans.append(_closest(told[first : first + len(cosines)], cosines))
-            first += len(cosines)
-        return spans
+            return np.zeros((len(rows), 2), np.int32)
+        starts = self.release.segments.starts
+        counts = starts[rows + 1] - starts[rows]
+        firsts = counts.cumsum() - counts
+        told = self.release.shown.told[members_of(starts, rows)]
+        cosines = self._cosines(scored, scored.vector, rows, counts)
+        is_title, is_said = told[:, 0] == IS_TITLE, (told[:, 0] >= 0) | (told[:, 0] == SAYS_NO_MORE)
+        said = np.where(is_said, cosines, _FARTHEST)
+        best = np.maximum.reduceat(said, firsts)
+        is_closer = (best > _FARTHEST) & (best >= np.maximum.reduceat(np.where(is_title, cosines, _FARTHEST), firsts))
+        bests = np.flatnonzero(said == best.repeat(counts))
+        return told[bests[bests.searchsorted(firsts)]] * is_closer[:, None]
 
     def _by_words(self, product: Product, places: Places, marker: Marker) -> str:
         """Return the sentence of a description that holds the most terms, the first of equals.
@@ -95,39 +102,25 @@ class Sentences:
         told = sentences[held.index(max(held))].rstrip(SENTENCE_ENDS) if max(held) else ""
         return told if says_more(told, product, self.release.lexical.analyzer) else ""
 
-    def _cosines(self, scored: ScoredQuery, query: Floats, rows: Rows) -> list[list[float]]:
-        """Return how close each segment of each row is; most rows that are shown were inspected, so it is known."""
+    def _cosines(self, scored: ScoredQuery, query: Floats, rows: Rows, counts: Rows) -> Floats:
+        """Return how close each segment of each row is; most rows that are shown were inspected, so it is known.
+
+        Args:
+            scored: the query; query: its vector.
+            rows: (k,) int64; counts: (k,) of their segments.
+        """
         segments, inspected = self.release.segments, scored.inspected
-        found: list[list[float]] = [[] for _ in rows]
-        places, is_known = places_of(inspected, rows) if len(inspected) else (rows, np.zeros(len(rows), bool))
-        counts = segments.starts[inspected + 1] - segments.starts[inspected]
-        ends = counts.cumsum()
-        for place in np.flatnonzero(is_known).tolist():
-            at = places[place]
-            found[place] = scored.of_segments[ends[at] - counts[at] : ends[at]].tolist()
+        if len(inspected) == 0:
+            return segments.gathered(rows).cosines(query)
+        places, is_known = places_of(inspected, rows)
         if not is_known.all():
-            new = np.flatnonzero(~is_known)
-            gathered = segments.gathered(rows[new])
-            cosines = np.split(gathered.cosines(query), gathered.firsts[1:])
-            for place, close in zip(new.tolist(), cosines, strict=True):
-                found[place] = close.tolist()
-        return found
-
-
-def _closest(told: Sequence[Sequence[int]], cosines: Sequence[float]) -> Span:
-    """Return what is told for the closest of a product's segments if it is closer than the title, else _NOTHING.
-
-    Args:
-        told: (s, 2), see `ShownTexts`.
-        cosines: (s,) how close each is.
-    """
-    best, least, found = -2.0, -1.0, _NOTHING
-    for (start, end), cosine in zip(told, cosines, strict=True):
-        if start == IS_TITLE:
-            least = cosine
-        elif start != IS_ELSEWHERE and cosine > best:
-            best, found = cosine, (start, end)
-    return found if best >= least else _NOTHING
+            cosines = np.empty(int(counts.sum()), np.float32)
+            of_known = is_known.repeat(counts)
+            cosines[of_known] = self._cosines(scored, query, rows[is_known], counts[is_known])
+            cosines[~of_known] = segments.gathered(rows[~is_known]).cosines(query)
+            return cosines
+        starts = np.concatenate([[0], (segments.starts[inspected + 1] - segments.starts[inspected]).cumsum()])
+        return scored.of_segments[members_of(starts, places)]
 
 
 def _cut(product: Product, start: int, end: int) -> str:

@@ -121,7 +121,7 @@ class ShownTexts:
         text_of -= first_texts[product_of]
         for product, text, place in zip(product_of.tolist(), text_of.tolist(), place_of.tolist(), strict=True):
             if text <= DESCRIPTION:
-                found[product][text].append(place)  # type: ignore[union-attr]
+                found[product][text].append(place)
             else:
                 found[product].texts.add(text)
         return found

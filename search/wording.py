@@ -18,14 +18,14 @@ Terms = frozenset[str]
 def shares_held(scored: ScoredQuery, rows: Rows, analyzer: Analyzer) -> list[float | None]:
     """Return for each row how much of a query, by rarity, its texts hold; None where the index cannot tell.
 
-    A term is there if it is in one of the texts alone, but for those that only come about between two words.
+    A term is there if it is in one of the texts alone, but for measures: a number may be of the text before.
 
     Args:
         scored: the query.
         rows: (k,) int64.
         analyzer: of the release.
     """
-    if scored.mode == "dense" or not all(map(analyzer.stands_alone, scored.terms)):
+    if scored.mode == "dense" or any(map(analyzer.is_measured, scored.terms)):
         return [None] * len(rows)
     shares: list[float | None] = scored.words.shares_of(rows).tolist()
     return shares
@@ -40,16 +40,15 @@ def shows_all(product: Product, places: Places, marker: Marker, analyzer: Analyz
         marker: that looks for them.
         analyzer: of the release.
     """
-    if marker.stand_alone:
-        held = marker.terms_in(product.title.split(" "), places.title)
-        if BRAND in places.texts:
-            held.update(analyzer.terms_of_pieces(product.brand))
-    else:
-        held = set(analyzer.terms_of(f"{product.title} {product.brand}"))
-    left = marker.terms - held
-    if not left or max(places.texts, default=0) < VALUES:
+    held = marker.terms_in(product.title.split(" "), places.title)
+    if BRAND in places.texts:
+        held.update(analyzer.terms_of_pieces(product.brand))
+    left = marker.terms.difference(held & marker.alone)
+    if left and max(places.texts, default=0) >= VALUES:
+        left = left.difference(*(analyzer.terms_of_pieces(value) for _, value in held_values(product, places)))
+    if not left or not left.isdisjoint(marker.alone):
         return not left
-    return left.issubset(Terms().union(*(analyzer.terms_of_pieces(value) for _, value in held_values(product, places))))
+    return left.issubset(analyzer.terms_of(f"{product.title} {product.brand}"))  # two words may make them
 
 
 def held_values(product: Product, places: Places) -> list[tuple[str, str]]:
