@@ -11,9 +11,10 @@ import hashlib
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ READ = ("words.npy", "starts.npy", "told.npy", HASHES)
 BLOCK = 8192  # products copied at a time
 WORDS_KEPT = 500_000  # whose numbers are remembered, 150 bytes each
 _WORD = re.compile(r"\S+")
+_first: Callable[[tuple[int, int]], int] = itemgetter(0)
 Span = tuple[int, int]
 Spans = NDArray[np.int32]
 
@@ -222,7 +224,8 @@ class _NumberOf(dict[str, int]):
             self.clear()
         words = words_of(piece)
         number = SEVERAL if words else NO_WORD
-        if len(words) == 1 and len(self._analyzer.terms_of_word(piece)) <= 1:  # of a quantity there are two
+        # A quantity, 12oz, has two terms.
+        if len(words) == 1 and (words[0].isalpha() or len(self._analyzer.terms_of_word(piece)) <= 1):
             number = number_of(self._analyzer.term_of(words[0]))
         self[piece] = number
         return number
@@ -261,8 +264,10 @@ class _Telling:
         text = passage[begins:]
         self._cuts = [begins, *(begins + found.end() for found in SENTENCE_END.finditer(text)), len(passage)]
         self._goes_on = len(own.description.split()) > DESCRIPTION_WORDS
-        self._words = [begins + found.start() for found in _WORD.finditer(text)]
-        self._origins = _origins(product.description, dropped if own is not product else ())
+        self._places: list[tuple[int, int]] = [(begins, 0)]  # in the passage and in the description, of the same words
+        if own is not product or not product.description.startswith(text):
+            origins = _origins(product.description, dropped if own is not product else ())
+            self._places = list(zip((begins + found.start() for found in _WORD.finditer(text)), origins, strict=False))
         self._known: dict[Span, Span | None] = {}
 
     def of(self, start: int, end: int) -> Span:
@@ -292,8 +297,8 @@ class _Telling:
 
     def _origin(self, place: int) -> int:
         """Return where a character of the passage stands in the description."""
-        word = bisect_right(self._words, place) - 1
-        return self._origins[word] + place - self._words[word]
+        before, origin = self._places[bisect_right(self._places, place, key=_first) - 1]
+        return origin + place - before
 
 
 def _origins(description: str, dropped: Collection[str]) -> list[int]:

@@ -64,7 +64,7 @@ class Marker:
         """
         if not self.stand_alone:
             return [self.terms.intersection(self._analyzer.terms_of(part)) for part in parts]
-        known = {word: () for word in words} | {words[place]: self.held[words[place]] for place in places}
+        known = dict.fromkeys(words, ()) | {words[place]: self.held[words[place]] for place in places}
         return [
             set().union(*[known[word] if word in known else self.held[word] for word in part.split()]) for part in parts
         ]

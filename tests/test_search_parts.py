@@ -24,6 +24,7 @@ from search.fusion import Scale, fuse
 from search.home import Home
 from search.lexical import LexicalIndex, LexicalSettings
 from search.marking import SNIPPET_WORDS, Marker
+from search.passages import SENTENCE_ENDS
 from search.product import Product
 from search.release import open_release, verify
 
@@ -230,13 +231,13 @@ def test_a_chosen_category_shows_what_is_below_it_however_many_others_there_are(
 
 def test_a_highlight_leaves_punctuation_outside_the_mark() -> None:
     marker = Marker({"red", "jacket"}, Analyzer())
-    assert marker.highlight("Jacket, “red” 50%") == "<mark>Jacket</mark>, “<mark>red</mark>” 50%"
-    assert Marker(set(), Analyzer()).highlight("a < b") == "a &lt; b"
+    assert marker.highlight("Jacket, “red” 50%", [0, 1, 2]) == "<mark>Jacket</mark>, “<mark>red</mark>” 50%"
+    assert Marker(set(), Analyzer()).highlight("a < b", []) == "a &lt; b"
 
 
 def test_a_snippet_shows_the_stretch_that_answers() -> None:
     text = " ".join(["word"] * 40 + ["red", "kettle"] + ["word"] * 40)
-    shown = Marker({"red", "kettl"}, Analyzer()).snippet(text)
+    shown = Marker({"red", "kettl"}, Analyzer()).snippet(text, [3, 40, 41])  # 3 is none of the words asked for
     assert shown.startswith("… ")
     assert shown.endswith(" …")
     assert "<mark>red</mark> <mark>kettle</mark>" in shown
@@ -249,7 +250,28 @@ def test_a_snippet_is_the_first_of_the_stretches_that_hold_the_most(asked: list[
     start = counts.index(max(counts))
     shown = " ".join(words[start : start + SNIPPET_WORDS]).replace("red", "<mark>red</mark>")
     before, after = "… " if start else "", " …" if start + SNIPPET_WORDS < len(words) else ""
-    assert Marker({"red"}, Analyzer()).snippet(" ".join(words)) == f"{before}{shown}{after}"
+    snippet = Marker({"red"}, Analyzer()).snippet(" ".join(words), range(len(words)))
+    assert snippet == f"{before}{shown}{after}"
+
+
+def test_a_part_of_a_text_is_marked_where_the_text_is_and_where_it_was_cut_within_a_word() -> None:
+    marker = Marker({"red", "mug"}, Analyzer())
+    text = "Blue. A red mug; or red|mug•mugs here. Nothing red"
+    places = list(range(len(text.split())))
+    for part, marked in (
+        ("A red mug", "A <mark>red</mark> <mark>mug</mark>"),
+        ("mug", "<mark>mug</mark>"),
+        ("mugs here", "<mark>mugs</mark> here"),
+        ("or red", "or <mark>red</mark>"),
+        ("Nothing red …", "Nothing <mark>red</mark> …"),
+    ):
+        assert marker.snippets(text, part, places)[1] == marked
+
+
+@given(st.text(alphabet=st.sampled_from("aé1.;,5 oz\"-'’½%"), max_size=9))
+def test_what_ends_a_sentence_is_no_part_of_a_words_terms(text: str) -> None:
+    for piece in text.split():
+        assert Analyzer().terms_of_word(piece) == Analyzer().terms_of_word(piece.rstrip(SENTENCE_ENDS))
 
 
 @pytest.mark.parametrize("name", ["rows", "encoder", "vectors", "passages", "settings", "catalog"])

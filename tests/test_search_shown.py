@@ -39,7 +39,8 @@ from search.wording import says_more
 
 PIECES = (
     "key chain keychain key-chain t-shirt tshirt 12 oz 12oz 12-ounce ounces fl. 3.5 inch 10-inch café men's the it "
-    'running shoes, (red) steel|cup 8.5 x 11 USB-C wd-40 wd40 Ⅻ über-cool 12" 1,200 … — 500, and/or IT ½ a\u00a0b \u00b4'
+    'running shoes, (red) steel|cup 8.5 x 11 USB-C wd-40 wd40 Ⅻ über-cool 12" 1,200 … — 500, and/or IT ½ a\u00a0b '
+    "\u00b4"
 ).split(" ")
 COMPOUNDS = compounds_of(["key chain", "keychain", "t-shirt", "i-t", "wd-40", "uber-cool"], "en")
 
@@ -53,7 +54,7 @@ def shelf(count: int) -> list[Product]:
     return [
         Product(
             str(number), drawn(chance, 9), drawn(chance, 60), ("x", drawn(chance, 3)), drawn(chance, 3),
-            attributes={"a": (drawn(chance, 4), "much too long to be shown on a card, and so not read"), "b": ("12 oz",)},
+            attributes={"a": (drawn(chance, 4), "much too long to be shown on a card, so not read"), "b": ("12 oz",)},
         )
         for number in range(count)
     ]  # fmt: skip
@@ -77,7 +78,9 @@ def test_no_word_that_holds_a_term_stands_where_it_is_not_looked_for(tmp_path: P
     index = shown(tmp_path, products, analyzer)
     rows = np.array([7, *range(60), 7])  # neighbours, and one twice
     looked_at = 0
-    for term in {term for piece in PIECES for term in (*analyzer.terms_of_word(piece), *analyzer.terms_of_value(piece))}:
+    for term in {
+        term for piece in PIECES for term in (*analyzer.terms_of_word(piece), *analyzer.terms_of_value(piece))
+    }:
         for row, places in zip(rows.tolist(), index.places(rows, [term]), strict=True):
             product = products[row]
 
@@ -113,7 +116,8 @@ def test_nothing_is_read_for_no_rows_and_a_product_without_texts_has_no_places(t
 
 SENTENCES = (
     "Made by hand.", "Never wet!", "color: red", "Free delivery over $40.", "It stands on any desk; or table.", "Plain",
-    "A key chain of steel.", "Lamp of leather.", "One two three four " * 8, "a|b red", "• dot", "One. Two", ". ;", "e.g. this",
+    "A key chain of steel.", "Lamp of leather.", "One two three four " * 8, "a|b red", "• dot", "One. Two", ". ;",
+    "e.g. this",
 )  # fmt: skip
 DROPPED = [(), (sentence_key("Free delivery over $40."),), (sentence_key("Made by hand."), sentence_key("Plain"))]
 
@@ -125,7 +129,8 @@ def told_slowly(product: Product, dropped: Collection[str], start: int, end: int
     assert begins is not None
     first = begins
     ends = [begins + found.end() for found in SENTENCE_END.finditer(passage[begins:])]
-    first, last = max([first, *(cut for cut in ends if cut <= start)]), min([cut for cut in ends if cut > start] or [len(passage)])
+    first = max([first, *(cut for cut in ends if cut <= start)])
+    last = min([cut for cut in ends if cut > start] or [len(passage)])
     if len(passage[first:last].split()) > 26:
         first, last = start, end
     told = passage[first:last].rstrip(";. \t\n")
@@ -226,8 +231,6 @@ def test_words_that_are_not_what_the_build_wrote_are_an_error_and_no_crash(tmp_p
         index.places(np.array([8]), ["red"])
 
 
-
-
 def test_what_did_not_change_is_taken_from_the_live_release_and_nobody_can_tell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,7 +256,8 @@ def test_nothing_is_taken_from_files_that_other_code_wrote_or_that_are_damaged(
 ) -> None:
     shop = Shop(tmp_path)
     live = shop.build().layout
-    path = {"code": live.shown / "written_by", "words": live.shown / "words.npy", "segments": live.segments / "starts.npy"}[harm]
+    names = {"code": "shown/written_by", "words": "shown/words.npy", "segments": "segments/starts.npy"}
+    path = live.folder / names[harm]
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     written: list[str] = []
