@@ -25,7 +25,7 @@ import search.passages
 import search.shown
 import search.wording
 from indexer.vector_files import HASH_BYTES, Hashes
-from search.analysis import Analyzer, words_of
+from search.analysis import Analyzer
 from search.arrays import Rows, expect, mapped
 from search.encoder import file_sha256
 from search.errors import ReleaseDamaged
@@ -46,12 +46,10 @@ from search.shown import (
     BEGINS,
     IS_ELSEWHERE,
     IS_TITLE,
-    NO_WORD,
     SAYS_NO_MORE,
-    SEVERAL,
     Numbers,
     Told,
-    number_of,
+    numbers_of,
     short_values,
 )
 from search.wording import says_more
@@ -60,6 +58,7 @@ HASHES, CODE = "hashes.npy", "written_by"
 READ = ("words.npy", "starts.npy", "told.npy", HASHES)
 BLOCK = 8192  # products copied at a time
 WORDS_KEPT = 500_000  # whose numbers are remembered, 150 bytes each
+_BEGINS = np.uint16(BEGINS).tobytes()
 _WORD = re.compile(r"\S+")
 _first: Callable[[tuple[int, int]], int] = itemgetter(0)
 Span = tuple[int, int]
@@ -152,8 +151,8 @@ class _Fresh:
 
     def __init__(self, dropped: Collection[str], analyzer: Analyzer):
         self._dropped, self._analyzer = dropped, analyzer
-        self._number_of = _NumberOf(analyzer.language)
-        self._words, self._sizes, self._told = array("H"), array("q"), array("i")
+        self._numbers_of = _NumbersOf(analyzer)
+        self._words, self._sizes, self._told = bytearray(), array("q"), array("i")
 
     def add(self, product: Product, spans: list[Span]) -> None:
         """Add a product.
@@ -162,13 +161,16 @@ class _Fresh:
             product: as it is shown.
             spans: of its segments in its passage.
         """
-        before = len(self._words)
         leaf = product.category[-1] if product.category else ""
         texts = (product.description, product.brand, leaf, *(value for _, value in short_values(product)))
-        for pieces in (product.title.split(" "), *map(str.split, texts)):
-            self._words.append(BEGINS)
-            self._words.extend(map(self._number_of.__getitem__, pieces))
-        self._sizes.append(len(self._words) - before)
+        words = b"".join(
+            [
+                _BEGINS + b"".join(map(self._numbers_of.__getitem__, pieces))
+                for pieces in (product.title.split(" "), *map(str.split, texts))
+            ]
+        )
+        self._words += words
+        self._sizes.append(len(words) // 2)
         for span in told_of(product, self._dropped, spans, self._analyzer):
             self._told.extend(span)
 
@@ -208,27 +210,22 @@ def _copy(into: NDArray[Any], starts: Rows, rows: Rows, source: NDArray[Any], ow
         into[members_of(starts, rows[part])] = source[members_of(own, own_rows[part])]
 
 
-class _NumberOf(dict[str, int]):
-    """Piece of a text between blanks -> its number, whatever compounds the catalog has.
+class _NumbersOf(dict[str, bytes]):
+    """Piece of a text between blanks -> its numbers, as bytes.
 
     Args:
-        language: of the release.
+        analyzer: of the release.
     """
 
-    def __init__(self, language: str):
+    def __init__(self, analyzer: Analyzer):
         super().__init__()
-        self._analyzer = Analyzer(language)
+        self._analyzer = analyzer
 
-    def __missing__(self, piece: str) -> int:
+    def __missing__(self, piece: str) -> bytes:
         if len(self) >= WORDS_KEPT:
             self.clear()
-        words = words_of(piece)
-        number = SEVERAL if words else NO_WORD
-        # A quantity, 12oz, has two terms.
-        if len(words) == 1 and (words[0].isalpha() or len(self._analyzer.terms_of_word(piece)) <= 1):
-            number = number_of(self._analyzer.term_of(words[0]))
-        self[piece] = number
-        return number
+        found = self[piece] = np.array(numbers_of(piece, self._analyzer), np.uint16).tobytes()
+        return found
 
 
 def told_of(product: Product, dropped: Collection[str], spans: Sequence[Span], analyzer: Analyzer) -> list[Span]:

@@ -221,6 +221,20 @@ class Analyzer:
         parts = frozenset(map(self._term, self.compounds.get(term, ())))
         return parts if word in self.stop_words else parts | {term}
 
+    def possible_terms(self, piece: str) -> set[str]:
+        """Return every term that what stands between two blanks may have, whatever compounds a catalog has."""
+        if _PLAIN.fullmatch(piece):
+            return {self._term(piece.lower())}
+        tokens = self._tokens_in(folded(piece))
+        words = [word for token in tokens for word in token.words]
+        runs = [
+            "".join(words[at : at + parts])
+            for parts in range(2, MOST_PARTS + 1)
+            for at in range(len(words) + 1 - parts)
+        ]
+        quantities = {token.quantity for token in tokens}
+        return {self._term(word) for word in (*words, *words_of(piece), *runs)}.union(quantities) - {""}
+
     def _terms_of_value(self, value: str) -> frozenset[str]:
         """Return the terms of a text word for word: no compounds, no quantities."""
         return frozenset(term for _, term in self.plain_terms(value))

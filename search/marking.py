@@ -108,8 +108,7 @@ class Marker:
         """
         words, own = text.split(), part.split()
         kept = self._kept(words, places)
-        asked = {words[place] for place in kept}
-        asked.update([word.rstrip(SENTENCE_ENDS) for word in asked])
+        asked = {form for place in kept for form in (words[place], words[place].rstrip(SENTENCE_ENDS))}
         if "|" in text or "•" in text:  # these end sentences within words
             asked.update(word for word in (own[0], *own[-2:]) if self.held[word])  # before an … perhaps
         return _snippet(words, kept), _snippet(own, [place for place, word in enumerate(own) if word in asked])

@@ -1,8 +1,8 @@
 """What a card shows of each product, as far as it is known before anybody asks: where its words stand, what is told.
 
-Each word of the shown texts has one number of 16 bits, that of its term. Where the terms of a query may stand in the
-texts of a page is then one look at a few thousand numbers, and the few words found so are read as they are written:
-terms may share a number. Numbers depend on the words alone, so they stay as they are when the catalog changes.
+Each word of the shown texts has a number of 16 bits for each of its terms, mostly one. Where the terms of a query may
+stand in the texts of a page is then one look at a few thousand numbers, and the few words found so are read as they are
+written: terms may share a number. Numbers depend on the words alone, so they stay as they are when the catalog changes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from search.scattered import PREAD, ScatteredFile
 from search.segments import members_of
 
 SHORT_VALUE = 40  # characters of an attribute's value that a card can show
-NO_WORD, SEVERAL, BEGINS = 0, 65_534, 65_535  # of punctuation; of what is several words; before each text
+NO_WORD, MANY, BEGINS = 0, 32_766, 32_767  # of punctuation; of a word with more terms than are told; before each text
+MORE = 32_768  # added to what is a further number of the word before
+MOST_NUMBERS = 12  # of a word
 TITLE, DESCRIPTION, BRAND, LEAF, VALUES = range(5)  # places of the texts of a product; from VALUES on its short values
 IS_TITLE, IS_ELSEWHERE, SAYS_NO_MORE = -1, -2, -3  # instead of where a segment's sentence begins
 
@@ -56,15 +58,23 @@ def short_values(product: Product) -> list[tuple[str, str]]:
 
 
 def number_of(term: str) -> int:
-    """Return the number of a term, between NO_WORD and SEVERAL; others may have the same."""
-    return crc32(term.encode("utf-8", "surrogatepass")) % (SEVERAL - 1) + 1
+    """Return the number of a term, between NO_WORD and MANY; others may have the same."""
+    return crc32(term.encode("utf-8", "surrogatepass")) % (MANY - 1) + 1
+
+
+def numbers_of(piece: str, analyzer: Analyzer) -> list[int]:
+    """Return the numbers of what stands between two blanks; the analyzer's compounds do not matter."""
+    numbers = sorted(map(number_of, analyzer.possible_terms(piece)))
+    if len(numbers) > MOST_NUMBERS:
+        return [MANY]
+    return [numbers[0], *(number + MORE for number in numbers[1:])] if numbers else [NO_WORD]
 
 
 class ShownTexts:
     """The shown texts of n products, of which there are m segments.
 
     Args:
-        words: (k,) uint16 numbers, the texts of each product in the order above, BEGINS before each.
+        words: (k,) uint16 numbers, the texts of each product in the order above, BEGINS before each text.
         starts: (n + 1,) int64; the words of row r lie from starts[r] to starts[r + 1].
         told: (m, 2) int32, what is told where a segment is the closest: characters of the product's description, the
             end below 0 where the text goes on; or one of the numbers above.
@@ -107,17 +117,19 @@ class ShownTexts:
         found = [Places([], [], set()) for _ in rows]
         if len(rows) == 0:
             return found
-        is_wanted = np.zeros(BEGINS + 1, bool)
-        is_wanted[[number for term in terms for number in (number_of(term), *self._joined.get(term, ()))]] = True
-        is_wanted[SEVERAL] = True
+        wanted = [number for term in terms for number in (number_of(term), *self._joined.get(term, ()))]
+        is_wanted = np.zeros(2 * MORE, bool)
+        is_wanted[[MANY, *wanted, *(number + MORE for number in wanted)]] = True
         words, firsts = self._read(rows)
-        begins = np.flatnonzero(words == BEGINS)
-        at = np.flatnonzero(is_wanted[words])
-        text_of, first_texts = begins.searchsorted(at, "right") - 1, begins.searchsorted(firsts)
         if (words[firsts] != BEGINS).any():
             raise ReleaseDamaged("the words of shown texts are not what the build wrote; build the release again")
+        word_of = (words < MORE).cumsum()
+        begins = np.flatnonzero(words == BEGINS)
+        at = np.flatnonzero(is_wanted[words])
+        at = at[np.diff(word_of[at], prepend=0) > 0]  # each word once
+        text_of, first_texts = begins.searchsorted(at, "right") - 1, begins.searchsorted(firsts)
         product_of = firsts.searchsorted(at, "right") - 1
-        place_of = at - begins[text_of] - 1
+        place_of = word_of[at] - word_of[begins[text_of]] - 1
         text_of -= first_texts[product_of]
         for product, text, place in zip(product_of.tolist(), text_of.tolist(), place_of.tolist(), strict=True):
             if text <= DESCRIPTION:
