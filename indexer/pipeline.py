@@ -193,9 +193,10 @@ def build(
             write_suggestions(store, language, listed)
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
             np.save(staging.groups, group_of)
-            write_shown(staging, listed, boilerplate, lexical.analyzer, counted.borrowed, live)
+            analyzer, borrowed = lexical.analyzer, counted.borrowed
             lexical = lexical.reopened(staging.lexical)
             del counted, stated_terms, facets
+            write_shown(staging, listed, boilerplate, analyzer, borrowed, live)
         with progress.stage("asking what it cannot answer"):
             if kept is not None:
                 confidence = Confidence.load(kept.layout.confidence)
