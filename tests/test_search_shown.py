@@ -35,6 +35,7 @@ from search.shown import (
     Places,
     ShownTexts,
     number_of,
+    numbers_of,
 )
 from search.wording import says_more
 
@@ -98,6 +99,32 @@ def test_no_word_that_holds_a_term_stands_where_it_is_not_looked_for(tmp_path: P
             assert {text for text, value in texts.items() if any(map(holds, value.split()))} <= places.texts
             assert places.texts <= {*texts, VALUES + 1}  # a long value is no text of a card
     assert looked_at > 1000  # not that all were to be looked at
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([*PIECES, "key", "chain", "t", "shirt"]), st.text("aZé1.,-'’/½ǅ\u00b4x\"½5ｗ９", max_size=4)
+        ),
+        max_size=4,
+    ).map("".join)
+)
+def test_a_word_has_no_term_that_is_not_among_the_possible(text: str) -> None:
+    analyzer = Analyzer("en", COMPOUNDS)
+    for piece in {*text.split(), *text.split(" ")}:
+        possible = analyzer.possible_terms(piece)
+        assert possible == Analyzer("en").possible_terms(piece)  # whatever the compounds
+        parts = {analyzer.term_of(part) for joined, parts in COMPOUNDS.items() if joined in possible for part in parts}
+        assert analyzer.terms_of_word(piece) | analyzer.terms_of_value(piece) <= possible | parts
+
+
+def test_a_word_of_very_many_terms_is_always_looked_at() -> None:
+    analyzer = Analyzer()
+    assert numbers_of("a/b/c/d/e/f/g", analyzer) == [MANY]
+    assert numbers_of("…", analyzer) == [NO_WORD] and numbers_of("Mugs,", analyzer) == [number_of("mug")]
+    first, *more = numbers_of("t-shirt", analyzer)
+    assert {first, *(number - MORE for number in more)} == set(map(number_of, ("t", "shirt", "tshirt")))
 
 
 def test_numbers_tell_terms_apart_from_what_is_none() -> None:
