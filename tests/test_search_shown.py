@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from test_pipeline import Shop
 
 import indexer.shown
-from indexer.shown import told_of, write_shown
+from indexer.shown import write_shown
+from indexer.telling import told_of
 from search.analysis import Analyzer, compounds_of
 from search.errors import ReleaseDamaged
 from search.home import Layout
