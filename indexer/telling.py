@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from operator import itemgetter
 
 from search.analysis import Analyzer
@@ -29,8 +30,8 @@ _first: Callable[[Span], int] = itemgetter(0)
 def told_of(product: Product, dropped: Collection[str], spans: Sequence[Span], analyzer: Analyzer) -> list[Span]:
     """Return what is told of a product where each of its segments is the closest: see `ShownTexts`.
 
-    That is the sentence around the segment, unless it is long; and of a sentence that only came together because one
-    between was dropped the segment alone, or nothing.
+    That is the sentence around the segment, unless it is long: the segment then; and of what only came together because
+    a sentence between was dropped, the part in which the segment begins.
 
     Args:
         product: as it is shown.
@@ -57,37 +58,40 @@ class _Telling:
         self._product, self._analyzer = product, analyzer
         self._passage, self._begins = passage, begins
         text = passage[begins:]
-        self._cuts = [begins, *(begins + found.end() for found in SENTENCE_END.finditer(text)), len(passage)]
         self._goes_on = len(own.description.split()) > DESCRIPTION_WORDS
-        self._places: list[Span] = [(begins, 0)]  # in the passage and in the description, of the same words
+        self._places = [(begins, 0)]  # of the same words in the passage and in the description
+        self._gaps: list[int] = []  # where the passage goes on elsewhere in the description
         if own is not product or not product.description.startswith(text):
-            origins = _origins(product.description, dropped if own is not product else ())
-            self._places = list(zip((begins + found.start() for found in _WORD.finditer(text)), origins, strict=False))
-        self._known: dict[Span, Span | None] = {}
+            self._place(text, _origins(product.description, dropped if own is not product else ()))
+        ends = (begins + found.end() for found in SENTENCE_END.finditer(text))
+        self._cuts = sorted({begins, *ends, *self._gaps, len(passage)})
+        self._known: dict[Span, Span] = {}
+
+    def _place(self, text: str, origins: list[int]) -> None:
+        """Note where the words of the passage's description come from, and between which of them there is more."""
+        words = list(zip(_WORD.finditer(text), origins, strict=False))  # the passage may end before the description
+        self._places = [(self._begins + word.start(), origin) for word, origin in words]
+        for (before, origin), (word, next_origin) in pairwise(words):
+            if self._product.description[origin + len(before[0]) : next_origin].strip():
+                self._gaps.append(self._begins + word.start())
 
     def of(self, start: int, end: int) -> Span:
         """Return what is told for the segment from `start` to before `end` of the passage."""
         place = bisect_right(self._cuts, start)
-        whole = (self._cuts[place - 1], self._cuts[min(place, len(self._cuts) - 1)])
-        is_short = len(self._passage[slice(*whole)].split()) <= SNIPPET_WORDS
-        found = self._looked_up(whole) if is_short else None
-        return found or self._looked_up((start, end)) or (0, 0)
-
-    def _looked_up(self, span: Span) -> Span | None:
+        span = (self._cuts[place - 1], self._cuts[min(place, len(self._cuts) - 1)])
+        if len(self._passage[slice(*span)].split()) > SNIPPET_WORDS:
+            span = (start, min((gap for gap in self._gaps if start < gap < end), default=end))
         if span not in self._known:
             self._known[span] = self._told(*span)
         return self._known[span]
 
-    def _told(self, start: int, end: int) -> Span | None:
-        """Return where part of the passage stands in the description; None where it does not in one piece."""
+    def _told(self, start: int, end: int) -> Span:
         text = self._passage[start:end].rstrip(SENTENCE_ENDS)
         if not text:
             return 0, 0
-        first, last = self._origin(start), self._origin(start + len(text) - 1) + 1
-        if " ".join(self._product.description[first:last].split()) != text:
-            return None
         if not says_more(text, self._product, self._analyzer):
             return SAYS_NO_MORE, 0
+        first, last = self._origin(start), self._origin(start + len(text) - 1) + 1
         return first, -last if self._goes_on and end == len(self._passage) else last
 
     def _origin(self, place: int) -> int:
