@@ -211,10 +211,7 @@ def test_what_only_came_together_because_a_sentence_was_dropped_is_told_in_its_p
     dropped = ("free delivery!",)
     spans = segment_spans(passage_of(without_sentences(product, dropped)))
     told = [product.description[start:end] for start, end in told_of(product, dropped, spans, Analyzer())[1:]]
-    assert told == [
-        "Stands on any oak desk",
-        "red; and of black wood",
-    ]  # of the sentences in which these segments begin
+    assert told == ["Stands on any oak desk", "red; and of black wood"]
     long = replace(product, description=product.description.replace("oak", "oak " * 30))
     spans = segment_spans(passage_of(without_sentences(long, dropped)))
     (start, end), _ = told_of(long, dropped, spans, Analyzer())[1:]
