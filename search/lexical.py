@@ -113,9 +113,14 @@ class WordMatches:
         kept = allowed[self.rows]
         return WordMatches(self.rows[kept], self.scores[kept], self.shares[kept])
 
-    def best(self, count: int) -> Rows:
-        """Return the `count` best rows, best first, equal scores in row order."""
-        return self.rows[best_rows(self.scores, count)].astype(np.int64)
+    def covering(self, least: float) -> int:
+        """Return how many rows hold at least this share of the terms."""
+        return int(np.count_nonzero(self.shares >= least))
+
+    def best(self, count: int) -> WordMatches:
+        """Return the `count` best, best first, equal scores in row order."""
+        places = best_rows(self.scores, count)
+        return WordMatches(self.rows[places], self.scores[places], self.shares[places])
 
 
 NOTHING = WordMatches(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32))

@@ -79,7 +79,7 @@ def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> t
         dense_rows = np.zeros(0, np.int64)
         if scored.vector is not None:
             dense_rows = release.dense.search(scored.vector, pool, allowed)[0]
-        lexical_rows = scored.words.among(allowed).best(pool)
+        lexical_rows = scored.words.among(allowed).best(pool).rows.astype(np.int64)
         named = scored.codes.rows[allowed[scored.codes.rows]]
     return dense_rows, np.concatenate([named, np.setdiff1d(lexical_rows, named)]) if len(named) else lexical_rows
 
@@ -99,7 +99,7 @@ def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | No
 def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) -> RelevantSet:
     """Return the rows that are relevant to the query under the filter, best first, equal scores in row order."""
     dense_rows, lexical_rows = candidates(release, scored, allowed)
-    rows = union_of(dense_rows, lexical_rows)
+    rows = scored.drawn if allowed is None else union_of(dense_rows, lexical_rows)
     is_relevant = scored.words.shares_of(rows) >= scored.coverage_min
     if scored.dense_min < np.inf:
         unsure = np.flatnonzero(~is_relevant)
@@ -151,6 +151,8 @@ def _is_exact(
             return False
     if len(lexical_rows) < pool:
         return True
+    if allowed is None and len(scored.named) == 0:
+        return scored.covering == scored.drawn_covering
     covering = scored.covering
     if allowed is not None:
         covering = int(np.count_nonzero(allowed[scored.words.rows[scored.words.shares >= scored.coverage_min]]))

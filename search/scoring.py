@@ -53,7 +53,7 @@ class ScoredQuery:
             row keeps them.
         dense_pool, lexical_pool: (p,) int64, the rows that each leg ranks first, best first.
         named: (c,) int64 ascending, products whose numbers the query names.
-        covering: how many rows hold enough of the terms to be relevant by words.
+        covering: how many rows hold enough of the terms to be relevant by words; drawn_covering: of the lexical pool.
         title_coverage: the largest share of the terms, by rarity, that one title holds, 0..1.
         near: (m,) int64 ascending, what either leg ranks among its first DEPTH. Empty but in hybrid mode.
         inspected: (r,) int64 ascending, those of the near rows that a leg ranks among its first INSPECTED.
@@ -87,6 +87,7 @@ class ScoredQuery:
     lexical_pool: Rows
     named: Rows
     covering: int
+    drawn_covering: int
     title_coverage: float
     near: Rows
     inspected: Rows
@@ -150,7 +151,8 @@ def first_look(
     matches = NOTHING if mode == "dense" else words.matches(text)
     allowed = kept if kept is not None and kept.any() else None
     among = matches.among(allowed)
-    lexical_pool = among.best(settings.pool)
+    top = among.best(settings.pool)
+    lexical_pool = top.rows.astype(np.int64)
     lexical_rows = lexical_pool[:DEPTH]
     dense_pool, dense_top = no_rows, no_scores
     if vector is not None:
@@ -181,7 +183,7 @@ def first_look(
         share = dense_share(settings.dense_weight, title_coverage, identified)
     # Where a leg has fewer products than a scale reaches, the scale begins at 0.
     reached = np.zeros(min(DEPTH, release.rows), np.float32)
-    reached[: len(lexical_rows)] = matches.scores_of(lexical_rows)
+    reached[: len(lexical_rows)] = top.scores[:DEPTH]
     lexical_scale = Scale.of(reached)
     named = codes.rows if allowed is None else codes.rows[allowed[codes.rows]]
     cut_off = _cut_off(release, mode, closest, best_coverage, codes)
@@ -189,7 +191,7 @@ def first_look(
         mode=mode, terms=terms, vector=vector, words=matches,
         dense_scale=Scale.of(dense_top), lexical_scale=lexical_scale, dense_share=share,
         is_kept=kept is None or allowed is not None, dense_pool=dense_pool, lexical_pool=lexical_pool, named=named,
-        covering=int(np.count_nonzero(among.shares >= cut_off["coverage_min"])),
+        covering=among.covering(cut_off["coverage_min"]), drawn_covering=top.covering(cut_off["coverage_min"]),
         title_coverage=title_coverage, near=near, inspected=inspected, closest_segments=closest_segments,
         of_segments=of_segments, near_cosines=near_cosines, known=known, known_cosines=known_cosines,
         drawn=union_of(known, lexical_pool, named),
