@@ -18,7 +18,7 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from search.engine import Engine
-from search.facets import field_name
+from search.naming import field_name
 from search.product import Product
 from search.understanding.constraints import AROUND
 

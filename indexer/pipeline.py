@@ -25,6 +25,7 @@ from indexer.embeddings import Embedded, embed, forget_chunks, text_hashes
 from indexer.evaluation.compare import compare_evaluations
 from indexer.evaluation.engine_run import evaluate_engine
 from indexer.evaluation.judgments import read_judgments, read_queries
+from indexer.facets import facets_of
 from indexer.grouping import fold_variants
 from indexer.keeping import kept_of
 from indexer.learning import learn_ranker, with_ranker
@@ -54,7 +55,6 @@ from search.errors import (
     ReleaseDamaged,
     TooManyRejected,
 )
-from search.facets import FacetIndex
 from search.home import Home, Layout
 from search.lexical import LexicalSettings
 from search.passages import categories_are_kinds, texts_of
@@ -182,7 +182,7 @@ def build(
         with progress.stage("indexing words and facets"):
             weighing = LexicalSettings(language=language)
             lexical, stated_terms, counted = counted_words(products, weighing, Lender.of(live, weighing))
-            facets, group_of = FacetIndex.build(products), fold_variants(products)
+            facets, group_of = facets_of(products), fold_variants(products)
             facets.count_products(group_of)
             lexical.save(staging.lexical)
             counted.save(staging.lexical)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from indexer.rows import HELD, sampled
 from search.analysis import Analyzer, words_of
-from search.facets import PATH_SEPARATOR
+from search.naming import PATH_SEPARATOR
 from search.product import Product
 from search.store import ProductStore
 

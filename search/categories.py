@@ -10,7 +10,8 @@ import numpy as np
 
 from search.arrays import Floats, Indices, best_rows, expect, taken, unit_rows
 from search.errors import ReleaseDamaged
-from search.facets import PATH_SEPARATOR, FacetIndex
+from search.facets import FacetIndex
+from search.naming import PATH_SEPARATOR
 
 BLOCK = 16_384  # rows whose vectors are summed at once
 

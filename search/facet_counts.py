@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from search.analysis import folded
 from search.arrays import Floats, Rows
-from search.facets import PATH_SEPARATOR, FacetIndex, Tally, ValuesFacet, ancestors
+from search.facets import FacetIndex, Tally, ValuesFacet
 from search.folding import Counted, Folding
+from search.naming import PATH_SEPARATOR, ancestors
 from search.request import SearchRequest
 
 RATING_STEPS = (4.5, 4.0, 3.0, 2.0)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from search.arrays import Floats, Rows
 from search.clusters import Cluster
-from search.facets import PATH_SEPARATOR, ValuesFacet
+from search.facets import ValuesFacet
+from search.naming import PATH_SEPARATOR
 from search.release import Release
 
 STEPS = 65535  # positions -1..1 as 16-bit integers: a step is 1/32 of a pixel on a map a thousand pixels wide

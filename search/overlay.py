@@ -21,7 +21,7 @@ from search.state.batches import Change
 
 CHANGING = frozenset({"price", AVAILABILITY})  # fields; what is remembered of others stays right
 _SHARED = ("ranking", "folding", "products_in", "products_in_category")  # properties that a release works out once
-_FIRST = ("category", "brand")  # facets that stand before availability, as in `FacetIndex.build`
+_FIRST = ("category", "brand")  # facets that stand before availability, as in indexer/facets.py
 
 
 def with_changes(release: Release, changes: Mapping[str, Change], sequence: int) -> Release:
@@ -67,7 +67,7 @@ def _numbers(facets: FacetIndex, prices: dict[int, float]) -> dict[str, Floats]:
 
 
 def _values(facets: FacetIndex, stock: dict[int, str]) -> dict[str, ValuesFacet]:
-    """Return the facets with availability as `FacetIndex.build` would make it: the most frequent value first."""
+    """Return the facets with availability as indexer/facets.py would make it: the most frequent value first."""
     before = facets.values.get(AVAILABILITY)
     values = list(before.values) if before else []
     code_of = {value: code for code, value in enumerate(dict.fromkeys([*values, *stock.values()]))}

@@ -9,7 +9,7 @@ from typing import Any
 
 from search.arrays import Rows
 from search.errors import QueryError
-from search.facets import nearest
+from search.naming import nearest
 from search.product import Product
 from search.variants import Variants
 

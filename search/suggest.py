@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from search.analysis import words_of
 from search.errors import QueryError
-from search.facets import PATH_SEPARATOR
+from search.naming import PATH_SEPARATOR
 from search.release import Release
 from search.store import SUGGESTION_KINDS, ProductStore
 

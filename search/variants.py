@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.arrays import Rows
-from search.facets import field_name
+from search.naming import field_name
 from search.product import Product
 from search.release import Release
 

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from hypothesis import settings
 
 from indexer.embeddings import encode_products
+from indexer.facets import facets_of
 from indexer.grouping import fold_variants
 from indexer.shown import write_shown
 from indexer.spans import spans_of
@@ -29,7 +30,6 @@ from search.confidence import Calibration, Confidence
 from search.dense import DenseIndex
 from search.encoder import Encoder, Tokens
 from search.engine import Engine
-from search.facets import FacetIndex
 from search.home import Layout
 from search.lexical import LexicalIndex, LexicalSettings
 from search.passages import categories_are_kinds, texts_of
@@ -160,7 +160,7 @@ def write_release(
     np.save(layout.groups, fold_variants(products))
     DenseIndex.build(embeddings).save(layout)
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
-    facets = FacetIndex.build(products)
+    facets = facets_of(products)
     lexical.save(layout.lexical)
     facets.save(layout.facets)
     write_shown(layout, products, (), lexical.analyzer, np.full(len(products), -1), None)

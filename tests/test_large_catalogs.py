@@ -13,6 +13,7 @@ from indexer import boilerplate, positions
 from indexer.boilerplate import boilerplate_of, without_boilerplate
 from indexer.clustering import cluster_products
 from indexer.clustering import products as clustered
+from indexer.facets import MAX_VALUES, facets_of
 from indexer.report import subject as reported
 from indexer.report.health import health_of
 from indexer.report.subject import Subject
@@ -20,7 +21,6 @@ from indexer.rows import FieldsOf, StoredProducts, products_at, sampled
 from indexer.suggestions import write_suggestions
 from search.arrays import unit_rows
 from search.categories import CategoryIndex
-from search.facets import MAX_VALUES, FacetIndex
 from search.lexical import LexicalIndex, LexicalSettings
 from search.postings import TermCounter
 from search.product import Product, lexical_fields
@@ -102,7 +102,7 @@ def test_an_attribute_with_too_many_values_is_forgotten_on_the_way_and_is_no_fac
         Product(str(row), "Mug", attributes={"Serial": (f"n{row}",), "Color": ("red, blue" if row % 2 else "red",)})
         for row in range(2 * MAX_VALUES)
     ]
-    facets = FacetIndex.build(products)
+    facets = facets_of(products)
     assert list(facets.values) == ["color"]
     color = facets.values["color"]
     assert color.values == ("red", "blue")
@@ -113,7 +113,7 @@ def test_an_attribute_with_too_many_values_is_forgotten_on_the_way_and_is_no_fac
 def test_categories_are_summed_in_blocks_as_at_once(monkeypatch):
     products = catalog(50)
     vectors = unit_rows(np.random.default_rng(1).standard_normal((50, 6)))
-    facets = FacetIndex.build(products)
+    facets = facets_of(products)
     at_once = CategoryIndex.build(vectors, facets)
     monkeypatch.setattr("search.categories.BLOCK", 7)
     np.testing.assert_array_equal(CategoryIndex.build(vectors, facets).centroids, at_once.centroids)

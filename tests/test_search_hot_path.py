@@ -14,10 +14,10 @@ from conftest import SHOP, open_engine, write_release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexer.facets import facets_of
 from search.arrays import SPARSE, Sums, common_to, looked_up, places_of
 from search.engine import CACHED_SCORES, Engine
 from search.facet_counts import range_json, thresholds_json
-from search.facets import FacetIndex
 from search.folding import Counted, Folding
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product
@@ -144,7 +144,7 @@ def test_one_pass_counts_every_facet_as_looking_at_each_product_does(
     drawn: list[tuple[str, list[str], str, int]], is_folded: bool, chance: Random
 ) -> None:
     products = shelf(drawn)
-    index = FacetIndex.build(products)
+    index = facets_of(products)
     groups = [group for _, _, _, group in drawn] + list(range(10, 10 + len(products) - len(drawn)))
     folding = Folding.of(np.array(groups, np.int64)) if is_folded else None
     some = chance.sample(range(len(products)), chance.randint(1, len(products)))
@@ -200,7 +200,7 @@ def test_prices_that_differ_by_less_than_a_cent_are_one_bucket() -> None:
 def test_a_value_is_found_within_longer_ones_and_never_across_two() -> None:
     products = [Product(str(n), "x", attributes={"Sleeve": (value,)}) for n, value in
                 enumerate(["Long", "Extra LONG", "Short", "longish\nx"] * 2)]  # fmt: skip
-    facet = FacetIndex.build(products).values["sleeve"]
+    facet = facets_of(products).values["sleeve"]
     assert {*facet.values_holding("long")} == {"Long", "Extra LONG", "longish\nx"}
     assert facet.values_holding("long\nshort") == []
     assert facet.values_holding("") == []

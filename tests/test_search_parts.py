@@ -13,17 +13,19 @@ from conftest import SHOP, write_release
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer.facets import facets_of
 from search.analysis import Analyzer
 from search.arrays import best_positive, best_rows, expect, let_go, mapped, taken, union_of, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged, ReleaseMissing
 from search.facet_counts import facet_json, range_json
-from search.facets import FacetIndex, field_name
+from search.facets import FacetIndex
 from search.folding import Counted
 from search.fusion import Scale, fuse
 from search.home import Home
 from search.lexical import LexicalIndex, LexicalSettings
 from search.marking import SNIPPET_WORDS, Marker
+from search.naming import field_name
 from search.passages import SENTENCE_ENDS
 from search.product import Product
 from search.release import open_release, verify
@@ -134,7 +136,7 @@ def test_a_leg_with_one_score_gives_its_hits_one_and_the_rest_nothing() -> None:
 def test_filter_and_count_agree_with_a_slow_way(rows: list[list[str]]) -> None:
     products = [Product(str(n), "x", attributes={"Tag": tuple(tags)} if tags else {}) for n, tags in enumerate(rows)]
     products += [Product("z1", "x", attributes={"Tag": ("a",)}), Product("z2", "x", attributes={"Tag": ("b",)})] * 6
-    facet = FacetIndex.build(products).values["tag"]
+    facet = facets_of(products).values["tag"]
     everything = np.arange(len(products))
     for code, value in enumerate(facet.values):
         expected = [value in product.attributes.get("Tag", ()) for product in products]
@@ -145,7 +147,7 @@ def test_filter_and_count_agree_with_a_slow_way(rows: list[list[str]]) -> None:
 
 def test_attributes_with_a_value_for_every_product_are_no_facet() -> None:
     products = [Product(str(n), "x", attributes={"Serial": (f"s{n}",), "Kind": (f"k{n % 2}",)}) for n in range(20)]
-    assert set(FacetIndex.build(products).values) == {"kind"}
+    assert set(facets_of(products).values) == {"kind"}
 
 
 def test_a_histogram_counts_every_known_price_once() -> None:
@@ -159,7 +161,7 @@ def test_a_histogram_counts_every_known_price_once() -> None:
 
 
 def test_facets_survive_the_disk(tmp_path: Path) -> None:
-    built = FacetIndex.build(SHOP)
+    built = facets_of(SHOP)
     built.save(tmp_path / "facets")
     loaded = FacetIndex.load(tmp_path / "facets")
     assert {name: facet.values for name, facet in loaded.values.items()} == {
@@ -220,7 +222,7 @@ def test_a_release_name_cannot_leave_its_folder(tmp_path: Path) -> None:
 
 def test_a_chosen_category_shows_what_is_below_it_however_many_others_there_are() -> None:
     products = [Product(f"{n}", "x", category=(f"D{n % 40}", f"S{n % 3}")) for n in range(400)]
-    facet = FacetIndex.build(products).values["category"]
+    facet = facets_of(products).values["category"]
     counts = facet.counts(np.arange(400))
     closed = [entry["value"] for entry in facet_json(facet, counts, (), 50)["values"]]
     assert len(closed) == 40

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
 
+from indexer.facets import facets_of
 from search import Engine
 from search.analysis import dimensions_in
 from search.errors import ReleaseDamaged
-from search.facets import FacetIndex
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product, lexical_fields
 from search.release import Release, open_release
@@ -47,7 +47,7 @@ DRESSES = tuple(replace(one, id=one.id + copy) for copy in ("", "-2", "-3") for 
 
 def interpreter_of(products: tuple[Product, ...], common: frozenset[str] = frozenset()) -> Interpreter:
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
-    return Interpreter.build(products, FacetIndex.build(products), lexical, common)
+    return Interpreter.build(products, facets_of(products), lexical, common)
 
 
 @pytest.fixture(scope="module")

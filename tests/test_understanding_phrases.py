@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from indexer.catalog import CatalogSettings, open_catalog
-from search.facets import FacetIndex
+from indexer.facets import facets_of
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product, lexical_fields
 from search.understanding import Interpreter
@@ -30,7 +30,7 @@ def interpreter() -> Interpreter:
     catalog = open_catalog(ROOT / "catalog" / "products.csv", CatalogSettings())
     products = [one for one in catalog if isinstance(one, Product)]
     lexical = LexicalIndex.build(map(lexical_fields, products), LexicalSettings())
-    return Interpreter.build(products, FacetIndex.build(products), lexical, ())
+    return Interpreter.build(products, facets_of(products), lexical, ())
 
 
 def labelled() -> list[tuple[str, Read, str]]:

@@ -20,8 +20,9 @@ import numpy as np
 from search.analysis import dimensions_in, folded, quantity_of
 from search.arrays import Indices, Mask
 from search.errors import ReleaseDamaged
-from search.facets import PATH_SEPARATOR, FacetIndex, ValuesFacet
+from search.facets import FacetIndex, ValuesFacet
 from search.lexical import LexicalIndex
+from search.naming import PATH_SEPARATOR
 from search.understanding.amounts import with_digits
 
 MOST_TERMS = 4

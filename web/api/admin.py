@@ -8,8 +8,8 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 from pydantic import BaseModel, Field, ValidationError
 
 from search.errors import NotFound, ReleaseDamaged, ReleaseMissing
-from search.facets import nearest
 from search.home import Home, Layout
+from search.naming import nearest
 from search.release import expect_readable, read_manifest
 from search.releases import activate, earlier, live_or_none
 from web.api.openapi import operation

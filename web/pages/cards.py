@@ -11,8 +11,8 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from search.engine import Engine
-from search.facets import field_name
 from search.marking import SNIPPET_WORDS
+from search.naming import field_name
 from search.product import Product
 from search.request import Hit
 from search.variants import Variants, alone, variants_of

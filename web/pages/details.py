@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from search.engine import Engine
-from search.facets import field_name, values_in
+from search.naming import field_name, values_in
 from search.product import Product
 from search.request import SearchRequest
 from web.formats import availability_text, price_text

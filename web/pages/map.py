@@ -16,9 +16,9 @@ from search.arrays import Rows
 from search.clusters import Cluster, cluster_json
 from search.engine import Engine
 from search.errors import NotFound
-from search.facets import nearest
 from search.folding import Counted
 from search.map import CatalogMap, LegendEntry, MapColor, map_of
+from search.naming import nearest
 from search.product import Product
 from search.request import SearchResults
 from web.api.answers_of_clusters import MapAnswer, MapLitAnswer, MapPointsAnswer

@@ -8,7 +8,7 @@ from typing import Any
 
 from search.conditions import without_value
 from search.facet_counts import FACET_SHARE
-from search.facets import PATH_SEPARATOR
+from search.naming import PATH_SEPARATOR
 from search.request import SearchRequest, SearchResults
 from web.pages.cards import Trait, trait
 from web.pages.readings import facet_label

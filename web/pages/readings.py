@@ -10,7 +10,8 @@ from babel.lists import format_list
 
 from search.conditions import Condition, conditions_of
 from search.engine import Engine
-from search.facets import PATH_SEPARATOR, ValuesFacet
+from search.facets import ValuesFacet
+from search.naming import PATH_SEPARATOR
 from search.request import SearchRequest, SearchResults
 from search.understanding import Constraint
 from web.formats import availability_text, number_text, price_text

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from search.clusters import Cluster
 from search.engine import Engine
-from search.facets import PATH_SEPARATOR
+from search.naming import PATH_SEPARATOR
 from search.related import related_categories, related_groups
 from search.request import SearchResults
 from web.urls import category_path, cluster_path

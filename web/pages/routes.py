@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request
 
-from search.facets import PATH_SEPARATOR
+from search.naming import PATH_SEPARATOR
 from search.product import Product
 from search.request import SearchRequest
 from web.api.routes import server_timing

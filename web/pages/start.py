@@ -10,8 +10,8 @@ import numpy as np
 
 from search.clusters import Cluster
 from search.engine import Engine
-from search.facets import PATH_SEPARATOR
 from search.invitations import examples_of, kinds_of
+from search.naming import PATH_SEPARATOR
 from search.product import Product
 from search.request import SearchRequest
 from web.language import current_locale

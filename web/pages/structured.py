@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from search.facets import field_name
+from search.naming import field_name
 from search.product import Product
 from web.pages.discovery import absolute
 from web.urls import product_path
