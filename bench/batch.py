@@ -57,7 +57,7 @@ def main() -> None:
     for _ in range(ROUNDS):
         for name in spent:
             engine.encoder._vectors.clear()
-            engine._scored.clear()
+            engine.queries._scored.clear()
             encoder.calls, started, began = 0, time.perf_counter(), time.process_time()
             if name == "batch":
                 assert client.post("/api/v1/search:batch", json={"queries": bodies}).status_code == 200

@@ -20,8 +20,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import search.answer
+import search.engine
+import search.queries
 from indexer.evaluation.judgments import read_queries
-from search import engine as asked
 from search.engine import Engine
 from search.lexical import LexicalIndex
 from search.remembered import Remembered
@@ -57,16 +59,17 @@ def watched(engine: Engine, clock: Clock) -> None:
     """Put the clock around the stages of an engine."""
     release = engine.release
     parts: list[tuple[str, Any, Sequence[str]]] = [
-        ("understanding", engine, ["understood"]),
+        ("understanding", engine.queries, ["readings"]),
         ("dense", release.dense, ["search", "gathered", "scores_of"]),
         ("segments", release.segments, ["gathered"]),
         ("confidence", release.confidence, ["score"]),
-        ("second look", asked, ["second_look"]),
-        ("scoring, the rest", engine, ["scored"]),
-        ("relevant set", engine, ["_relevant", "_less_relevant", "_sorted"]),
-        ("facets", engine, ["_facets"]),
-        ("clusters", engine, ["_clusters"]),
-        ("hits", engine, ["_hits"]),
+        ("second look", search.queries, ["second_look"]),
+        ("scoring, the rest", engine.queries, ["scored"]),
+        ("relevant set", search.answer, ["relevant", "ordered"]),
+        ("relevant set", search.engine, ["less_relevant"]),
+        ("facets", search.answer, ["counted_facets"]),
+        ("clusters", search.answer, ["counted_clusters"]),
+        ("hits", search.engine, ["hits_of"]),
         ("the rest", engine, ["search"]),
     ]
     for stage, owner, names in parts:
@@ -79,7 +82,7 @@ def watched(engine: Engine, clock: Clock) -> None:
 
 def forgotten(engine: Engine) -> None:
     """Drop what the engine remembers of queries, but not their vectors."""
-    engine._scored.clear()
+    engine.queries._scored.clear()
     engine.release.lexical.__dict__.pop("_remembered_terms", None)
 
 

@@ -97,7 +97,7 @@ class Release:
 
     @cached_property
     def browsed(self) -> Remembered[Any, Any]:
-        """The last answers to requests without words, which may hold every row; see `Engine`."""
+        """The last answers to requests without words, which may hold every row; see search/answer.py."""
         return Remembered(BROWSED, 2 * self.rows + BROWSED_SPARE, lambda answer: len(answer.rows))
 
     @property

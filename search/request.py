@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,6 +86,11 @@ class SearchRequest:
                 raise QueryError(name, f"{name} must be a plain number")
         if self.price_min is not None and self.price_max is not None and self.price_min > self.price_max:
             raise QueryError("price_min", f"price_min {self.price_min:g} is above price_max {self.price_max:g}")
+
+    @property
+    def key(self) -> str:
+        """What two requests have in common if they ask the same."""
+        return json.dumps(vars(self), default=list, sort_keys=True)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from indexer.facets import facets_of
 from search.arrays import SPARSE, Sums, common_to, looked_up, places_of
-from search.engine import CACHED_SCORES, Engine
+from search.engine import Engine
 from search.facet_counts import range_json, thresholds_json
 from search.folding import Counted, Folding
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product
+from search.queries import CACHED_SCORES
 from search.remembered import Remembered
 from search.request import SearchRequest
 from search.understanding import Constraint, Understood
@@ -266,12 +267,12 @@ def test_browsing_is_worked_out_once_for_all_pages_and_apart_for_every_filter_so
 def test_long_queries_are_not_kept_beyond_the_room_for_their_rows(
     shop: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.engine.CACHED_ROWS", 5)
+    monkeypatch.setattr("search.queries.CACHED_ROWS", 5)
     for q in ("red", "mug cup", "steel", "norr", "boot", "coffee mug"):
         shop.search(q, mode="lexical")
-        held = sum(len(one.words) for one in shop._scored.values())
-        assert held <= 5 or len(shop._scored) == 1
-    assert 1 <= len(shop._scored) <= CACHED_SCORES
+        held = sum(len(one.words) for one in shop.queries._scored.values())
+        assert held <= 5 or len(shop.queries._scored) == 1
+    assert 1 <= len(shop.queries._scored) <= CACHED_SCORES
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "lexical", "dense"])

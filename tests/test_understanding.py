@@ -263,7 +263,7 @@ def test_a_correction_that_is_only_offered_gets_no_second_look(shop: Engine, mon
         looked.append(first.scored.terms)
         return second_look(release, first)
 
-    monkeypatch.setattr("search.engine.second_look", watched)
+    monkeypatch.setattr("search.queries.second_look", watched)
     for page in (1, 2):
         assert engine.search("red gowm", page=page).query["corrected"] is None
         assert looked == [("red", "gowm")]
