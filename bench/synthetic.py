@@ -242,7 +242,7 @@ def build_synthetic(rows: int, home: Path, seed: int = 0) -> Path:
         # Queries meet the base encoder, so its ONNX form is proven on passages that it really encodes.
         proven = [text.passage for text in texts_of(catalog.parents)]
         serving = prepare_to_serve(catalog.base, Home(home), path.name, proven, catalog.first_parents, None)
-        with patch("indexer.pipeline.prepare_to_serve", return_value=serving):
+        with patch("indexer.pipeline.prepare_to_serve", lambda *_: serving):  # a mock would keep every passage
             build(BuildSettings(catalog_path=path, train="never"), Home(home), Progress(), lambda _: encoder)
     return path
 
