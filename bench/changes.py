@@ -1,8 +1,7 @@
-"""What a change of prices costs: python bench/changes.py [HOME] [--rows 1000000] [--json]
+"""What a change of prices costs: python bench/changes.py [HOME] [--json]
 
 Links the live release of a home into a temporary one and changes prices and stock there: writing a batch (to the disk
 it lies on, one thread), taking it up in a server (CPU of the thread), a log that holds every product, read at start.
-`--rows` repeats the columns of the facets up to so many rows: what is copied for a change grows with them alone.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.switching import joined
 from search.engine import Engine
-from search.facets import FacetIndex
 from search.home import Home, default_home
-from search.overlay import CHANGING
-from search.release import Release
 from search.state.batches import Change
 from search.state.changes import ChangeLog
 
 TIMES = 200
 BATCHES = (1, 1_000)
-
-
-def repeated(release: Release, rows: int) -> Release:
-    """Return a release whose price and availability columns are as long as those of a larger catalog."""
-    facets, places = release.facets, np.resize(np.arange(release.rows), rows)
-    values = dict(facets.values)
-    if (facet := values.get("availability")) is not None:
-        has = np.diff(facet.offsets)[places]
-        codes = np.full(release.rows, -1, np.int32)
-        codes[np.flatnonzero(np.diff(facet.offsets))] = facet.codes
-        offsets = np.concatenate([[0], np.cumsum(has)]).astype(np.int64)
-        values["availability"] = replace(facet, offsets=offsets, codes=codes[places][codes[places] >= 0])
-    numbers = {name: column[places] for name, column in facets.numbers.items() if name in CHANGING}
-    return replace(release, facets=FacetIndex(values, {**facets.numbers, **numbers}, rows))
 
 
 def timed(act: Callable[[int], Any], clock: Callable[[], float]) -> dict[str, float]:
@@ -58,17 +39,14 @@ def timed(act: Callable[[int], Any], clock: Callable[[], float]) -> dict[str, fl
     return {"median_ms": round(float(np.median(took)), 3), "p99_ms": round(float(np.percentile(took, 99)), 3)}
 
 
-def measured(home: Home, rows: int | None) -> dict[str, Any]:
+def measured(home: Home) -> dict[str, Any]:
     """Return what changes cost on the live release of a home."""
     told: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="aisle-changes-") as folder:
         own = Home(Path(folder))
         joined(own, [home])
-        base = Engine.open(own.root)
-        ids = base.release.products.ids()
-        engine = base
-        if rows:
-            engine = Engine(repeated(base.release, rows), base.encoder)
+        engine = Engine.open(own.root)
+        ids = engine.release.products.ids()
         told["rows"] = engine.release.facets.rows
         log, chance = ChangeLog(own.changes), np.random.default_rng(5)
 
@@ -104,11 +82,10 @@ def measured(home: Home, rows: int | None) -> dict[str, Any]:
 
 @click.command()
 @click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
-@click.option("--rows", type=click.IntRange(min=1), help="Rows of the columns that are copied; default: the release's.")
 @click.option("--json", "as_json", is_flag=True)
-def main(home: Path | None, rows: int | None, as_json: bool) -> None:
+def main(home: Path | None, as_json: bool) -> None:
     """Measure, and print a table or JSON."""
-    told = measured(Home(home) if home else default_home(), rows)
+    told = measured(Home(home) if home else default_home())
     if as_json:
         click.echo(json.dumps(told, indent=2))
         return
