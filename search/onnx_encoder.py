@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from search.arrays import Floats, unit_rows
 from search.encoder import Tokens, fast_tokenizer, file_sha256, segment_means, segments_read_by, whole_words
 from search.errors import EncoderError
-from search.scattered import PREAD, ScatteredFile
+from search.scattered import array_in_pieces
 
 GRAPH, WEIGHTS, TOKENIZER, SETTINGS = "model.onnx", "weights.dat", "tokens.json", "settings.json"
 WORDS = "words.npy"  # the vector of each token, where the graph does not hold them
@@ -161,9 +161,7 @@ class WordVectors:
     """
 
     def __init__(self, path: Path):
-        table = np.load(path, mmap_mode="r")
-        self._table, self._offset = np.asarray(table), table.offset
-        self._file = ScatteredFile(path) if PREAD is not None else None
+        self._table, self._file, self._offset = array_in_pieces(path)
 
     def of(self, ids: NDArray[np.int64]) -> Floats:
         """Return (n, t, d) float32, the vectors of (n, t) tokens.

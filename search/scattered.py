@@ -62,3 +62,15 @@ class ScatteredFile:
         for target, size, start in zip(targets.tolist(), sizes.tolist(), starts.tolist(), strict=True):
             if PREAD(file, target, size, start) != size:
                 raise ReleaseDamaged(f"{self.path} has become shorter or cannot be read; build the release again")
+
+
+def array_in_pieces(path: Path) -> tuple[NDArray[Any], ScatteredFile | None, int]:
+    """Return the array of a .npy file, mapped for who wants it all, the file for who reads pieces, and where it begins.
+
+    None in place of the file where the system cannot read so.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    array = np.load(path, mmap_mode="r")  # as a memmap, which knows where its rows begin
+    return np.asarray(array), ScatteredFile(path) if PREAD is not None else None, array.offset

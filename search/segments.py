@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from search.arrays import Floats, Rows, expect, mapped
 from search.errors import ReleaseDamaged
-from search.scattered import PREAD, ScatteredFile
+from search.scattered import ScatteredFile, array_in_pieces
 
 Segments = tuple[NDArray[np.int8], Floats]  # of one product: (s, d) codes and (s,) scales
 _END = re.compile(r"(?<=[.!?;])\s+")
@@ -168,9 +168,8 @@ class SegmentIndex:
             ReleaseDamaged: a file is missing, truncated, or they do not fit each other.
         """
         try:
-            codes = np.load(folder / "codes.npy", mmap_mode="r")  # as a memmap, which knows where its rows begin
+            codes, file, offset = array_in_pieces(folder / "codes.npy")
             scales, starts = mapped(folder / "scales.npy"), mapped(folder / "starts.npy")
-            file = ScatteredFile(folder / "codes.npy") if PREAD is not None else None
         except (OSError, ValueError) as error:
             raise ReleaseDamaged(f"{folder} cannot be read ({error}); build the release again") from error
-        return cls(np.asarray(codes), scales, starts, file, codes.offset)
+        return cls(codes, scales, starts, file, offset)

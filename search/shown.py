@@ -20,7 +20,7 @@ from search.analysis import Analyzer
 from search.arrays import Rows, expect, mapped
 from search.errors import ReleaseDamaged
 from search.product import Product
-from search.scattered import PREAD, ScatteredFile
+from search.scattered import ScatteredFile, array_in_pieces
 from search.segments import members_of
 
 SHORT_VALUE = 40  # characters of an attribute's value that a card can show
@@ -157,9 +157,8 @@ class ShownTexts:
             ReleaseDamaged: a file is missing, truncated, or they do not fit each other.
         """
         try:
-            words = np.load(folder / "words.npy", mmap_mode="r")  # as a memmap, which knows where its words begin
+            words, file, offset = array_in_pieces(folder / "words.npy")
             starts, told = mapped(folder / "starts.npy"), mapped(folder / "told.npy")
-            file = ScatteredFile(folder / "words.npy") if PREAD is not None else None
         except (OSError, ValueError) as error:
             raise ReleaseDamaged(f"{folder} cannot be read ({error}); build the release again") from error
-        return cls(np.asarray(words), starts, told, analyzer, file, words.offset)
+        return cls(words, starts, told, analyzer, file, offset)
