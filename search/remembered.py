@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
@@ -39,7 +40,8 @@ class Remembered(Generic[Key, Value]):
 
     def __init__(self, most: int, room: int = 0, size: Callable[[Value], int] = lambda _: 0):
         self._most, self._room, self._size = most, room, size
-        self._values: dict[Key, Value] = {}
+        # Unlike a dict's, its first entry is found at once however many were taken away before it.
+        self._values: OrderedDict[Key, Value] = OrderedDict()
         self._held = 0
         self._lock = threading.Lock()
 
@@ -55,7 +57,7 @@ class Remembered(Generic[Key, Value]):
             self._values[key] = value
             self._held += self._size(value)
             while len(self._values) > self._most or (self._held > self._room and len(self._values) > 1):
-                self._held -= self._size(self._values.pop(next(iter(self._values))))
+                self._held -= self._size(self._values.popitem(last=False)[1])
 
     def made(self, key: Key, make: Callable[[], Value]) -> Value:
         """Return what is kept under a key, else what `make` gives, and keep it; two threads may both make it."""
