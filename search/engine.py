@@ -144,7 +144,7 @@ class Engine:
             readings = self.queries.readings(request)
         if wanted := self.queries.to_encode(request, readings):
             self.encoder.vectors(wanted)  # remembered: meanwhile another search has its turn
-        with TURN:
+        with self.encoder.turn(TURN):
             results = self._answer(request, readings, started)
         if results.degraded is None:  # another time it may be answered in full
             answers.put(key, results)

@@ -1,7 +1,8 @@
 """The encoder on the query side: loaded in the background, as many calls at a time as it bears, vectors remembered.
 
 Texts that come while the encoder is busy go through it together, in its next call (group commit, as databases write
-their logs): nobody waits for others to come, and a lone text waits for nothing.
+their logs), and so do those that come while searches enough have their vectors and wait for their turn: eight texts
+together cost two thirds of what each costs alone. A lone text waits for nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from search.watch import NOBODY, Watch
 logger = logging.getLogger("aisle.encoder")
 CACHED_QUERIES = 4096  # vectors kept; 6 MB at 384 float32
 TOGETHER = 64  # most texts in one call: a whole batch and what waits beside it
+ENOUGH = 2  # searches that wait for their turn with their vectors; while they work others may gather
 SHARED = 8  # of an encoder that bears threads: more gain nothing, and another CPU may take them (DESIGN.md, "Encoder")
 
 
@@ -61,7 +64,9 @@ class QueryEncoder:
         self._lock = threading.Lock()  # guards what follows
         self._waiting: dict[str, Future[Floats]] = {}  # texts without a vector yet
         self._queue: deque[str] = deque()  # those of them that no call has taken
-        self._at_work = 0  # calls under way; while a text is in the queue, as many as there may be
+        self._at_work = 0  # calls under way
+        self._ready = 0  # searches that have their vectors and wait for their turn
+        self._passed = 0  # turns of such searches since the queue was empty
         self._vectors: OrderedDict[str, Floats] = OrderedDict()
 
     @property
@@ -119,7 +124,7 @@ class QueryEncoder:
         Raises:
             EncoderError: it cannot be loaded, or is not the release's.
         """
-        encoder = self._encoder or self._load()
+        self._load()
         found: dict[str, Floats] = {}
         missing: dict[str, Future[Floats]] = {}
         with self._lock:
@@ -132,26 +137,59 @@ class QueryEncoder:
                         self._waiting[text] = Future()
                         self._queue.append(text)
                     missing[text] = self._waiting[text]
-            begin = min(self._calls - self._at_work, -(-len(self._queue) // self._together))
-            self._at_work += begin
+            begin = self._begun()
         self.watch.looked_up("query_vectors", len(found), len(missing))
         in_this_thread = begin > 0 and self._bears_threads  # a change of threads would only cost time
-        for _ in range(begin - in_this_thread):
-            self._thread.submit(self._encode_waiting, encoder)
+        self._submit(begin - in_this_thread)
         if in_this_thread:
-            self._encode_waiting(encoder)
+            self._encode_waiting()
         found |= {text: vector.result() for text, vector in missing.items()}
         return np.stack([found[text] for text in texts])
 
-    def _encode_waiting(self, encoder: Encoder) -> None:
+    @contextmanager
+    def turn(self, turn: threading.Lock) -> Iterator[None]:
+        """Hold the turn of a search that has its vectors; where few such wait, the texts that gathered are encoded.
+
+        Args:
+            turn: what only one search holds.
+        """
+        with self._lock:
+            self._ready += 1
+        with turn:
+            with self._lock:
+                self._ready -= 1
+                self._passed += 1
+                begin = self._begun()
+            if begin > 0:  # beside what this search does
+                self._submit(begin)
+            yield
+
+    def _begun(self) -> int:
+        """Return how many calls are to be made for the queue, under way from now on; only with the lock.
+
+        None while searches enough can work, but no text lets more of them pass than there are texts in one call.
+        """
+        if not self._queue:
+            self._passed = 0
+            return 0
+        if self._ready >= ENOUGH and self._passed < self._together:
+            return 0
+        begin = min(self._calls - self._at_work, -(-len(self._queue) // self._together))
+        self._at_work += begin
+        return begin
+
+    def _submit(self, calls: int) -> None:
+        for _ in range(calls):
+            self._thread.submit(self._encode_waiting)
+
+    def _encode_waiting(self) -> None:
         """Encode what waits by now; what came meanwhile has a turn of its own, after what else waits for the thread."""
         if together := self._first_waiting():
-            self._encode(together, encoder)
+            self._encode(together)
         with self._lock:
             goes_on = bool(self._queue)
             self._at_work -= not goes_on
-        if goes_on:
-            self._thread.submit(self._encode_waiting, encoder)
+        self._submit(int(goes_on))
 
     def _first_waiting(self) -> dict[str, Future[Floats]]:
         """Take those that have waited longest from the queue, at most as many as one call may have."""
@@ -163,11 +201,11 @@ class QueryEncoder:
         """Return what the encoder answers, asked in a thread that it bears."""
         return call(*arguments) if self._bears_threads else self._thread.submit(call, *arguments).result()
 
-    def _encode(self, together: dict[str, Future[Floats]], encoder: Encoder) -> None:
+    def _encode(self, together: dict[str, Future[Floats]]) -> None:
         """Encode texts in one call; an error is the error of each of them."""
         started = time.perf_counter()
         try:
-            vectors = encoder.encode_queries(list(together))
+            vectors = self._load().encode_queries(list(together))
         except BaseException as error:
             with self._lock:
                 for text in together:

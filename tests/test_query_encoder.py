@@ -15,7 +15,7 @@ from test_web_live import eventually
 
 from search.arrays import Floats
 from search.encoder import open_encoder
-from search.query_encoder import SHARED, QueryEncoder
+from search.query_encoder import ENOUGH, SHARED, QueryEncoder
 from search.watch import Watch
 
 
@@ -190,6 +190,62 @@ def test_a_lone_text_is_encoded_where_it_is_asked_and_a_batch_on_every_cpu(two_c
     np.testing.assert_array_equal(encoder.vectors(texts), FakeEncoder().encode_queries(texts))
     assert sorted(map(len, shared.calls[1:])) == [4, SHARED, SHARED]
     assert eventually(lambda: encoder._at_work == 0)
+
+
+def searches(
+    encoder: QueryEncoder, turn: threading.Lock, count: int, end: threading.Semaphore
+) -> list[threading.Thread]:
+    """Start searches that have their vectors and wait for their turn; one at work ends when it is let go."""
+
+    def search() -> None:
+        with encoder.turn(turn):
+            assert end.acquire(timeout=5)
+
+    threads = [threading.Thread(target=search) for _ in range(count)]
+    for one in threads:
+        one.start()
+    assert eventually(lambda: encoder._ready == count)
+    return threads
+
+
+def test_while_searches_enough_can_work_texts_gather_and_then_go_together(two_cpus: None) -> None:
+    shared, turn, end = Shared(), threading.Lock(), threading.Semaphore(0)
+    shared.go.set()
+    encoder = of(shared)
+    with ThreadPoolExecutor(3) as callers:
+        with turn:
+            begun = searches(encoder, turn, 2, end)
+            asked = [callers.submit(encoder.vectors, [text]) for text in ("red mug", "lamp", "boots")]
+            assert eventually(lambda: waiting(encoder) == 3)
+            time.sleep(0.05)
+            assert shared.calls == []
+        found = [one.result(5) for one in asked]  # one of the two has its turn, so that only one waits
+    assert [sorted(call) for call in shared.calls] == [["boots", "lamp", "red mug"]]
+    np.testing.assert_array_equal(np.concatenate(found), FakeEncoder().encode_queries(["red mug", "lamp", "boots"]))
+    end.release(2)
+    for one in begun:
+        one.join(5)
+    assert (encoder._ready, encoder._at_work) == (0, 0)
+
+
+def test_no_text_lets_more_searches_pass_than_texts_go_together(two_cpus: None) -> None:
+    shared, turn, end = Shared(), threading.Lock(), threading.Semaphore(0)
+    shared.go.set()
+    encoder = of(shared)
+    with ThreadPoolExecutor(1) as callers:
+        with turn:
+            begun = searches(encoder, turn, SHARED + ENOUGH + 3, end)  # as where many ask for remembered texts
+            asked = callers.submit(encoder.vectors, ["lamp"])
+            assert eventually(lambda: waiting(encoder) == 1)
+        for passed in range(1, SHARED):
+            assert eventually(lambda: encoder._passed == passed)  # noqa: B023 - asked at once
+            assert shared.calls == []
+            end.release()
+        assert asked.result(5).shape == (1, FakeEncoder.dim)
+        assert encoder._ready >= ENOUGH
+    end.release(len(begun))
+    for one in begun:
+        one.join(5)
 
 
 def test_an_error_of_one_cpu_is_the_error_of_its_texts_alone(two_cpus: None) -> None:
