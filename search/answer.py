@@ -133,8 +133,8 @@ def counted_facets(release: Release, asked: Asked, found: RelevantSet) -> dict[s
 def counted_clusters(release: Release, asked: Asked, found: RelevantSet) -> list[dict[str, Any]]:
     """Return the leaf clusters of the results with counts, most first; the chosen one does not narrow the list."""
     rows = found.rows if asked.request.cluster is None else relevant(release, asked, without="cluster").rows
-    counts = release.clusters.counts(rows, _folding(release, asked.request))
-    return [cluster_json(*counted) for counted in counts[:SHOWN_CLUSTERS]]
+    counts = release.clusters.counts(rows, _folding(release, asked.request), SHOWN_CLUSTERS)
+    return [cluster_json(*counted) for counted in counts]
 
 
 def _count(release: Release, request: SearchRequest, rows: Rows) -> int:

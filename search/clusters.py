@@ -129,9 +129,16 @@ class ClusterIndex:
         leaves = {found} | {cluster.id for cluster in self.clusters.values() if cluster.parent == found}
         return np.isin(self.cluster_of, list(leaves))
 
-    def counts(self, rows: Rows, folding: Folding | None = None) -> list[tuple[Cluster, int]]:
-        """Return (leaf cluster, how many of the rows or, with a folding, of their products), most first."""
-        return self._counted(self.cluster_of, rows, folding)
+    def counts(
+        self, rows: Rows, folding: Folding | None = None, most: int | None = None
+    ) -> list[tuple[Cluster, int]]:
+        """Return (leaf cluster, how many of the rows or, with a folding, of their products), most first.
+
+        Args:
+            rows, folding: what is counted.
+            most: clusters; None returns all.
+        """
+        return self._counted(self.cluster_of, rows, folding, most)
 
     def all_counts(self, rows: Rows, folding: Folding | None = None) -> dict[int, int]:
         """Return cluster id -> how many of the rows or, with a folding, of their products, for leaves and parents."""
@@ -146,11 +153,14 @@ class ClusterIndex:
             top_of[one.id] = one.id if one.parent is None else one.parent
         return top_of[self.cluster_of]
 
-    def _counted(self, column: NDArray[np.int32], rows: Rows, folding: Folding | None) -> list[tuple[Cluster, int]]:
+    def _counted(
+        self, column: NDArray[np.int32], rows: Rows, folding: Folding | None, most: int | None = None
+    ) -> list[tuple[Cluster, int]]:
         own = column[rows]
         counts = Counted(rows, folding).counts(own, int(own.max(initial=0)) + 1)
-        ids = np.flatnonzero(counts)
-        return [(self.clusters[int(one)], int(counts[one])) for one in ids[np.argsort(-counts[ids], kind="stable")]]
+        ids = counts.nonzero()[0]
+        ids = ids[(-counts[ids]).argsort(kind="stable")][:most]
+        return [(self.clusters[one], count) for one, count in zip(ids.tolist(), counts[ids].tolist(), strict=True)]
 
 
 def cluster_json(cluster: Cluster, count: int | None = None) -> dict[str, Any]:

@@ -142,35 +142,36 @@ def facet_json(
         limit: most values listed.
         find: only values with this text in them are listed, however deep; the others count as before.
     """
-    present = np.flatnonzero(counts)
-    present = present[np.argsort(-counts[present], kind="stable")]
-    codes = present.tolist()
-    count_of = dict(zip(codes, counts[present].tolist(), strict=True))
+    names, codes = facet.values, counts.nonzero()[0]
+    codes = codes[(-counts[codes]).argsort(kind="stable")]
     if find:
-        listed = [code for code in codes if folded(find) in folded(facet.values[code])][:limit]
+        shown = [code for code in codes.tolist() if folded(find) in folded(names[code])][:limit]
     else:
-        listed = _open_branches(facet, codes, selected, limit) if facet.is_path else codes[:limit]
-    chosen = {facet.code_of[value] for value in selected if value in facet.code_of}
-    shown = listed + [code for code in codes if code in chosen and code not in listed]
+        shown = _open_branches(facet, codes, selected, limit) if facet.is_path else codes[:limit].tolist()
+    if selected:
+        shown += [code for code in codes.tolist() if names[code] in selected and code not in shown]
     values = [
-        {"value": facet.values[code], "count": count_of[code], "selected": facet.values[code] in selected}
-        for code in shown
+        {"value": names[code], "count": count, "selected": names[code] in selected}
+        for code, count in zip(shown, counts[shown].tolist(), strict=True)
     ]
-    told = {entry["value"] for entry in values}
-    values += [{"value": value, "count": 0, "selected": True} for value in selected if value not in told]
+    if selected:
+        told = {entry["value"] for entry in values}
+        values += [{"value": value, "count": 0, "selected": True} for value in selected if value not in told]
     return {
         "type": "values", "label": facet.label, "is_path": facet.is_path, "distinct": len(codes), "values": values,
     }  # fmt: skip
 
 
-def _open_branches(facet: ValuesFacet, codes: list[int], selected: Sequence[str], limit: int) -> list[int]:
+def _open_branches(facet: ValuesFacet, codes: Rows, selected: Sequence[str], limit: int) -> list[int]:
+    if not selected:
+        return codes[facet.is_top[codes]][:limit].tolist()
     opened = {""}
     for path in selected:
         levels = tuple(path.split(PATH_SEPARATOR))
         opened.update(ancestors(levels))
     taken: Counter[str] = Counter()
     shown = []
-    for code in codes:
+    for code in codes.tolist():
         parent = facet.parents[code]
         if parent in opened and taken[parent] < limit:
             taken[parent] += 1
@@ -196,7 +197,7 @@ def range_json(label: str, numbers: Floats, among: Counted, buckets: int = 12) -
     summary |= {"min": round(low, 2), "max": round(high, 2)}
     edges = _edges(low, most, high, buckets)
     if among.folding is None:
-        starts = [0, *np.searchsorted(ordered.astype(np.float64), edges[1:-1]).tolist(), len(ordered)]
+        starts = [0, *ordered.astype(np.float64).searchsorted(edges[1:-1]).tolist(), len(ordered)]
         counts = [end - start for start, end in itertools.pairwise(starts)]
     else:
         bucket_of = np.minimum(np.searchsorted(edges, known.astype(np.float64), side="right") - 1, len(edges) - 2)
@@ -233,9 +234,9 @@ def thresholds_json(numbers: Floats, among: Counted, selected: float | None) -> 
     """
     known = among.reaching(numbers[among.rows])
     steps = sorted({*RATING_STEPS, *([] if selected is None else [selected])}, reverse=True)
-    told = []
-    for step in steps:
-        count = len(known) - int(np.searchsorted(known, np.float32(step)))
-        if count or step == selected:
-            told.append({"from": step, "count": count, "selected": step == selected})
-    return told
+    counts = (len(known) - known.searchsorted(np.array(steps, np.float32))).tolist()
+    return [
+        {"from": step, "count": count, "selected": step == selected}
+        for step, count in zip(steps, counts, strict=True)
+        if count or step == selected
+    ]

@@ -62,13 +62,22 @@ class ValuesFacet:
         """The path above each value, "" at the top."""
         return tuple(value.rpartition(PATH_SEPARATOR)[0] for value in self.values)
 
+    @cached_property
+    def is_top(self) -> Mask:
+        """(v,) bool: whether there is no path above a value."""
+        return np.array([not parent for parent in self.parents], bool)
+
     def rows_with(self, values: Iterable[str]) -> Mask:
         """Return (n,) bool: rows that carry any of the values; an unknown value matches nothing."""
         mask = np.zeros(len(self.entries.starts) - 1, bool)
         for value in values:
-            if (code := self.code_of.get(value)) is not None:
-                mask[self.entries.holders(self.first + code)] = True
+            mask[self.holders(value)] = True
         return mask
+
+    def holders(self, value: str) -> NDArray[np.int32]:
+        """Return the rows that carry a value, ascending, a view; none for an unknown one."""
+        code = self.code_of.get(value)
+        return np.zeros(0, np.int32) if code is None else self.entries.holders(self.first + code)
 
     def counts(self, rows: Indices, folding: Folding | None = None) -> NDArray[np.int64]:
         """Return (len(values),) how many of the rows, each given once, or of their products carry each value."""
@@ -294,13 +303,17 @@ class FacetIndex:
             tally: of a set of rows.
             most: counts of each field.
         """
-        several = np.flatnonzero(tally.counts > 1)
-        several = several[np.lexsort((-tally.counts[several], self._field_of[several]))]
-        fields = self._field_of[several]
-        ranks = np.arange(len(fields)) - np.searchsorted(fields, fields)
+        several = (tally.counts > 1).nonzero()[0]
+        # One number for both, so that they are in order once it is: the field, then how much less than the most.
+        base = int(tally.counts.max(initial=0)) + 1
+        ordered = self._field_of[several].astype(np.int64) * base + (base - 1 - tally.counts[several])
+        ordered.sort()
+        fields, less = np.divmod(ordered, base)
+        firsts = fields.searchsorted(np.arange(len(self.places)))
+        ranks = np.arange(len(fields)) - firsts[fields]
         largest = np.zeros((len(self.places), most), np.int64)
         seen = ranks < most
-        largest[fields[seen], ranks[seen]] = tally.counts[several[seen]]
+        largest[fields[seen], ranks[seen]] = base - 1 - less[seen]
         sums = np.bincount(self._field_of, tally.counts, len(self.places)).astype(np.int64)
         return largest, sums
 

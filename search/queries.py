@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.arrays import Mask
 from search.codes import NO_MATCH, codes_in
@@ -22,11 +23,13 @@ from search.request import SearchRequest
 from search.scoring import NO_BOOST, Boost, FirstLook, ScoredQuery, first_look
 from search.second_look import second_look
 from search.understanding import Understood
+from search.understanding.constraints import Constraint
 from search.watch import NOBODY, Watch
 
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
 CACHED_SCORES = 32  # scored queries kept
 CACHED_ROWS = 400_000  # rows that they hold words of, 12 bytes each: a long query in a large catalog has a million
+Words = tuple[str, str, frozenset[Constraint]]  # text looked up, mode, filters in the query's words
 
 
 @dataclass(frozen=True)
@@ -56,20 +59,28 @@ def kept_rows(release: Release, read: Understood) -> Mask | None:
 
 def boost_of(release: Release, read: Understood) -> Boost:
     """Return what each row gains by the values a query names."""
-    named = [one for one in read.constraints if not one.is_filter]
+    named = _named(read)
     if not named:
         return NO_BOOST
-    keeping = [np.flatnonzero(release.interpreter.kept_by(one)).astype(np.int32) for one in named]
-    rows, (kept,) = release.lexical.sums.of(keeping, [[1.0] * len(named)])
-    return Boost(rows, (release.ranking.boost * (kept / len(named))).astype(np.float32))
+    rows, (kept,) = release.lexical.sums.of([_carriers(release, one) for one in named], [[1.0] * len(named)])
+    return Boost(rows, (release.ranking.boost * (kept / len(named))).astype(np.float32), named)
 
 
-def _is_scored_alike(one: Understood, other: Understood) -> bool:
-    """Return whether two readings are scored alike but for the boost: the words and the filters in them decide."""
-    if one.search_text != other.search_text:
-        return False
-    filters, others = ({each for each in read.constraints if each.is_filter} for read in (one, other))
-    return filters == others
+def _named(read: Understood) -> tuple[Constraint, ...]:
+    """Return the values that a query names and that no product must have."""
+    return tuple([one for one in read.constraints if not one.is_filter])
+
+
+def _carriers(release: Release, named: Constraint) -> NDArray[np.int32]:
+    """Return the rows that carry a value, or one of several, ascending."""
+    if isinstance(named.value, str):
+        return release.facets.values[named.field].holders(named.value)
+    return np.flatnonzero(release.interpreter.kept_by(named)).astype(np.int32)
+
+
+def _words_of(read: Understood, mode: str) -> Words:
+    """Return what decides every score but the boost."""
+    return read.search_text, mode, frozenset([one for one in read.constraints if one.is_filter])
 
 
 class Queries:
@@ -84,8 +95,8 @@ class Queries:
 
     def __init__(self, release: Release, encoder: QueryEncoder, *, waits: bool = True, watch: Watch = NOBODY):
         self.release, self.encoder, self.waits, self.watch = release, encoder, waits, watch
-        self._scored: OrderedDict[tuple[Understood, str], ScoredQuery] = OrderedDict()
-        self._confidences: Remembered[tuple[Understood, str], float] = Remembered(CACHED_SCORES)  # of offered ones
+        self._scored: OrderedDict[Words, ScoredQuery] = OrderedDict()
+        self._confidences: Remembered[Words, float] = Remembered(CACHED_SCORES)  # of offered ones
         self._lock = threading.Lock()
 
     def over(self, release: Release) -> Queries:
@@ -94,7 +105,7 @@ class Queries:
         with self._lock:
             new._scored = OrderedDict(
                 (key, scored) for key, scored in self._scored.items()
-                if not any(one.field in CHANGING for one in key[0].constraints)
+                if not any(one.field in CHANGING for one in (*key[2], *scored.boost.named))
             )  # fmt: skip
         return new
 
@@ -136,11 +147,12 @@ class Queries:
         sure = self.scored(read, mode).confidence_score
         if sure > 1 - SURER:  # nothing can be so much surer
             return False
-        confidence = self._confidences.get((offered, mode))
+        words = _words_of(offered, mode)
+        confidence = self._confidences.get(words)
         if confidence is None:
             first = self._first_look(offered, mode)
             confidence = first.scored.confidence_score
-            self._confidences.put((offered, mode), confidence)
+            self._confidences.put(words, confidence)
             if confidence - sure >= SURER:
                 self.scored(offered, mode, first)  # remembered
         return confidence - sure >= SURER
@@ -162,24 +174,21 @@ class Queries:
             read: the query; mode: hybrid, dense or lexical.
             first: its first look, where there was one.
         """
-        key = (read, mode)
+        words, scored = _words_of(read, mode), None
         with self._lock:
-            found, alike = self._scored.get(key), None
-            if found is not None:
-                self._scored.move_to_end(key)
-            else:
-                alike = next((one for (other, how), one in self._scored.items()
-                              if how == mode and _is_scored_alike(other, read)), None)  # fmt: skip
-        self.watch.looked_up("scored_queries", int(found is not None), int(found is None))
-        if found is not None:
-            return found
-        if alike is None:
+            known = self._scored.get(words)
+            if known is not None:
+                self._scored.move_to_end(words)
+        if known is None:
             scored = second_look(self.release, first or self._first_look(read, mode))
-        else:
-            scored = replace(alike, boost=boost_of(self.release, read))
+        elif known.boost.named != _named(read):
+            scored = replace(known, boost=boost_of(self.release, read))
+        self.watch.looked_up("scored_queries", int(scored is None), int(scored is not None))
+        if scored is None:
+            return known
         with self._lock:
-            self._scored[key] = scored
-            held = sum(len(one.words) for one in self._scored.values())
+            self._scored[words] = scored
+            held = sum([len(one.words.rows) for one in self._scored.values()])
             while len(self._scored) > CACHED_SCORES or (held > CACHED_ROWS and len(self._scored) > 1):
                 held -= len(self._scored.popitem(last=False)[1].words)
         return scored

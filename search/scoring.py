@@ -14,6 +14,7 @@ from search.fusion import DEPTH, Scale, dense_share
 from search.lexical import NOTHING, WordMatches
 from search.release import Release
 from search.segments import GatheredSegments
+from search.understanding.constraints import Constraint
 
 INSPECTED = 100  # rows of each leg whose segments are read
 NO_VECTORS = np.zeros((0, 0), np.float32)
@@ -26,10 +27,12 @@ class Boost:
 
     Attributes:
         rows: (m,) ascending, those that gain; gains: (m,) float32.
+        named: the values.
     """
 
     rows: NDArray[np.integer[Any]]
     gains: Floats
+    named: tuple[Constraint, ...] = ()
 
 
 NO_BOOST = Boost(np.zeros(0, np.int64), np.zeros(0, np.float32))
