@@ -41,12 +41,17 @@ class Entries:
 
     def within(self, rows: Indices) -> tuple[NDArray[np.int32], Rows]:
         """Return (k,) all codes of these rows, in their order, and (k,) the place in `rows` that each belongs to."""
+        codes, lengths = self.of_rows(rows)
+        return codes, np.arange(len(rows)).repeat(lengths)
+
+    def of_rows(self, rows: Indices) -> tuple[NDArray[np.int32], Rows]:
+        """Return (k,) all codes of these rows, in their order, and (m,) how many each row has."""
         starts = self.starts[rows]
         lengths = self.starts[rows + 1] - starts
-        owners = np.repeat(np.arange(len(rows)), lengths)
         # Where each row's run begins, less how many codes came before it, plus 0, 1, 2 ...: no loop over rows.
-        places = (starts - (np.cumsum(lengths) - lengths))[owners] + np.arange(len(owners))
-        return self.codes[places], owners
+        places = (starts - (lengths.cumsum() - lengths)).repeat(lengths)
+        places += np.arange(len(places))
+        return self.codes.take(places), lengths
 
     def holders(self, code: int) -> NDArray[np.int32]:
         """Return the rows that carry a code, ascending; a view."""

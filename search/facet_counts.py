@@ -114,10 +114,10 @@ def usefulness(seen: Rows, sums: Rows, carried: NDArray[np.float64]) -> NDArray[
         sums: (f,) int64, of the counts of all values.
         carried: (f,) share of the results that have any.
     """
-    held, values = seen.sum(axis=1), np.count_nonzero(seen, axis=1)
+    held, values = seen.sum(axis=1), (seen > 0).sum(axis=1)
     having = carried * held / np.maximum(sums, 1)
     shares = seen / np.maximum(held, 1)[:, None]
-    alone = values == 1  # one value parts those that have it from all others
+    alone = (values == 1).nonzero()[0]  # one value parts those that have it from all others
     shares[alone, 0], shares[alone, 1] = having[alone], 1 - having[alone]
     entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
     return having * (entropy / np.log(np.maximum(values, 2)))
@@ -202,7 +202,7 @@ def range_json(label: str, numbers: Floats, among: Counted, buckets: int = 12) -
     else:
         bucket_of = np.minimum(np.searchsorted(edges, known.astype(np.float64), side="right") - 1, len(edges) - 2)
         counts = among.counts(bucket_of, len(edges) - 1, np.flatnonzero(is_known)).tolist()
-    ends = itertools.pairwise([round(edge, 2) for edge in edges])
+    ends = itertools.pairwise([summary["min"], *edges[1:-1], summary["max"]])
     summary["histogram"] = [
         {"from": start, "to": end, "count": count} for (start, end), count in zip(ends, counts, strict=True)
     ]

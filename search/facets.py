@@ -237,10 +237,14 @@ class FacetIndex:
             raise ReleaseDamaged(f"the facets in {folder} cannot be read ({error}); build the release again") from error
 
     @cached_property
-    def _field_of(self) -> NDArray[np.int32]:
+    def _field_of(self) -> Rows:
         """(v,) the number of the field that each code is of."""
-        sizes = [len(self.values[name].values) for name in self.places]
-        return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+        return np.repeat(np.arange(len(self.places)), np.diff(self._firsts))
+
+    @cached_property
+    def _firsts(self) -> Rows:
+        """(f + 1,) where the codes of each field begin."""
+        return np.cumsum([0, *(len(self.values[name].values) for name in self.places)])
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -268,12 +272,25 @@ class FacetIndex:
         return self._tally(counted)
 
     def _tally(self, counted: Counted) -> Tally:
-        codes, owners = self.entries.within(counted.rows)
-        fields = self._field_of[codes]
-        begins = np.ones(len(fields), bool)  # the first code of a field in a row
-        begins[1:] = (fields[1:] != fields[:-1]) | (owners[1:] != owners[:-1])
-        carried = np.bincount(fields[begins], minlength=len(self.places))
-        return Tally(counted.counts(codes, len(self._field_of), owners), carried)
+        own, lengths = self.entries.of_rows(counted.rows)
+        codes = own.astype(np.intp)  # once, for each use of an index of another type is a copy
+        fields = self._field_of.take(codes)
+        is_further = np.zeros(len(fields) + 1, bool)  # not the first code of a field in a row
+        np.equal(fields[1:], fields[:-1], out=is_further[1:-1])
+        is_further[lengths.cumsum() - lengths] = False
+        further = fields[is_further.nonzero()[0]]
+        counts = np.bincount(codes, minlength=len(self._field_of))
+        carried = self._sums(counts) - np.bincount(further, minlength=len(self.places))
+        if counted.folding is not None:
+            counts = counted.counts(codes, len(counts), np.arange(len(lengths)).repeat(lengths))
+        return Tally(counts, carried)
+
+    def _sums(self, counts: Rows) -> Rows:
+        """Return (f,) int64, the sum of the (v,) counts of each field."""
+        up_to = np.zeros(len(counts) + 1, np.int64)
+        counts.cumsum(out=up_to[1:])
+        up_to = up_to[self._firsts]
+        return up_to[1:] - up_to[:-1]
 
     @cached_property
     def _wholes(self) -> dict[bool, Tally]:
@@ -306,7 +323,7 @@ class FacetIndex:
         several = (tally.counts > 1).nonzero()[0]
         # One number for both, so that they are in order once it is: the field, then how much less than the most.
         base = int(tally.counts.max(initial=0)) + 1
-        ordered = self._field_of[several].astype(np.int64) * base + (base - 1 - tally.counts[several])
+        ordered = self._field_of[several] * base + (base - 1 - tally.counts[several])
         ordered.sort()
         fields, less = np.divmod(ordered, base)
         firsts = fields.searchsorted(np.arange(len(self.places)))
@@ -314,8 +331,7 @@ class FacetIndex:
         largest = np.zeros((len(self.places), most), np.int64)
         seen = ranks < most
         largest[fields[seen], ranks[seen]] = base - 1 - less[seen]
-        sums = np.bincount(self._field_of, tally.counts, len(self.places)).astype(np.int64)
-        return largest, sums
+        return largest, self._sums(tally.counts)
 
     def allowed(
         self,
