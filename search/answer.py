@@ -63,7 +63,10 @@ def less_relevant(release: Release, asked: Asked, found: RelevantSet) -> int:
     """Return how many more products or rows there are below the cut-off; 0 where it is lifted or there is none."""
     if asked.scored is None or not asked.request.cutoff:
         return 0
-    drawn = union_of(found.rows, drawn_rows(asked.scored, _allowed(release, asked)))
+    allowed = _allowed(release, asked)
+    drawn = drawn_rows(asked.scored, allowed)
+    if allowed is not None:  # else the relevant rows are all among them
+        drawn = union_of(found.rows, drawn)
     return _count(release, asked.request, drawn) - _count(release, asked.request, found.rows)
 
 

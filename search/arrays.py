@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Indices = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
+FEW = 200  # scores, up to which a stable sort is as quick as any
 SPARSE = 20  # rows of a catalog to each row summed, from which sorting beats adding up in an array of all rows
 
 
@@ -77,10 +78,25 @@ def best_rows(scores: NDArray[Any], count: int) -> Rows:
     if count < len(scores):
         # Everything that ties with the last place takes part, so that row order, not chance, decides.
         threshold = np.partition(scores, len(scores) - count)[len(scores) - count]
-        rows = np.flatnonzero(scores >= threshold)
-    else:
-        rows = np.arange(len(scores))
-    return rows[np.argsort(-scores[rows], kind="stable")][:count].astype(np.int64)
+        rows = (scores >= threshold).nonzero()[0]
+        return rows[best_first(scores[rows])[:count]]
+    return best_first(scores)
+
+
+def best_first(scores: NDArray[Any]) -> Rows:
+    """Return the positions of all scores, best first, equal scores in row order.
+
+    A float32's bits, taken as an integer, are in the order of the numbers (of negative ones, turned around). Followed by
+    its row each is one number, and different from all others: a thousand are sorted in a fifth of the time of a stable
+    sort.
+    """
+    if scores.dtype != np.float32 or len(scores) < FEW:
+        return (-scores).argsort(kind="stable")
+    bits = (np.float32(0) - scores).view(np.int32)  # no -0, which has other bits than 0
+    bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)
+    ordered = (bits.astype(np.int64) << 32) | np.arange(len(scores))
+    ordered.sort()
+    return ordered & 0xFFFFFFFF
 
 
 def best_positive(scores: NDArray[Any], count: int, allowed: Mask | None = None) -> Rows:
@@ -92,12 +108,13 @@ def best_positive(scores: NDArray[Any], count: int, allowed: Mask | None = None)
         allowed: (n,) bool; None allows every row.
     """
     rows = np.flatnonzero(scores > 0 if allowed is None else (scores > 0) & allowed)
-    return rows[best_rows(scores[rows], count)].astype(np.int64)
+    return rows[best_rows(scores[rows], count)]
 
 
 def union_of(*parts: Rows) -> Rows:
     """Return the rows that are in any of the parts, each a few thousand at most, ascending."""
-    rows = np.sort(np.concatenate(parts))
+    rows = np.concatenate(parts)
+    rows.sort()
     return rows[_begins_anew(rows)]
 
 
@@ -105,6 +122,14 @@ def common_to(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
     """Return what two ascending arrays, each number once, have in common, ascending."""
     few, many = sorted((first, second), key=len)
     return few[places_of(many, few)[1]] if len(few) else few
+
+
+def common_places(rows: Rows, members: Rows) -> Rows:
+    """Return where in ascending rows those are that are members; both each once."""
+    if len(rows) == 0 or len(members) == 0:
+        return np.zeros(0, np.int64)
+    places, is_there = places_of(rows, members)
+    return places[is_there]
 
 
 def looked_up(members: NDArray[Any], values: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
@@ -123,8 +148,9 @@ def looked_up(members: NDArray[Any], values: NDArray[Any], rows: NDArray[Any]) -
 def places_of(members: NDArray[Any], rows: NDArray[Any]) -> tuple[Rows, Mask]:
     """Return (k,) where in (m > 0,) ascending members each row is, and (k,) whether it is there at all."""
     rows = rows.astype(members.dtype, copy=False)  # else a search would copy all members
-    places = np.minimum(np.searchsorted(members, rows), len(members) - 1)
-    return places, members[places] == rows
+    places = members.searchsorted(rows)
+    np.minimum(places, len(members) - 1, out=places)
+    return places, members.take(places) == rows
 
 
 class Sums:

@@ -102,6 +102,13 @@ class WordMatches:
         """Return (len(rows),) float32 shares of any rows."""
         return looked_up(self.rows, self.shares, rows)
 
+    def scores_and_shares_of(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Return both of any rows."""
+        if len(self.rows) == 0:
+            return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
+        places, found = places_of(self.rows, rows)
+        return self.scores.take(places) * found, self.shares.take(places) * found
+
     def among(self, allowed: Mask | None) -> WordMatches:
         """Return the matches that a filter leaves.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.arrays import Floats, Mask, Rows, looked_up, places_of, union_of
+from search.arrays import Floats, Mask, Rows, best_first, common_places, looked_up, places_of, union_of
 from search.fusion import fuse
 from search.release import Release
 from search.scoring import ScoredQuery, cosines
@@ -52,11 +52,14 @@ def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     Rows of the head have their smoothed score, a mean of the head's own, and all others their fused one; feedback
     counts for the near rows alone, for it was taken from the best of them.
     """
-    dense = dense_scores(release, scored, rows)
+    return _fused(scored, rows, dense_scores(release, scored, rows), scored.words.scores_of(rows))
+
+
+def _fused(scored: ScoredQuery, rows: Rows, dense: Floats, lexical: Floats) -> Floats:
+    """Return `fused_scores` of rows whose cosines and lexical scores are known."""
     if len(scored.near_cosines):
         places, is_near = places_of(scored.near, rows)
         dense = np.where(is_near, scored.near_cosines[places], dense)
-    lexical = scored.words.scores_of(rows)
     fused = fuse(dense, lexical, scored.dense_scale, scored.lexical_scale, scored.dense_share)
     if len(scored.head):
         places, is_head = places_of(scored.head, rows)
@@ -92,7 +95,7 @@ def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | No
     """
     rows = union_of(*candidates(release, scored, allowed))
     scores = fused_scores(release, scored, rows)
-    order = np.argsort(-scores, kind="stable")[:depth]  # of ascending rows
+    order = best_first(scores)[:depth]  # of ascending rows
     return rows[order], scores[order]
 
 
@@ -100,25 +103,22 @@ def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) ->
     """Return the rows that are relevant to the query under the filter, best first, equal scores in row order."""
     dense_rows, lexical_rows = candidates(release, scored, allowed)
     rows = scored.drawn if allowed is None else union_of(dense_rows, lexical_rows)
-    is_relevant = scored.words.shares_of(rows) >= scored.coverage_min
-    if scored.dense_min < np.inf:
-        unsure = np.flatnonzero(~is_relevant)
-        is_relevant[unsure] = _are_close(release, scored, rows[unsure])
-    if len(scored.codes.rows):
-        is_relevant |= np.isin(rows, scored.codes.rows)
-    rows = rows[is_relevant]
-    scores = fused_scores(release, scored, rows)
-    order = np.argsort(-scores, kind="stable")  # of ascending rows
+    lexical, shares = scored.words.scores_and_shares_of(rows)
+    is_relevant = shares >= scored.coverage_min
+    is_relevant[common_places(rows, scored.codes.rows)] = True
+    is_relevant[common_places(rows, scored.inspected[scored.closest_segments >= scored.dense_min])] = True
+    dense = None
+    if scored.known_cosines.min(initial=np.inf) >= scored.dense_min < np.inf:
+        dense = dense_scores(release, scored, rows)
+        is_relevant |= dense >= scored.dense_min
+    else:  # the dense leg drew rows beyond the cut-off, so what it did not draw is beyond it too
+        is_relevant[common_places(rows, scored.known[scored.known_cosines >= scored.dense_min])] = True
+    relevant = is_relevant.nonzero()[0]
+    rows = rows[relevant]
+    dense = dense_scores(release, scored, rows) if dense is None else dense[relevant]
+    scores = _fused(scored, rows, dense, lexical[relevant])
+    order = best_first(scores)  # of ascending rows
     return RelevantSet(rows[order], scores[order], _is_exact(release, scored, allowed, dense_rows, lexical_rows))
-
-
-def _are_close(release: Release, scored: ScoredQuery, rows: Rows) -> Mask:
-    """Return (len(rows),) bool: whether each row is relevant by meaning."""
-    if len(scored.known) == 0 or scored.known_cosines.min() >= scored.dense_min:
-        return closeness(release, scored, rows) >= scored.dense_min
-    # The dense leg drew rows beyond the cut-off, so what it did not draw is beyond it too.
-    is_close = looked_up(scored.known, scored.known_cosines >= scored.dense_min, rows)
-    return is_close | looked_up(scored.inspected, scored.closest_segments >= scored.dense_min, rows)
 
 
 def drawn_rows(scored: ScoredQuery, allowed: Mask | None) -> Rows:
@@ -136,7 +136,7 @@ def widened(release: Release, scored: ScoredQuery, found: RelevantSet, drawn: Ro
     """Return a relevant set together with rows drawn below its cut-off, best first, equal scores in row order."""
     rows = union_of(found.rows, drawn)
     scores = fused_scores(release, scored, rows)
-    order = np.argsort(-scores, kind="stable")  # of ascending rows
+    order = best_first(scores)  # of ascending rows
     return RelevantSet(rows[order], scores[order], found.is_exact and scored.is_whole)
 
 
@@ -146,7 +146,8 @@ def _is_exact(
     """Return whether no leg left out a row above the cut-off."""
     pool = release.ranking.pool
     if len(dense_rows) == pool < release.rows:
-        worst = dense_scores(release, scored, dense_rows[-1:])[0]
+        last = scored.known_cosines if allowed is None else dense_scores(release, scored, dense_rows[-1:])
+        worst = last.min()
         if worst >= scored.dense_min:
             return False
     if len(lexical_rows) < pool:
