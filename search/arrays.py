@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Indices = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
+TINY = np.finfo(np.float32).tiny
 FEW = 200  # scores, up to which a stable sort is as quick as any
 SPARSE = 20  # rows of a catalog to each row summed, from which sorting beats adding up in an array of all rows
 
@@ -66,8 +67,8 @@ def taken(vectors: Floats, rows: Rows | slice) -> Floats:
 def unit_rows(vectors: NDArray[Any]) -> Floats:
     """Return (n, d) float32 rows of length 1; an all-zero row stays zero."""
     vectors = np.ascontiguousarray(vectors, np.float32)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    return vectors / np.maximum(lengths, TINY)
 
 
 def best_rows(scores: NDArray[Any], count: int) -> Rows:

@@ -30,7 +30,7 @@ def with_feedback(vector: Floats, best: Floats, weight: float) -> Floats:
     """
     if len(best) == 0:
         return vector
-    return unit_rows((vector + weight * best.mean(axis=0))[None, :])[0]
+    return unit_rows((vector + weight * (best.sum(axis=0) / len(best)))[None, :])[0]
 
 
 def first_of_each(groups: Ids, count: int) -> Ids:
@@ -52,7 +52,7 @@ def best_of_each(scores: Floats, groups: Ids, count: int) -> tuple[Rows, Floats]
         count: of groups; only the best count * MOST_VARIANTS rows are looked through.
     """
     rows = best_rows(scores, count * MOST_VARIANTS)
-    rows = rows[np.isfinite(scores[rows])]
+    rows = rows[scores[rows] > -np.inf]
     rows = rows[first_of_each(groups[rows], count)]
     return rows, scores[rows]
 
@@ -70,9 +70,10 @@ def smoothed(scores: Floats, vectors: Floats, groups: Ids, bandwidth: float, str
         bandwidth: cosine distance over which a neighbour's weight falls to 1/e.
         strength: 0..1, of all neighbours; 0 keeps every score.
     """
-    is_variant = groups[:, None] == groups[None, :]
+    is_other = groups[:, None] != groups
     # Double precision and six digits: products with equal texts must stay equal, whatever the order of the sums.
     exact = vectors.astype(np.float64)
-    weights = strength * np.exp((np.minimum(exact @ exact.T, 1.0) - 1.0) / bandwidth) / is_variant.sum(axis=0)
-    weights[is_variant] = 0.0
+    weights = np.exp((np.minimum(exact @ exact.T, 1.0) - 1.0) / bandwidth)
+    weights *= is_other
+    weights *= strength / (len(groups) - is_other.sum(axis=0))
     return ((scores + weights @ scores) / (1.0 + weights.sum(axis=1))).round(6).astype(np.float32)

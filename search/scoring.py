@@ -119,12 +119,14 @@ class FirstLook:
 
     Attributes:
         scored: its head is empty.
-        vectors: (m, d) float32 unit rows of the near rows; segments: of those inspected. Empty without a second look.
+        vectors: (m, d) float32 unit rows of the near rows; segments: of those inspected; places: (r,) where these are
+            among the near ones. Empty without a second look.
     """
 
     scored: ScoredQuery
     vectors: Floats
     segments: GatheredSegments
+    places: Rows
 
 
 def first_look(
@@ -164,7 +166,7 @@ def first_look(
     known, known_cosines = dense_pool[by_row], dense_top[by_row]
     dense_top = dense_top[:DEPTH]
     near, inspected, closest_segments, of_segments = no_rows, no_rows, no_scores, no_scores
-    closest, near_cosines, vectors, segments = dense_top[::-1], no_scores, NO_VECTORS, NO_SEGMENTS
+    closest, near_cosines, vectors, segments, places = dense_top[::-1], no_scores, NO_VECTORS, NO_SEGMENTS, no_rows
     if mode == "hybrid" and vector is not None:
         near = union_of(dense_pool[:DEPTH], lexical_rows)
         inspected = union_of(dense_pool[:INSPECTED], lexical_rows[:INSPECTED])
@@ -205,7 +207,7 @@ def first_look(
     )  # fmt: skip
     if identified == 0 and len(codes.rows) == 0:  # a part number is sure
         scored = _with_confidence(release, scored, closest, best_coverage)
-    return FirstLook(scored, vectors, segments)
+    return FirstLook(scored, vectors, segments, places)
 
 
 def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float, codes: CodeMatch) -> dict[str, float]:

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from search.arrays import Floats, Rows, best_rows, places_of
+from search.arrays import Floats, Rows, best_rows
 from search.fusion import Scale, fuse
 from search.release import Release
 from search.rescoring import best_of_each, smoothed, with_feedback
 from search.scoring import FirstLook, ScoredQuery, cosines
-from search.segments import GatheredSegments
 
 LEAST_SEGMENT_SHARE = 0.01  # below it, segments take no part in the order
 
@@ -20,33 +19,30 @@ def second_look(release: Release, first: FirstLook) -> ScoredQuery:
     """Return the query with its best products in the order of the second look and, where there is one, the ranker."""
     if len(first.scored.near) == 0:
         return first.scored
-    scored = _looked_again(release, first.scored, first.vectors, first.segments)
+    scored = _looked_again(release, first)
     if release.ranker is None:
         return scored
     return replace(scored, head_scores=release.ranker.reranked(scored.head_scores, head_features(release, scored)))
 
 
-def _looked_again(release: Release, scored: ScoredQuery, vectors: Floats, segments: GatheredSegments) -> ScoredQuery:
+def _looked_again(release: Release, first: FirstLook) -> ScoredQuery:
     """Return the query scored again in the light of its best products: feedback first, then smoothing.
 
     Only the near rows take part, so the cost does not grow with the catalog.
-
-    Args:
-        vectors: (m, d) float32 unit rows of the near rows; segments: of those inspected.
     """
-    settings, rows = release.ranking, scored.near
+    settings, scored, vectors = release.ranking, first.scored, first.vectors
+    rows = scored.near
     words, groups = scored.words.scores_of(rows), release.group_of[rows]
-    places = places_of(rows, scored.inspected)[0]
     # A query whose words stand together in a title names a thing, and the title decides; a need meets a sentence.
     share = settings.segment_weight * (1 - scored.title_coverage**2)
 
-    dense = _with_segments(scored.near_cosines, places, scored.closest_segments, share)
+    dense = _with_segments(scored.near_cosines, first.places, scored.closest_segments, share)
     fused = fuse(dense, words, _scale_of(dense), scored.lexical_scale, scored.dense_share)
     leaders, _ = best_of_each(fused, groups, settings.feedback_products)
     vector = with_feedback(np.asarray(scored.vector), vectors[leaders], settings.feedback_weight)
     dense = near_cosines = vectors @ vector
     if share >= LEAST_SEGMENT_SHARE:
-        dense = _with_segments(dense, places, segments.closest(vector), share)
+        dense = _with_segments(dense, first.places, first.segments.closest(vector), share)
     scale = _scale_of(dense)
 
     fused = fuse(dense, words, scale, scored.lexical_scale, scored.dense_share)
@@ -80,7 +76,7 @@ def _with_segments(own: Floats, places: Rows, segments: Floats, share: float) ->
         share: 0..1.
     """
     gains = segments - own[places]
-    blended = own + share * gains.mean()
+    blended = own + share * (gains.sum() / len(gains))
     blended[places] = own[places] + share * gains
     return blended
 
