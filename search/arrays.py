@@ -185,13 +185,31 @@ class Sums:
         for place, members in enumerate(rows):
             at = members.astype(np.intp)  # once, for every use of an index of another type is a copy
             for total, kind in zip(sums, values, strict=True):
-                total[at] += kind[place]
-        found = np.flatnonzero(sums[0] > 0)  # of a mask, in a third of the time
+                total[at] = kind[place] if place == 0 else total[at] + kind[place]
+        found = (sums[0] > 0).nonzero()[0]  # of a mask, in a third of the time
         added = [total[found] for total in sums]
         for total in sums:
             total[found] = 0
         self._clean.extend(sums)
         return found.astype(np.int32), added
+
+    def largest(self, rows: Sequence[NDArray[np.int32]], values: Sequence[float]) -> float:
+        """Return the largest sum of any row; 0 without rows.
+
+        Args:
+            rows: as for `of`.
+            values: one above 0 for each list.
+        """
+        total, largest = self._taken(), 0.0
+        places = [members.astype(np.intp) for members in rows]
+        for at, value in zip(places, values, strict=True):
+            added = total[at] + np.float32(value)
+            total[at] = added
+            largest = max(largest, float(added.max(initial=0)))  # that of a row is whole with its last list
+        for at in places:
+            total[at] = 0
+        self._clean.append(total)
+        return largest
 
     def _taken(self) -> Floats:
         """Return (count,) float32 zeros that nobody else has."""

@@ -338,8 +338,7 @@ class LexicalIndex:
         held = {term: rows for term in weights if len(rows := self.title_rows(term))}
         if len(held) < 2:
             return max((weights[term] for term in held), default=0.0) / total if total > 0 else 1.0
-        _, (shares,) = self.sums.of(list(held.values()), [[weights[term] for term in held]])
-        return float(shares.max()) / total
+        return self.sums.largest(list(held.values()), [weights[term] for term in held]) / total
 
     def mutual_coverage(self, title: str, rest: str) -> Floats:
         """Return (rows,) float32, 0..1: how much of each other's titles this text and every row hold, by rarity.
