@@ -129,9 +129,7 @@ class ClusterIndex:
         leaves = {found} | {cluster.id for cluster in self.clusters.values() if cluster.parent == found}
         return np.isin(self.cluster_of, list(leaves))
 
-    def counts(
-        self, rows: Rows, folding: Folding | None = None, most: int | None = None
-    ) -> list[tuple[Cluster, int]]:
+    def counts(self, rows: Rows, folding: Folding | None = None, most: int | None = None) -> list[tuple[Cluster, int]]:
         """Return (leaf cluster, how many of the rows or, with a folding, of their products), most first.
 
         Args:

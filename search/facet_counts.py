@@ -145,14 +145,15 @@ def facet_json(
     names, codes = facet.values, counts.nonzero()[0]
     codes = codes[(-counts[codes]).argsort(kind="stable")]
     if find:
-        shown = [code for code in codes.tolist() if folded(find) in folded(names[code])][:limit]
+        shown = np.array([code for code in codes.tolist() if folded(find) in folded(names[code])][:limit], np.int64)
     else:
-        shown = _open_branches(facet, codes, selected, limit) if facet.is_path else codes[:limit].tolist()
+        shown = _open_branches(facet, codes, selected, limit) if facet.is_path else codes[:limit]
     if selected:
-        shown += [code for code in codes.tolist() if names[code] in selected and code not in shown]
+        others = codes[~np.isin(codes, shown)].tolist()
+        shown = np.append(shown, np.array([code for code in others if names[code] in selected], np.int64))
     values = [
         {"value": names[code], "count": count, "selected": names[code] in selected}
-        for code, count in zip(shown, counts[shown].tolist(), strict=True)
+        for code, count in zip(shown.tolist(), counts[shown].tolist(), strict=True)
     ]
     if selected:
         told = {entry["value"] for entry in values}
@@ -162,9 +163,9 @@ def facet_json(
     }  # fmt: skip
 
 
-def _open_branches(facet: ValuesFacet, codes: Rows, selected: Sequence[str], limit: int) -> list[int]:
+def _open_branches(facet: ValuesFacet, codes: Rows, selected: Sequence[str], limit: int) -> Rows:
     if not selected:
-        return codes[facet.is_top[codes]][:limit].tolist()
+        return codes[facet.is_top[codes]][:limit]
     opened = {""}
     for path in selected:
         levels = tuple(path.split(PATH_SEPARATOR))
@@ -176,7 +177,7 @@ def _open_branches(facet: ValuesFacet, codes: Rows, selected: Sequence[str], lim
         if parent in opened and taken[parent] < limit:
             taken[parent] += 1
             shown.append(code)
-    return shown
+    return np.array(shown, np.int64)
 
 
 def range_json(label: str, numbers: Floats, among: Counted, buckets: int = 12) -> dict[str, Any]:

@@ -174,18 +174,19 @@ class Queries:
             read: the query; mode: hybrid, dense or lexical.
             first: its first look, where there was one.
         """
-        words, scored = _words_of(read, mode), None
+        words, named = _words_of(read, mode), _named(read)
         with self._lock:
             known = self._scored.get(words)
             if known is not None:
                 self._scored.move_to_end(words)
+        is_whole = known is not None and known.boost.named == named
+        self.watch.looked_up("scored_queries", int(is_whole), int(not is_whole))
         if known is None:
             scored = second_look(self.release, first or self._first_look(read, mode))
-        elif known.boost.named != _named(read):
-            scored = replace(known, boost=boost_of(self.release, read))
-        self.watch.looked_up("scored_queries", int(scored is None), int(scored is not None))
-        if scored is None:
+        elif is_whole:
             return known
+        else:
+            scored = replace(known, boost=boost_of(self.release, read))
         with self._lock:
             self._scored[words] = scored
             held = sum([len(one.words.rows) for one in self._scored.values()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -192,6 +192,9 @@ def first_look(
     lexical_scale = Scale.of(reached)
     named = codes.rows if allowed is None else codes.rows[allowed[codes.rows]]
     cut_off = _cut_off(release, mode, closest, best_coverage, codes)
+    confidence, sureness = "good", 1.0  # a part number is sure
+    if identified == 0 and len(codes.rows) == 0:
+        confidence, sureness = _confidence_of(release, vector, closest, title_coverage, best_coverage)
     scored = ScoredQuery(
         mode=mode, terms=terms, vector=vector, words=matches,
         dense_scale=Scale.of(dense_top), lexical_scale=lexical_scale, dense_share=share,
@@ -202,11 +205,9 @@ def first_look(
         drawn=union_of(known, lexical_pool, named),
         is_whole=len(known) < settings.pool and len(matches) <= settings.pool,
         **cut_off,
-        confidence="good", confidence_score=1.0, boost=boost, codes=codes, ranking_vector=vector,
+        confidence=confidence, confidence_score=round(sureness, 4), boost=boost, codes=codes, ranking_vector=vector,
         head=no_rows, head_closeness=no_scores, head_scores=no_scores,
     )  # fmt: skip
-    if identified == 0 and len(codes.rows) == 0:  # a part number is sure
-        scored = _with_confidence(release, scored, closest, best_coverage)
     return FirstLook(scored, vectors, segments, places)
 
 
@@ -229,19 +230,21 @@ def _cut_off(release: Release, mode: str, closest: Floats, best_coverage: float,
     return {"dense_min": dense_min, "coverage_min": coverage_min}
 
 
-def _with_confidence(release: Release, scored: ScoredQuery, closest: Floats, covered: float) -> ScoredQuery:
-    """Return the query with its confidence: that of its words without a vector, else see search/confidence.py.
+def _confidence_of(
+    release: Release, vector: Floats | None, closest: Floats, title_coverage: float, covered: float
+) -> tuple[str, float]:
+    """Return the confidence and its score: that of the words without a vector, else see search/confidence.py.
 
     Args:
+        vector, title_coverage: as in `ScoredQuery`.
         closest: as for `_cut_off`.
         covered: the largest share of the terms one product holds.
     """
-    if scored.vector is None:
-        confidence = "good" if covered >= release.ranking.covers else "weak" if covered > 0 else "none"
-        return replace(scored, confidence=confidence, confidence_score=round(covered, 4))
+    if vector is None:
+        return "good" if covered >= release.ranking.covers else "weak" if covered > 0 else "none", covered
     best = float(closest[-1]) if len(closest) else 0.0
-    score = release.confidence.score(scored.vector, best, scored.title_coverage, covered)
-    return replace(scored, confidence="good" if score >= 0.5 else "weak", confidence_score=round(score, 4))
+    score = release.confidence.score(vector, best, title_coverage, covered)
+    return "good" if score >= 0.5 else "weak", score
 
 
 def cosines(release: Release, vector: Floats | None, rows: Rows) -> Floats:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.analysis import dimensions_in, quantities_in
-from search.arrays import common_to
+from search.arrays import Mask, common_to
 from search.facets import FacetIndex
 from search.lexical import LexicalIndex
+from search.remembered import remembering
 from search.understanding.amounts import has_digit, with_digits
 from search.understanding.constraints import Constraint, Found
 from search.understanding.english import ADJECTIVE_ENDINGS, DONE_TO, ONE_THING, PHRASE_ENDS
@@ -33,6 +34,7 @@ from search.understanding.spoken import (
 
 JOINERS = re.compile(r"^\s*(?:(?:,|/|&|\b(?:or|and|nor)\b)\s*)+(?:(?:an?|the|any|no)\s+)?$", re.IGNORECASE)
 LEAST_APPLIES = 0.2  # share of the things named that must have the field at all, for a value to be said of them
+REMEMBERED = 8  # values whose carriers are known, a byte for each row: one query asks for the same two or three times
 LEAST_COMMON = 0.2  # the same of all products, for a thing that the catalog does not know
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _ARTICLE = re.compile(r"(?<!in )(?<!by )(?<!from )\b(?:an?|the|my|your|his|her|our|their)\s+$", re.IGNORECASE)
@@ -85,6 +87,7 @@ class ValueReader:
 
     def __init__(self, facets: FacetIndex, lexical: LexicalIndex, spoken: SpokenValues, common: frozenset[str]):
         self.facets, self.lexical, self.spoken, self.common = facets, lexical, spoken, common
+        self._carriers = remembering(self._carriers_of, REMEMBERED)
         spoken_keys = itertools.chain(spoken.values, *spoken.by_field.values())
         self._measures = {key[0] for key in spoken_keys if len(key) == 1}
         self._field_of_stem = {lexical.analyzer.term_of(field): field for field in reversed(spoken.by_field)}
@@ -169,13 +172,10 @@ class ValueReader:
         beside = [keys[at] for at in (place - 1, place + length) if 0 <= at < len(keys)]
         stem = self.lexical.analyzer.term_of
         held = [self.lexical.title_rows(stem(key)) for key in keys[place : place + length]]
-        carriers = None
         for term in beside:
             rows = reduce(common_to, [*held, self.lexical.title_rows(stem(term))])
-            if len(rows):
-                carriers = carriers_of(self.facets.values[field], value) if carriers is None else carriers
-                if carriers[rows].mean() < LEAST_SHARE:
-                    return True
+            if len(rows) and self._carriers(field, value)[rows].mean() < LEAST_SHARE:
+                return True
         return False
 
     def _is_said_of_a_thing(
@@ -243,7 +243,10 @@ class ValueReader:
         return self.lexical.title_rows(self.lexical.analyzer.term_of(thing))
 
     def _holds(self, field: str, value: str, rows: NDArray[np.int32]) -> bool:
-        return len(rows) > 0 and bool(carriers_of(self.facets.values[field], value)[rows].any())
+        return len(rows) > 0 and bool(self._carriers(field, value)[rows].any())
+
+    def _carriers_of(self, field: str, value: str) -> Mask:
+        return carriers_of(self.facets.values[field], value)
 
     def _alternative(self, words: Sequence[Word], place: int, text: str, named: Sequence[Named]) -> Named | None:
         """Return the value joined to the one before it, of the same field: "white or cream"."""
