@@ -70,10 +70,9 @@ def smoothed(scores: Floats, vectors: Floats, groups: Ids, bandwidth: float, str
         bandwidth: cosine distance over which a neighbour's weight falls to 1/e.
         strength: 0..1, of all neighbours; 0 keeps every score.
     """
-    is_other = groups[:, None] != groups
+    is_variant = groups[:, None] == groups[None, :]
     # Double precision and six digits: products with equal texts must stay equal, whatever the order of the sums.
     exact = vectors.astype(np.float64)
-    weights = np.exp((np.minimum(exact @ exact.T, 1.0) - 1.0) / bandwidth)
-    weights *= is_other
-    weights *= strength / (len(groups) - is_other.sum(axis=0))
+    weights = strength * np.exp((np.minimum(exact @ exact.T, 1.0) - 1.0) / bandwidth) / is_variant.sum(axis=0)
+    weights[is_variant] = 0.0
     return ((scores + weights @ scores) / (1.0 + weights.sum(axis=1))).round(6).astype(np.float32)
