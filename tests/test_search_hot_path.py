@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.facets import facets_of
-from search.arrays import SPARSE, Sums, common_to, looked_up, places_of
+from search.arrays import SPARSE, Sums, common_places, common_to, looked_up, places_of
 from search.engine import Engine
 from search.facet_counts import range_json, thresholds_json
 from search.folding import Counted, Folding
@@ -52,6 +52,7 @@ def test_rows_are_summed_alike_by_sorting_and_in_an_array_of_all(
         assert found.tolist() == sorted(slow_weights)
         assert sums[0].tolist() == [slow_weights[row] for row in found.tolist()]
         assert sums[1].tolist() == [slow_shares[row] for row in found.tolist()]
+        assert adding.largest(rows, shares) == max(slow_shares.values(), default=0)
 
 
 def test_threads_that_add_up_at_once_do_not_share_their_arrays() -> None:
@@ -72,6 +73,7 @@ def test_what_two_lists_have_in_common_and_where(first: list[int], second: list[
     values = np.arange(1, len(one) + 1, dtype=np.float32)
     expected = [first.index(row) + 1 if row in first else 0 for row in second]
     assert looked_up(one, values, other).tolist() == expected
+    assert common_places(other, one.astype(np.int64)).tolist() == [second.index(row) for row in first if row in second]
     if first:
         assert places_of(one, other)[1].tolist() == [row in first for row in second]
 
@@ -112,6 +114,9 @@ def test_what_words_match_agrees_with_every_row_scored_by_itself(
     everything = np.arange(len(titles))
     assert found.scores_of(everything) == pytest.approx(index.scores(index.term_ids(" ".join(words))), abs=1e-6)
     assert found.shares_of(everything) == pytest.approx(index.coverage(" ".join(words)), abs=1e-6)
+    scores, shares = found.scores_and_shares_of(everything)
+    assert scores.tolist() == found.scores_of(everything).tolist()
+    assert shares.tolist() == found.shares_of(everything).tolist()
 
 
 # -- facets --
@@ -262,6 +267,20 @@ def test_browsing_is_worked_out_once_for_all_pages_and_apart_for_every_filter_so
     assert ids(in_stock=True) == [one for one in everything if one != "0002"]
     assert ids() == everything
     assert shop.search(SearchRequest(facets=("color",))).facets.keys() == {"color"}
+
+
+def test_a_query_is_scored_once_whatever_values_its_words_are_taken_for(shop: Engine) -> None:
+    words = "red mug of steel"
+    named, literal = (shop.understood(SearchRequest(q=words, literal=spared)) for spared in ((), ("red", "steel")))
+    assert named.constraints and not literal.constraints
+    for read in (named, literal, named):
+        scored = shop.scored(read, "hybrid")
+        assert scored is shop.scored(read, "hybrid")
+        assert scored.boost.named == read.constraints
+        assert set(scored.boost.rows.tolist()) == {
+            row for one in read.constraints for row in np.flatnonzero(shop.release.interpreter.kept_by(one)).tolist()
+        }
+        assert [key for key in shop.queries._scored if key[0] == words] == [(words, "hybrid", frozenset())]
 
 
 def test_long_queries_are_not_kept_beyond_the_room_for_their_rows(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from indexer.facets import facets_of
 from search.analysis import Analyzer
-from search.arrays import best_positive, best_rows, expect, let_go, mapped, taken, union_of, unit_rows
+from search.arrays import FEW, best_first, best_positive, best_rows, expect, let_go, mapped, taken, union_of, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged, ReleaseMissing
 from search.facet_counts import facet_json, range_json
@@ -98,6 +98,13 @@ def test_equal_scores_are_ordered_by_row() -> None:
     assert best_rows(np.array([1.0, 3, 3, 2, 3]), 2).tolist() == [1, 2]
     assert best_rows(np.array([1.0, 2]), 5).tolist() == [1, 0]
     assert best_rows(np.array([]), 5).tolist() == []
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False) | st.sampled_from([0.0, -0.0, 1.0]), max_size=30), st.randoms())
+def test_many_scores_are_in_the_order_of_a_stable_sort(values: list[float], chance: Random) -> None:
+    scores = np.array(chance.choices([0.5, *values], k=3 * FEW), np.float32)
+    assert best_first(scores).tolist() == np.argsort(-scores, kind="stable").tolist()
+    assert best_rows(scores, 2 * FEW).tolist() == np.argsort(-scores, kind="stable").tolist()[: 2 * FEW]
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=40), st.integers(0, 12), st.randoms())
