@@ -87,8 +87,8 @@ def best_rows(scores: NDArray[Any], count: int) -> Rows:
 def best_first(scores: NDArray[Any]) -> Rows:
     """Return the positions of all scores, best first, equal scores in row order.
 
-    The bits of float32, as integers, are in the order of the numbers (of negative ones, turned around). With its row
-    after it each is another number: a thousand of them are sorted in a fifth of the time of a stable sort.
+    The bits of float32, as integers, are in the order of the numbers (of negative ones, turned around). So a score and
+    its row make one integer, and a thousand of these are sorted in a fifth of the time of a stable sort.
     """
     if scores.dtype != np.float32 or len(scores) < FEW:
         return (-scores).argsort(kind="stable")
