@@ -17,11 +17,14 @@ from flask_babel import Babel, get_locale, get_translations
 from jinja2 import pass_eval_context
 from jinja2.nodes import EvalContext
 from markupsafe import Markup
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from web.settings import TRANSLATIONS
 
 ENGLISH = Locale("en")
 COUNTS = (*range(201), 1_000_000)  # every plural category of every language we know of has one of them
+KEPT_HEADERS = 64  # of Accept-Language, whose locale is known then; the longest has 256 kB
 SCRIPTS = Path(__file__).resolve().parent.parent / "static" / "js"
 
 
@@ -148,9 +151,12 @@ def install(app: Flask, language: str = "", translations: Path = TRANSLATIONS) -
     """
     offered = _offered(translations)
 
-    def select() -> str:
-        asked = [language] if language else list(request.accept_languages.values())
-        return str(chosen(asked, offered))
+    @lru_cache(KEPT_HEADERS)
+    def locale_of(header: str) -> Locale:
+        return chosen([language] if language else list(parse_accept_header(header, LanguageAccept).values()), offered)
+
+    def select() -> Locale:
+        return locale_of(request.headers.get("Accept-Language", ""))
 
     Babel(app, locale_selector=select, default_translation_directories=str(translations))
     app.jinja_env.globals.update(gettext=_gettext_in_template, ngettext=_ngettext_in_template, _=_gettext_in_template)
