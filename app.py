@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 # Before anything heavy is imported: one thread a search, and tokenizers that stay in theirs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -73,6 +75,14 @@ settings by environment:
 """
 
 
+class App(Flask):
+    """A Flask app whose functions are all plain ones."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is; Flask would look at each of a request's twenty whether it is a coroutine."""
+        return func
+
+
 def create_app(
     settings: Settings | None = None, engine: EngineProvider | None = None, workers: Workers | None = None
 ) -> Flask:
@@ -88,7 +98,7 @@ def create_app(
     """
     settings = settings or Settings.from_environment()
     look = theme.open_theme(settings.theme) if settings.theme else theme.Theme()
-    app = Flask(__name__, static_folder=None)  # web/pages/assets.py serves static/
+    app = App(__name__, static_folder=None)  # web/pages/assets.py serves static/
     app.url_map.merge_slashes = False  # a product id may hold "//"
     app.json = JsonAnswers(app)
     app.extensions["aisle.workers"] = workers = workers or Workers()
