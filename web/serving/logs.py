@@ -18,6 +18,7 @@ from search.state.keys import without_keys
 
 logger = logging.getLogger("aisle.requests")
 SLOW_MS = 1000
+_MESSAGE = "%s %s %d %s B %.1f ms (waited %.1f)%s"
 
 # Line ends of every kind, terminal escapes, and the signs that turn the direction of text.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -78,17 +79,23 @@ def _log_request(response: Response) -> Response:
     """Log who was answered how: the path alone, for what people search for is not for the log."""
     took_ms = round((time.perf_counter() - g.started) * 1000, 1)
     is_slow = took_ms > SLOW_MS
+    level = logging.WARNING if is_slow else logging.INFO
+    if not logger.isEnabledFor(level):
+        return response
+    asked, key = request._get_current_object(), g.get("key")  # type: ignore[attr-defined]
     size = None if response.is_streamed else response.calculate_content_length()  # which would read a stream whole
     fields = {
-        "method": request.method, "path": request.path, "route": request.url_rule.rule if request.url_rule else None,
+        "method": asked.method, "path": asked.path, "route": asked.url_rule.rule if asked.url_rule else None,
         "status": response.status_code, "took_ms": took_ms, "waited_ms": round(g.get("waited", 0.0) * 1000, 1),
-        "bytes": size, "slow": is_slow, **({"key": g.key.id} if g.get("key") else {}),
+        "bytes": size, "slow": is_slow, **({"key": key.id} if key else {}),
     }  # fmt: skip
-    logger.log(
-        logging.WARNING if is_slow else logging.INFO, "%s %s %d %s B %.1f ms (waited %.1f)%s",
-        request.method, request.path, response.status_code, "-" if size is None else size, took_ms,
-        fields["waited_ms"], " slow" if is_slow else "", extra={"fields": fields},
+    told = (
+        asked.method, asked.path, response.status_code, "-" if size is None else size, took_ms, fields["waited_ms"],
+        " slow" if is_slow else "",
     )  # fmt: skip
+    # Not `logger.log`, which would look for the line of code that calls it.
+    record = logger.makeRecord(logger.name, level, __file__, 0, _MESSAGE, told, None, extra={"fields": fields})
+    logger.handle(record)
     return response
 
 
