@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable
+from functools import cache as remembered
 from functools import partial
 from typing import TypedDict, cast
 
@@ -93,6 +94,10 @@ class Metrics(Watch):
         self.caches = Counter("aisle_cache", "What caches had and had not", ["cache", "result"], registry=new)
         self.switches = Counter("aisle_release_switches", "Releases that took another's place", registry=new)
         self.open_failures = Counter("aisle_release_open_failures", "Releases that could not be opened", registry=new)
+        # Each label's own counter, found at once: `labels` costs ten times as much.
+        self._requests, self._seconds = remembered(self.requests.labels), remembered(self.seconds.labels)
+        self._waited, self._searches = remembered(self.waited.labels), remembered(self.searches.labels)
+        self._stages, self._caches = remembered(self.stages.labels), remembered(self.caches.labels)
         self.registry = new
         if workers.folder is not None:
             self.registry = CollectorRegistry()
@@ -127,8 +132,11 @@ class Metrics(Watch):
 
     def looked_up(self, cache: str, hits: int, misses: int) -> None:
         """Count what a cache had."""
-        self.caches.labels(cache, "hit").inc(hits)
-        self.caches.labels(cache, "miss").inc(misses)
+        hit, miss = self._caches(cache, "hit"), self._caches(cache, "miss")  # each is told of from the first, as 0
+        if hits:
+            hit.inc(hits)
+        if misses:
+            miss.inc(misses)
 
     def switched(self) -> None:
         """Count a release that took another's place."""
@@ -140,23 +148,24 @@ class Metrics(Watch):
 
     def count_search(self, results: SearchResults, surface: Surface) -> None:
         """Count a search and the time its stages took."""
-        self.searches.labels(surface, results.mode, results.confidence).inc()
+        self._searches(surface, results.mode, results.confidence).inc()
         if results.query["corrected"]:
             self.corrected.inc()
         if results.degraded:
             self.degraded.labels(results.degraded).inc()
         for stage, milliseconds in results.timings_ms.items():
-            self.stages.labels(stage).observe(milliseconds / 1000)
+            self._stages(stage).observe(milliseconds / 1000)
 
     def count_request(self, response: Response) -> Response:
         """Count an answer; connected last, so that it runs first: compression comes after."""
         name = _name(current_app, request.endpoint)
-        self.requests.labels(name, f"{response.status_code // 100}xx").inc()
-        self.seconds.labels(name).observe(time.perf_counter() - g.started)
-        if "lane" in g:
-            self.waited.labels(g.lane.name).observe(g.waited)
-        if "refused" in g:
-            self.refused.labels(g.refused).inc()
+        of_request = g._get_current_object()
+        self._requests(name, f"{response.status_code // 100}xx").inc()
+        self._seconds(name).observe(time.perf_counter() - of_request.started)
+        if "lane" in of_request:
+            self._waited(of_request.lane.name).observe(of_request.waited)
+        if "refused" in of_request:
+            self.refused.labels(of_request.refused).inc()
         return response
 
 
