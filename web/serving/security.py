@@ -6,9 +6,10 @@ import re
 import secrets
 import time
 import uuid
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Request, Response, abort, g, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from web.api.bodies import expect_utf8
@@ -43,7 +44,7 @@ def content_security_policy(image_origins: list[str], nonce: str = "") -> str:
         image_origins: from the manifest; what is not a plain http(s) origin is left out.
         nonce: lets one inline data block through; "" when the page has none.
     """
-    pictures = " ".join(["'self'", "data:", *filter(_is_origin, image_origins)])
+    pictures = " ".join(["'self'", "data:", *_origins(tuple(image_origins))])
     scripts = f"'self' 'nonce-{nonce}'" if nonce else "'self'"
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src {pictures}; font-src 'self'; "
@@ -64,14 +65,22 @@ def page_policy(styles: list[str]) -> str:
     )
 
 
+@lru_cache(8)
+def _origins(told: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(_is_origin, told))
+
+
 def _is_origin(text: str) -> bool:
     parts = urlsplit(text)
     is_bare = not (parts.path or parts.query or parts.fragment)
     return is_bare and parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.netloc))
 
 
-def _is_decoded(host: str) -> bool:
-    """Return whether what is written in punycode stands for something: addresses of the site are made of it."""
+@lru_cache(16)
+def _is_host(host: str) -> bool:
+    """Return whether a Host is one; what it writes in punycode must stand for something: addresses are made of it."""
+    if not _HOST.fullmatch(host):
+        return False
     try:
         host.partition(":")[0].encode("ascii").decode("idna")
     except UnicodeError:
@@ -80,34 +89,43 @@ def _is_decoded(host: str) -> bool:
 
 
 def _begin() -> None:
-    g.started = time.perf_counter()
-    asked = request.headers.get("X-Request-ID", "")
-    g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
-    if isinstance(request.routing_exception, MethodNotAllowed):
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    of_request = g._get_current_object()
+    of_request.started = time.perf_counter()
+    name = asked.headers.get("X-Request-ID", "")
+    of_request.request_id = name if _REQUEST_ID.fullmatch(name) else uuid.uuid4().hex
+    if isinstance(asked.routing_exception, MethodNotAllowed):
         return  # which is what the asker has to know first
-    if len(request.full_path) > MAX_ADDRESS_CHARACTERS:
+    if len(asked.full_path) > MAX_ADDRESS_CHARACTERS:
         abort(414, description=f"the address is longer than {MAX_ADDRESS_CHARACTERS} characters; POST the search")
-    most = LARGER_BODIES.get(request.path, MAX_BODY_BYTES)
-    request.max_content_length = most
-    if (request.content_length or 0) > most:
+    most = LARGER_BODIES.get(asked.path, MAX_BODY_BYTES)
+    asked.max_content_length = most
+    if (asked.content_length or 0) > most:
         abort(413, description=f"the body is larger than {most} bytes")
-    if request.path.startswith("/api/"):
-        expect_utf8(request.query_string)
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if asked.path.startswith("/api/"):
+        expect_utf8(asked.query_string)
+    if asked.headers.get("Content-Encoding", "identity").lower() != "identity":
         abort(415, description="the body is compressed; send it as it is")  # nothing is ever inflated
-    if not _HOST.fullmatch(request.host) or not _is_decoded(request.host):
-        request.host = "host.invalid"  # RFC 2606; the page that says so makes addresses too
+    if not _is_host(asked.host):
+        asked.host = "host.invalid"  # RFC 2606; the page that says so makes addresses too
         abort(400, description="the Host is no host name")
 
 
 def _finish(response: Response) -> Response:
-    origins = g.engine.release.manifest["catalog"].get("image_origins", []) if "engine" in g else []
-    response.headers["X-Request-ID"] = g.request_id
-    response.headers.setdefault("Content-Security-Policy", content_security_policy(origins, g.get("csp_nonce", "")))
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "same-origin"
-    response.headers.setdefault("Cache-Control", "no-cache")
-    if request.path.startswith("/api/"):
-        took_ms = (time.perf_counter() - g.started) * 1000
-        response.headers.setdefault("Server-Timing", f"total;dur={took_ms:.1f}")
+    of_request, headers = g._get_current_object(), response.headers
+    engine = of_request.get("engine")
+    origins = engine.release.manifest["catalog"].get("image_origins", []) if engine is not None else []
+    policy = content_security_policy(origins, of_request.get("csp_nonce", ""))
+    # `add`, and not `set`: nobody else gives these.
+    headers.add("X-Request-ID", of_request.request_id)
+    headers.add("X-Content-Type-Options", "nosniff")
+    headers.add("Referrer-Policy", "same-origin")
+    given = {name.lower() for name, _ in headers}
+    if "content-security-policy" not in given:
+        headers.add("Content-Security-Policy", policy)
+    if "cache-control" not in given:
+        headers.add("Cache-Control", "no-cache")
+    if "server-timing" not in given and request.path.startswith("/api/"):
+        took_ms = (time.perf_counter() - of_request.started) * 1000
+        headers.add("Server-Timing", f"total;dur={took_ms:.1f}")
     return response
