@@ -212,7 +212,8 @@ def search_request(values: MultiDict[str, str], engine: Engine, *, lenient: bool
                 repeated.append((name, said_twice(name, texts)))
     if repeated:
         raise InvalidParameters(repeated)
-    return _request(parsed(SearchParameters, _known_alone(single), _catalog_names(engine)), single, filters, engine)
+    parameters = parsed(SearchParameters, _known_alone(single), lambda: _catalog_names(engine))
+    return _request(parameters, single, filters, engine)
 
 
 def page_request(values: MultiDict[str, str], engine: Engine) -> PageRequest:
@@ -253,7 +254,7 @@ def search_request_of_json(body: Any, engine: Engine, at: str = "") -> SearchReq
     ]
     if wrong:
         raise InvalidBody(wrong)
-    parameters = parsed_body(SearchParameters, _known_alone(body), _catalog_names(engine), at)
+    parameters = parsed_body(SearchParameters, _known_alone(body), lambda: _catalog_names(engine), at)
     try:
         return _request(parameters, body, {name.removeprefix(FILTER): texts for name, texts in filters.items()}, engine)
     except QueryError as error:
@@ -319,7 +320,7 @@ def _request(
     for name, text in find.items():
         if len(text) > MAX_FIND_CHARACTERS:  # as it came, blanks around it too: the document says so
             raise QueryError(f"{FIND}{name}", f"it has {len(text)} characters; at most {MAX_FIND_CHARACTERS} are read")
-    told = parameters.model_dump()
+    told = dict(parameters)
     if parameters.facets is not None:
         told["facets"] = [name for name in dict.fromkeys(parameters.facets) if name != NONE]
         expect_known(facets, told["facets"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, TypeVar, get_args
 from urllib.parse import quote
 
@@ -47,6 +47,7 @@ Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"enum": [0, 1, Fa
 AS_WHOLE, AS_NUMBER = BeforeValidator(_whole), BeforeValidator(_number)  # last in Annotated: bounds are checked after
 Whole = Annotated[int, AS_WHOLE]
 Model = TypeVar("Model", bound="Parameters")
+Names = Callable[[], list[str]]
 
 
 class Parameters(BaseModel):
@@ -83,11 +84,11 @@ def query_of(model: type[Model], values: MultiDict[str, str]) -> Model:
     return parsed(model, values.to_dict())
 
 
-def parsed(model: type[Model], values: Mapping[str, Any], also: list[str] | None = None) -> Model:
+def parsed(model: type[Model], values: Mapping[str, Any], also: Names | None = None) -> Model:
     """Return the texts of an address as a model.
 
     Raises:
-        InvalidParameters: naming each parameter that is unknown or out of bounds; `also` are further known names.
+        InvalidParameters: naming each parameter that is unknown or out of bounds; `also` gives further known names.
     """
     try:
         return model.model_validate(dict(values))
@@ -96,13 +97,13 @@ def parsed(model: type[Model], values: Mapping[str, Any], also: list[str] | None
         raise InvalidParameters(found) from None
 
 
-def parsed_body(model: type[Model], body: Any, also: list[str] | None = None, at: str = "") -> Model:
+def parsed_body(model: type[Model], body: Any, also: Names | None = None, at: str = "") -> Model:
     """Return a JSON object as a model; its types are taken at their word ("1" is no number).
 
     Args:
         model: what it must be.
         body: as it was read.
-        also: further known names.
+        also: gives further known names.
         at: JSON pointer to the object, where it is a part of the body.
 
     Raises:
@@ -150,12 +151,12 @@ def said_twice(name: str, texts: list[str]) -> str:
     return f"{name:.60} is given {len(texts)} times; once is enough"
 
 
-def _sentence(problem: Any, model: type[BaseModel], also: list[str] | None) -> str:
+def _sentence(problem: Any, model: type[BaseModel], also: Names | None) -> str:
     """Return what is wrong, of one pydantic error."""
     path = [str(part) for part in problem["loc"] if part != "[key]"]
     name, value = ".".join(path)[:80], problem["input"]
     if problem["type"] == "extra_forbidden":
-        known = [*_model_at(model, path).model_fields, *(also or [])]
+        known = [*_model_at(model, path).model_fields, *(also() if also else ())]
         return f'unknown parameter "{path[-1]:.60}"{nearest(path[-1][:60], known)}'
     if problem["type"] == "missing":
         return f"{name} is missing"
