@@ -33,8 +33,14 @@ def page_request_of(request: SearchRequest, view: str = "grid", first: int = 0) 
     return PageRequest(**{one.name: getattr(request, one.name) for one in fields(request)}, view=view, first=first)
 
 
-def query_pairs(request: SearchRequest, *, tells_fold: bool = True) -> list[tuple[str, str]]:
-    """Return the parameters that differ from their defaults, in one fixed order, values sorted within a filter."""
+def query_pairs(request: SearchRequest, *, tells_fold: bool = True, page: int | None = None) -> list[tuple[str, str]]:
+    """Return the parameters that differ from their defaults, in one fixed order, values sorted within a filter.
+
+    Args:
+        request: the search.
+        tells_fold: whether variants are folded is one of them.
+        page: in place of the request's own.
+    """
     pairs: list[tuple[str, str]] = [("q", request.q)] if request.q else []
     for name in sorted(request.filters):
         pairs += [(f"f.{name}", value) for value in sorted(set(request.filters[name]))]
@@ -49,10 +55,14 @@ def query_pairs(request: SearchRequest, *, tells_fold: bool = True) -> list[tupl
     pairs += [(f"find.{name}", request.find[name]) for name in sorted(request.find)]
     if request.facets is not None:
         pairs.append(("facets", ",".join(request.facets) or "none"))
-    for name in ("mode", "sort", "per_page", "page"):
-        value = getattr(request, name)
-        if value != getattr(_DEFAULTS, name):
-            pairs.append((name, str(value)))
+    if request.mode != _DEFAULTS.mode:
+        pairs.append(("mode", request.mode))
+    if request.sort != _DEFAULTS.sort:
+        pairs.append(("sort", request.sort))
+    if request.per_page != _DEFAULTS.per_page:
+        pairs.append(("per_page", str(request.per_page)))
+    if (page := page or request.page) != _DEFAULTS.page:
+        pairs.append(("page", str(page)))
     if request.explain:
         pairs.append(("explain", "1"))
     if request.fold and tells_fold:

@@ -50,7 +50,7 @@ from web.json_answers import product_json
 from web.language import localized
 from web.live import current_engine
 from web.serving.limits import count_as
-from web.urls import address, product_path, reachable_pages
+from web.urls import address, product_path, query_pairs, reachable_pages
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 SEARCH = "/api/v1/search"
@@ -131,8 +131,8 @@ def links(results: SearchResults) -> dict[str, str | None]:
 
 
 def _neighbor(results: SearchResults, page: int) -> str:
-    path = address(SEARCH, results.request, page=page)
-    return f"{path}{'&' if '?' in path else '?'}state={results.release}.{results.sequence}"
+    pairs = [*query_pairs(results.request, page=page), ("state", f"{results.release}.{results.sequence}")]
+    return f"{SEARCH}?{urlencode(pairs)}"
 
 
 @api.get("/suggest")
