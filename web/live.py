@@ -84,9 +84,9 @@ def current_engine() -> Engine:
     Raises:
         ReleaseError: there is no release, or it is damaged.
     """
-    if "engine" not in g:
-        g.engine = current_app.extensions["aisle.engine"].get()
-    engine: Engine = g.engine
+    engine: Engine | None = g.get("engine")
+    if engine is None:
+        g.engine = engine = current_app.extensions["aisle.engine"].get()
     return engine
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from functools import cache, wraps
 
-from flask import Response, current_app, request
+from flask import Request, Response, current_app, request
 from pydantic import BaseModel
 
 from web import __version__
@@ -28,12 +28,13 @@ def revalidated(view: View) -> View:
     @wraps(view)
     def answered(**arguments: str | int) -> Response:
         tag = etag(str(current_engine().release.state))
-        if request.if_none_match.is_weak(tag) or request.if_none_match.is_strong(tag):
+        known = request.if_none_match
+        if known.is_weak(tag) or known.is_strong(tag):
             return tagged(Response(status=304), tag)
         response = view(**arguments)
         if response.headers.get("Cache-Control") == "no-store":
             return response
-        if request.if_none_match.star_tag:  # which any answer answers, but a good one only
+        if known.star_tag:  # which any answer answers, but a good one only
             response = Response(status=304)
         return tagged(response, tag)
 
@@ -46,11 +47,12 @@ def etag(state: str) -> str:
 
     Parameters in another order, said as they are when left out, or with other blanks, are the same address.
     """
-    operation = operation_of(current_app, request.endpoint)
+    of_request: Request = request._get_current_object()  # type: ignore[attr-defined]
+    operation = operation_of(current_app, of_request.endpoint)
     usual = _defaults(operation.parameters) if operation and operation.parameters else {}
-    asked = sorted((name, " ".join(value.split())) for name, value in request.args.items(multi=True))
+    asked = sorted((name, " ".join(value.split())) for name, value in of_request.args.items(multi=True))
     asked = [(name, value) for name, value in asked if usual.get(name) != value]
-    text = repr((__version__, state, request.path, asked, str(current_locale())))
+    text = repr((__version__, state, of_request.path, asked, str(current_locale())))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 

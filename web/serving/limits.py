@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from typing import Any, NamedTuple
 
 from flask import Flask, Response, g, request
 
@@ -33,8 +34,7 @@ ALIKE = 16  # askers that may lie in the same place
 IPV6_PREFIX = 64  # what one household or server gets: its addresses are one asker
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """Where an asker stands after a request.
 
     Attributes:
@@ -68,7 +68,7 @@ class Accounts:
     def __len__(self) -> int:
         return sum(1 for paid in self._paid if paid)
 
-    def alone_with(self, key: int) -> AbstractContextManager[None]:
+    def alone_with(self, key: int) -> AbstractContextManager[Any]:
         """Hold the account of a key, a signed 64-bit hash, so that nobody else changes it."""
         return self._locks.held(key % self._places)
 
@@ -110,6 +110,9 @@ class Meter:
         return Standing(int((self.rate.seconds - owed) / self._each + 1e-6), 0.0)
 
 
+_UNCOUNTED = Standing(0, 0.0)
+
+
 @dataclass
 class _Account:
     """Who asks, by what policy, and where they stand."""
@@ -117,7 +120,7 @@ class _Account:
     policy: str
     meter: Meter
     asker: str
-    standing: Standing = Standing(0, 0.0)
+    standing: Standing = _UNCOUNTED
 
     def charge(self, requests: int) -> None:
         """Count so many requests.
@@ -175,23 +178,25 @@ def install(app: Flask, rate: Rate | None, workers: Workers) -> None:
     def count() -> None:
         if (request.method == "OPTIONS" and request.url_rule) or not need_of_request().is_counted:
             return
-        if g.key is not None:
-            policy, own = "key", g.key.own_rate() or rate
-            meter, asker = meter_of(own) if own else None, g.key.id
+        key = g.key
+        if key is not None:
+            policy, own = "key", key.own_rate() or rate
+            meter, asker = meter_of(own) if own else None, key.id
         else:
             policy, meter, asker = "address", by_address, asker_of(request.remote_addr or "")
         if meter is None:
             return
-        g.account = _Account(policy, meter, asker)
-        g.account.charge(1)
+        g.account = account = _Account(policy, meter, asker)
+        account.charge(1)
 
     def tell(response: Response) -> Response:
-        if "account" in g:
-            policy, own, standing = g.account.policy, g.account.meter.rate, g.account.standing
+        account: _Account | None = g.get("account")
+        if account is not None:
+            policy, own, standing = account.policy, account.meter.rate, account.standing
             # Who spreads r requests over t seconds is never turned away, and r/t is never above the policy's q/w.
             seconds = max(1, math.ceil(standing.wait or standing.remaining * own.seconds / own.amount))
-            response.headers["RateLimit-Policy"] = f'"{policy}";q={own.amount};w={own.seconds}'
-            response.headers["RateLimit"] = f'"{policy}";r={standing.remaining};t={seconds}'
+            response.headers.add("RateLimit-Policy", f'"{policy}";q={own.amount};w={own.seconds}')
+            response.headers.add("RateLimit", f'"{policy}";r={standing.remaining};t={seconds}')
         return response
 
     app.before_request(count)

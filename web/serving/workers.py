@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -57,19 +57,19 @@ class SharedLocks:
         self._threads = [threading.Lock() for _ in range(LOCKS)]
         self._file = _nameless_file() if is_shared else None
 
-    @contextmanager
-    def held(self, number: int) -> Iterator[None]:
+    def held(self, number: int) -> AbstractContextManager[Any]:
         """Hold one of the locks, by any number."""
         place = number % LOCKS
+        return self._threads[place] if self._file is None else self._held_by_process(self._file, place)
+
+    @contextmanager
+    def _held_by_process(self, file: int, place: int) -> Iterator[None]:
         with self._threads[place]:
-            if self._file is None:
-                yield
-                return
-            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, place)
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, place)
             try:
                 yield
             finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)
+                fcntl.lockf(file, fcntl.LOCK_UN, 1, place)
 
 
 def _nameless_file() -> int:
