@@ -17,7 +17,7 @@ from typing import Any
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 logger = logging.getLogger("aisle.server")
 ARRIVAL_SECONDS = 20.0  # for the largest body, 64 KiB, 3.2 KiB a second
@@ -61,10 +61,28 @@ class ProblemTask(ErrorTask):
         self.write(body)
 
 
+class OnePieceTask(WSGITask):
+    """Sends the head of an answer and the first of its body together: one call of the system, one packet less."""
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body; the first takes the head along where the length of the whole is known."""
+        length = self.content_length
+        has_begun = bool(self.wrote_header)  # type: ignore[has-type]
+        is_whole = self.complete and length is not None and 0 < len(data) <= length
+        if has_begun or not is_whole or not self.has_body:
+            super().write(data)
+            return
+        head = self.build_response_header()
+        self.wrote_header = True
+        self.content_bytes_written += len(data)
+        self.channel.write_soon(head + data)
+
+
 class PunctualChannel(HTTPChannel):
     """A connection that is closed when a request has been arriving, or an answer not been read, for too long."""
 
     parser_class = StrictParser
+    task_class = OnePieceTask
     error_task_class = ProblemTask
     seconds = ARRIVAL_SECONDS
     _began: float | None = None  # when the request that is arriving began to; monotonic

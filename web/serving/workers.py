@@ -46,6 +46,9 @@ class _Of(IntEnum):
     HAS_SERVED = 4
 
 
+_FIELDS = len(_Of)
+
+
 class SharedLocks:
     """Locks by number, between threads and, where that is asked for, between processes that come of a fork.
 
@@ -103,7 +106,7 @@ class Workers:
         if count > 1:
             self._make_room_for_counters()
         # Eight bytes are written at once, so numbers need no lock.
-        self._numbers = memoryview(mmap.mmap(-1, (count + 1) * len(_Of) * 8)).cast("d")
+        self._numbers = memoryview(mmap.mmap(-1, (count + 1) * _FIELDS * 8)).cast("d")
         self._told = mmap.mmap(-1, count * TOLD_BYTES)
         self._key = mmap.mmap(-1, _DAY_KEY.size)
 
@@ -223,10 +226,10 @@ class Workers:
         return (number - 1) * TOLD_BYTES
 
     def _get(self, number: int, field: _Of) -> float:
-        return self._numbers[number * len(_Of) + field]
+        return self._numbers[number * _FIELDS + field]
 
     def _set(self, number: int, field: _Of, value: float) -> None:
-        self._numbers[number * len(_Of) + field] = value
+        self._numbers[number * _FIELDS + field] = value
 
 
 def follow_others(app: Flask, workers: Workers) -> None:
