@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from search.request import MAX_WINDOW, SearchRequest
 
@@ -90,7 +91,17 @@ def address(path: str, request: SearchRequest, **changes: Any) -> str:
     pairs = query_pairs(changed) if path.startswith("/api/") else page_pairs(changed)
     if path.startswith("/clusters/"):
         pairs = [(name, value) for name, value in pairs if name != "cluster"]
-    return f"{path}?{urlencode(pairs)}" if pairs else path
+    return with_pairs(path, pairs)
+
+
+def with_pairs(path: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """Return a path with parameters, as `urlencode` writes them in twice the time."""
+    if not pairs:
+        return path
+    return f"{path}?{'&'.join([f'{_quoted_name(name)}={quote_plus(value)}' for name, value in pairs])}"
+
+
+_quoted_name = lru_cache(256)(quote_plus)  # those of parameters and of the catalog's facets: few
 
 
 def with_value(request: SearchRequest, field: str, value: str) -> SearchRequest:

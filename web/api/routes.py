@@ -50,7 +50,7 @@ from web.json_answers import product_json
 from web.language import localized
 from web.live import current_engine
 from web.serving.limits import count_as
-from web.urls import address, product_path, query_pairs, reachable_pages
+from web.urls import address, product_path, query_pairs, reachable_pages, with_pairs
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 SEARCH = "/api/v1/search"
@@ -132,7 +132,7 @@ def links(results: SearchResults) -> dict[str, str | None]:
 
 def _neighbor(results: SearchResults, page: int) -> str:
     pairs = [*query_pairs(results.request, page=page), ("state", f"{results.release}.{results.sequence}")]
-    return f"{SEARCH}?{urlencode(pairs)}"
+    return with_pairs(SEARCH, pairs)
 
 
 @api.get("/suggest")
