@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from flask import Flask, Response, abort, current_app, g, request
+from flask import Flask, Request, Response, abort, current_app, g, request
 
 from search.errors import KeysError
 from search.state.keys import Key, KeyRing, is_whole
@@ -65,10 +65,10 @@ def guard(app: Flask) -> None:
     app.after_request(_keep_private)
 
 
-def need_of_request() -> Need:
-    """Return what this request needs."""
+def need_of(asked: Request) -> Need:
+    """Return what a request needs."""
     gate: Gate = current_app.extensions["aisle.gate"]
-    rule = request.url_rule
+    rule = asked.url_rule
     endpoint = rule.endpoint if rule else None
     if endpoint not in gate.needs:
         gate.needs[endpoint] = _need_of(endpoint, rule.rule if rule else "")
@@ -89,21 +89,23 @@ def _need_of(endpoint: str | None, rule: str) -> Need:
 
 def _identify() -> None:
     """Find out whose key came with the request; what is wrong with it is told once the request was counted."""
-    g.key, g.key_fault = None, None
-    if request.method == "OPTIONS" or not need_of_request().scope:
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    of_request = g._get_current_object()
+    of_request.key, of_request.key_fault = None, None
+    if asked.method == "OPTIONS" or not need_of(asked).scope:
         return
     try:
-        text = _presented()
+        text = _presented(asked)
         if text is not None:
-            g.key = _key_of(text)
+            of_request.key = _key_of(text)
     except (Refused, KeysError) as error:
-        g.key_fault = error
+        of_request.key_fault = error
 
 
-def _presented() -> str | None:
+def _presented(asked: Request) -> str | None:
     """Return the key as it came; None when there is none. Other schemes (Basic of a proxy) are not ours to judge."""
-    bearer = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-    header = request.headers.get("X-API-Key")
+    bearer = _BEARER.fullmatch(asked.headers.get("Authorization", ""))
+    header = asked.headers.get("X-API-Key")
     if bearer and header is not None and bearer[1] != header:
         raise _refused(400, "invalid_request", "Authorization and X-API-Key give two different keys; send one")
     text = bearer[1] or "" if bearer else header
@@ -126,16 +128,17 @@ def _key_of(text: str) -> Key:
 
 def _authorize() -> None:
     gate: Gate = current_app.extensions["aisle.gate"]
-    need = need_of_request()
-    if need.scope == "admin" or request.path in (ADMIN, CHANGES) or request.path.startswith(f"{ADMIN}/"):
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    need = need_of(asked)
+    if need.scope == "admin" or asked.path in (ADMIN, CHANGES) or asked.path.startswith(f"{ADMIN}/"):
         if not gate.ring.opens("admin"):
             abort(404)
         need = Need("admin", need.is_counted)
-    if request.method == "OPTIONS" or not need.scope:
+    if asked.method == "OPTIONS" or not need.scope:
         return
-    is_open = need.scope in gate.open
-    if g.key_fault is not None and not (is_open and isinstance(g.key_fault, KeysError)):
-        raise g.key_fault
+    is_open, fault = need.scope in gate.open, g.key_fault
+    if fault is not None and not (is_open and isinstance(fault, KeysError)):
+        raise fault
     if is_open:
         return
     g.is_closed = True

@@ -87,8 +87,9 @@ def install(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals["keeps_events"] = keeps_events
 
     def note(_: Flask, results: SearchResults, surface: Surface, earlier: Sequence[Hit]) -> None:
-        if log is not None and not refuses_tracking(request):
-            log.note(searched_of(results, surface, visitor_of(request), earlier))
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+        if log is not None and not refuses_tracking(asked):
+            log.note(searched_of(results, surface, visitor_of(asked), earlier))
 
     app.extensions["aisle.events.listener"] = note  # the signal itself would let go of it
     searched.connect(note, sender=app)

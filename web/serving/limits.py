@@ -22,10 +22,10 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 
 from search.state.rates import Rate
-from web.serving.access import need_of_request
+from web.serving.access import need_of
 from web.serving.problems import Problem, Refused
 from web.serving.workers import SharedLocks, Workers
 
@@ -176,14 +176,15 @@ def install(app: Flask, rate: Rate | None, workers: Workers) -> None:
         return meters.setdefault(own, Meter(own, accounts)) if own not in meters else meters[own]
 
     def count() -> None:
-        if (request.method == "OPTIONS" and request.url_rule) or not need_of_request().is_counted:
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+        if (asked.method == "OPTIONS" and asked.url_rule) or not need_of(asked).is_counted:
             return
         key = g.key
         if key is not None:
             policy, own = "key", key.own_rate() or rate
             meter, asker = meter_of(own) if own else None, key.id
         else:
-            policy, meter, asker = "address", by_address, asker_of(request.remote_addr or "")
+            policy, meter, asker = "address", by_address, asker_of(asked.remote_addr or "")
         if meter is None:
             return
         g.account = account = _Account(policy, meter, asker)
