@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from search.errors import ReleaseDamaged
 
 def _pread() -> Any:
     # Unlike os.pread it keeps the interpreter's lock: given up hundreds of times a query, it would come back late.
-    function = getattr(ctypes.PyDLL(None, use_errno=True), "pread", None) if os.name == "posix" else None
+    function = getattr(ctypes.PyDLL(None), "pread", None) if os.name == "posix" else None
     if function is not None:
         function.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64)
         function.restype = ctypes.c_ssize_t
@@ -52,16 +53,19 @@ class ScatteredFile:
         Raises:
             ReleaseDamaged: the file has become shorter.
         """
-        if out.nbytes != int(sizes.sum()):
-            raise ValueError(f"{int(sizes.sum())} bytes do not fill {out.nbytes}")
-        file = self._file.fileno()
-        targets = out.ctypes.data + sizes.cumsum() - sizes
-        if len(starts) > 1:  # neighbours, as the variants of a product are, are read in one go
-            firsts = np.flatnonzero(np.concatenate([[True], starts[1:] != starts[:-1] + sizes[:-1]]))
+        if len(starts) == 0:
+            return
+        ends = sizes.cumsum()
+        if out.nbytes != ends[-1]:
+            raise ValueError(f"{ends[-1]} bytes do not fill {out.nbytes}")
+        targets = ends - sizes + out.__array_interface__["data"][0]
+        goes_on = starts[1:] == starts[:-1] + sizes[:-1]
+        if goes_on.any():  # neighbours, as the variants of a product are, are read in one go
+            firsts = np.flatnonzero(np.concatenate([[True], ~goes_on]))
             starts, sizes, targets = starts[firsts], np.add.reduceat(sizes, firsts), targets[firsts]
-        for target, size, start in zip(targets.tolist(), sizes.tolist(), starts.tolist(), strict=True):
-            if PREAD(file, target, size, start) != size:
-                raise ReleaseDamaged(f"{self.path} has become shorter or cannot be read; build the release again")
+        wanted = sizes.tolist()
+        if list(map(PREAD, repeat(self._file.fileno()), targets.tolist(), wanted, starts.tolist())) != wanted:
+            raise ReleaseDamaged(f"{self.path} has become shorter or cannot be read; build the release again")
 
 
 def array_in_pieces(path: Path) -> tuple[NDArray[Any], ScatteredFile | None, int]:

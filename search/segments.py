@@ -42,9 +42,15 @@ def quantized(vectors: Floats) -> Segments:
 
 def members_of(starts: Rows, rows: Rows) -> Rows:
     """Return the positions of the segments of (m,) rows, one row's after the other's; `starts` as in `SegmentIndex`."""
-    counts = starts[rows + 1] - starts[rows]
-    firsts = np.cumsum(counts) - counts
-    return np.repeat(starts[rows] - firsts, counts) + np.arange(counts.sum())
+    firsts = starts[rows]
+    return runs(firsts, starts[rows + 1] - firsts)
+
+
+def runs(starts: Rows, counts: Rows) -> Rows:
+    """Return the numbers from each of (m,) starts on, as many as its count, one run after the other."""
+    members = (starts - counts.cumsum() + counts).repeat(counts)
+    members += np.arange(len(members))
+    return members
 
 
 @dataclass(frozen=True)
@@ -140,14 +146,13 @@ class SegmentIndex:
         """Return the segments of (m,) int64 rows, ready to be compared with several queries."""
         starts = self.starts[rows]
         counts = self.starts[rows + 1] - starts
-        firsts = np.cumsum(counts) - counts
-        members = members_of(self.starts, rows)
+        members = runs(starts, counts)
         if self._file is None:
             codes = self.codes[members]
         else:
             codes = np.empty((len(members), self.dim), np.int8)
             self._file.read(codes, self._offset + starts * self.dim, counts * self.dim)
-        return GatheredSegments(codes, self.scales[members], firsts)
+        return GatheredSegments(codes, self.scales[members], counts.cumsum() - counts)
 
     def closest(self, query: Floats, rows: Rows) -> Floats:
         """Return (m,) float32: how close the closest segment of each of these rows is to a (d,) unit vector."""
