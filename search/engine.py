@@ -160,7 +160,7 @@ class Engine:
         found, rows, ranking = answer.found, answer.rows, answer.ranking
         counted_at = time.perf_counter()
 
-        hits = hits_of(release, self.sentences, request, read, scored, ranking, rows)
+        hits = hits_of(release, self.sentences, request, read, scored, answer)
         done = time.perf_counter()
         milliseconds = {"score": scored_at - started, "count": counted_at - scored_at, "show": done - counted_at}
         return SearchResults(

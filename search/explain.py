@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from search.analysis import Analyzer
@@ -12,7 +11,7 @@ from search.product import Product
 from search.release import Release
 from search.retrieval import closeness, dense_scores, fused_scores
 from search.scoring import ScoredQuery
-from search.shown import BRAND, LEAF, VALUES, Places
+from search.shown import BRAND, LEAF, Places
 from search.understanding import Understood
 from search.wording import held_values
 
@@ -28,26 +27,22 @@ def reasons(product: Product, places: Places, marker: Marker, analyzer: Analyzer
         marker: of these terms.
         analyzer: of the release.
     """
-    terms = marker.terms
-
-    def is_shared(text: str) -> bool:
-        return not terms.isdisjoint(analyzer.terms_of_value(text))
-
-    def phrase(label: str, pieces: Sequence[str], at: Sequence[int]) -> list[str]:
-        shared = marker.words_in(pieces, at)
-        return [f"{label}: {' '.join(shared)}"] if shared else []
-
     found = []
-    if max(places.texts, default=0) >= VALUES:
-        found += [f"{label}: {value}" for label, value in held_values(product, places) if is_shared(value)]
-    if BRAND in places.texts and is_shared(product.brand):
-        found.append(f"brand: {product.brand}")
-    if places.title and len(found) < MOST_REASONS:
-        found += phrase("title", product.title.split(" "), places.title)
-    if not found and LEAF in places.texts and is_shared(product.category[-1]):
+    if places.texts:
+        terms, terms_of = marker.terms, analyzer.terms_of_value
+        found = [
+            f"{label}: {value}"
+            for label, value in held_values(product, places)
+            if not terms.isdisjoint(terms_of(value))
+        ]
+        if BRAND in places.texts and not terms.isdisjoint(terms_of(product.brand)):
+            found.append(f"brand: {product.brand}")
+    if places.title and len(found) < MOST_REASONS and (words := marker.words_in(product.title.split(" "), places.title)):
+        found.append(f"title: {' '.join(words)}")
+    if not found and LEAF in places.texts and not terms.isdisjoint(terms_of(product.category[-1])):
         found.append(f"category: {product.category[-1]}")
-    if not found and places.description:
-        found = phrase("description", product.description.split(), places.description)
+    if not found and places.description and (words := marker.words_in(product.description.split(), places.description)):
+        found.append(f"description: {' '.join(words)}")
     return found[:MOST_REASONS] or ["close in meaning"]
 
 

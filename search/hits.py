@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from search.arrays import Rows
+from search.answer import Answer
 from search.explain import explanations, reasons
 from search.marking import Marker
 from search.product import Product
@@ -25,8 +27,7 @@ def hits_of(
     request: SearchRequest,
     read: Understood,
     scored: ScoredQuery | None,
-    ranking: Rows,
-    relevant: Rows,
+    answer: Answer,
 ) -> list[Hit]:
     """Return the hits of the page that a request asks for.
 
@@ -34,49 +35,46 @@ def hits_of(
         release, sentences: of it.
         request: what is asked.
         read, scored: its words; None when there are none to look up.
-        ranking: (m,) int64, what is counted and shown, in the wanted order.
-        relevant: (k,) int64, the relevant set, every variant.
+        answer: to it.
     """
     start = (request.page - 1) * request.per_page
-    shown = ranking[start : start + request.per_page]
+    page = slice(start, start + request.per_page)
+    shown = answer.ranking[page]
     products = release.products.products(shown)
-    variants = variants_of(release, shown, products, relevant) if request.fold else [None] * len(shown)
+    variants = variants_of(release, shown, products, answer.rows) if request.fold else [None] * len(shown)
     clusters = release.clusters.cluster_of[shown].tolist()
     terms, analyzer = set(scored.terms) if scored else set(), release.lexical.analyzer
-    scores = np.ones(len(shown)) if scored is None else fused_scores(release, scored, shown)
     held = shares_held(scored, shown, analyzer) if scored else [0.0] * len(shown)
     marker = Marker(terms, analyzer)
     places = release.shown.places(shown, terms) if terms else [NOWHERE] * len(shown)
     # A row without any term needs no second look.
     places = [NOWHERE if share == 0 else found for found, share in zip(places, held, strict=True)]
-    told = sentences.closest(scored, shown, products, held, places, marker) if scored else [""] * len(shown)
+    told = sentences.closest(scored, shown, products, held, places, marker) if scored else [[]] * len(shown)
     explained = explanations(release, shown, read, scored) if request.explain and scored else [None] * len(shown)
     return [
         Hit(
-            id=product.id,
-            rank=start + place + 1,
-            score=round(score, 4),
-            product=product,
-            highlights=_highlights(product, sentence, found, marker),
-            why=reasons(product, found, marker, analyzer) if scored else [],
-            cluster=cluster,
-            explain=explanation,
-            variants=variant,
+            product.id, start + place, score, product, _highlights(product, sentence, found, marker),
+            reasons(product, found, marker, analyzer) if scored else [], cluster, explanation, variant,
         )
         for place, (product, score, sentence, found, cluster, explanation, variant) in enumerate(
-            zip(products, scores.tolist(), told, places, clusters, explained, variants, strict=True)
+            zip(products, _scores(release, scored, answer, page), told, places, clusters, explained, variants, strict=True), 1
         )
-    ]
+    ]  # fmt: skip
 
 
-def _highlights(product: Product, sentence: str, places: Places, marker: Marker) -> dict[str, str]:
+def _scores(release: Release, scored: ScoredQuery | None, answer: Answer, page: slice) -> list[float]:
+    """Return the scores of a page's hits, four digits."""
+    shown, found = answer.ranking[page], answer.found
+    if scored is None:
+        return [1.0] * len(shown)
+    scores = found.scores[page] if answer.ranking is found.rows else fused_scores(release, scored, shown)
+    return scores.astype(np.float64).round(4).tolist()
+
+
+def _highlights(product: Product, sentence: Sequence[str], places: Places, marker: Marker) -> dict[str, str]:
     """Return the texts of a hit as HTML, its words marked."""
     if sentence:
-        description, sentence = marker.snippets(product.description, sentence, places.description)
+        description, said = marker.snippets(product.description, sentence, places.description)
     else:
-        description = marker.snippet(product.description, places.description)
-    return {
-        "title": marker.highlight(product.title, places.title),
-        "description": description,
-        "sentence": sentence,
-    }
+        description, said = marker.snippet(product.description, places.description), ""
+    return {"title": marker.highlight(product.title, places.title), "description": description, "sentence": said}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import string
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
+from html import escape
+from itertools import chain
 
 from search.analysis import Analyzer
 from search.passages import SENTENCE_ENDS
@@ -33,6 +34,23 @@ class Held(dict[str, frozenset[str]]):
         return found
 
 
+class _Asked(dict[str, tuple[str, ...]]):
+    """What stands between two blanks -> its words that are those asked for, compounds and quantities not looked at.
+
+    Args:
+        terms: that were asked for.
+        analyzer: of the release.
+    """
+
+    def __init__(self, terms: set[str], analyzer: Analyzer):
+        super().__init__()
+        self._terms, self._terms_of = terms, analyzer.plain_terms
+
+    def __missing__(self, piece: str) -> tuple[str, ...]:
+        found = self[piece] = tuple([word for word, term in self._terms_of(piece) if term in self._terms])
+        return found
+
+
 class Marker:
     """Finds and marks the words of an answer's texts that were asked for.
 
@@ -45,14 +63,14 @@ class Marker:
 
     def __init__(self, terms: set[str], analyzer: Analyzer):
         self.terms, self._analyzer = terms, analyzer
-        self.held = Held(terms, analyzer)
+        self.held, self._asked = Held(terms, analyzer), _Asked(terms, analyzer)
         self.alone = set(filter(analyzer.stands_alone, terms))
-        self.stand_alone = self.alone == terms
+        self.joined = terms - self.alone
 
-    def terms_in(self, words: Sequence[str], places: Sequence[int]) -> set[str]:
-        """Return the terms that were asked for of the words, read by themselves, at some places."""
+    def held_in(self, words: Sequence[str], places: Sequence[int]) -> list[frozenset[str]]:
+        """Return the terms that were asked for of each of the words, read by itself, at some places."""
         held = self.held
-        return set().union(*[held[words[place]] for place in places])
+        return [held[words[place]] for place in places]
 
     def terms_of_parts(self, parts: Sequence[str], words: Sequence[str], places: Sequence[int]) -> list[set[str]]:
         """Return the terms that were asked for of each part of a text.
@@ -62,7 +80,7 @@ class Marker:
             words: of the text, between blanks.
             places: of the words that may hold terms.
         """
-        if not self.stand_alone:
+        if self.joined:
             return [self.terms.intersection(self._analyzer.terms_of(part)) for part in parts]
         known = dict.fromkeys(words, ()) | {words[place]: self.held[words[place]] for place in places}
         return [
@@ -76,8 +94,8 @@ class Marker:
             pieces: of the text, between blanks.
             places: of the pieces that may hold any.
         """
-        pairs = self._analyzer.plain_terms(" ".join([pieces[place] for place in places])) if places else ()
-        return list(dict.fromkeys(word for word, term in pairs if term in self.terms))
+        asked = self._asked
+        return list(dict.fromkeys(chain.from_iterable([asked[pieces[place]] for place in places])))
 
     def highlight(self, text: str, places: Sequence[int]) -> str:
         """Return the text as HTML: escaped, each word whose term was asked for inside <mark>.
@@ -86,7 +104,9 @@ class Marker:
             text: words with single blanks between.
             places: of the words that may be among them.
         """
-        words = text.split(" ") if places else ()
+        if not places:
+            return escape(text)
+        words = text.split(" ")
         return _highlighted(text, words, self._kept(words, places))
 
     def snippet(self, text: str, places: Sequence[int]) -> str:
@@ -96,31 +116,39 @@ class Marker:
             text: to be cut.
             places: of the words, between any blanks, that may hold terms.
         """
-        words = text.split()
+        words = _first_words(text, places)
         return _snippet(words, self._kept(words, places))
 
-    def snippets(self, text: str, part: str, places: Sequence[int]) -> tuple[str, str]:
+    def snippets(self, text: str, part: Sequence[str], places: Sequence[int]) -> tuple[str, str]:
         """Return the snippets of a text and of a part of it: its words, but that it may begin and end within one.
 
         Args:
             text: see `snippet`; places: of its words.
-            part: of the text, without what ends a sentence.
+            part: words of a part of the text without what ends a sentence; at least one.
         """
-        words, own = text.split(), part.split()
+        words = _first_words(text, places)
         kept = self._kept(words, places)
         asked = {form for place in kept for form in (words[place], words[place].rstrip(SENTENCE_ENDS))}
         if "|" in text or "•" in text:  # these end sentences within words
-            asked.update(word for word in (own[0], *own[-2:]) if self.held[word])  # before an … perhaps
-        return _snippet(words, kept), _snippet(own, [place for place, word in enumerate(own) if word in asked])
+            asked.update(word for word in (part[0], *part[-2:]) if self.held[word])  # before an … perhaps
+        marked = [place for place, word in enumerate(part) if word in asked] if asked else []
+        return _snippet(words, kept), _snippet(part, marked)
 
     def _kept(self, words: Sequence[str], places: Sequence[int]) -> list[int]:
         held = self.held
         return [place for place in places if held[words[place]]]
 
 
+def _first_words(text: str, places: Sequence[int]) -> list[str]:
+    """Return the words of a text between any blanks; without places only those a snippet has, and the rest as one."""
+    return text.split() if places else text.split(None, SNIPPET_WORDS)
+
+
 def _snippet(words: Sequence[str], places: Sequence[int]) -> str:
     """Return the stretch of the words that holds most of these places, which are marked."""
-    start = _fullest(places, len(words))
+    if len(words) <= SNIPPET_WORDS:
+        return _highlighted(" ".join(words), words, places)
+    start = _fullest(places)
     end = start + SNIPPET_WORDS
     shown = words[start:end]
     body = _highlighted(" ".join(shown), shown, [place - start for place in places if start <= place < end])
@@ -129,7 +157,7 @@ def _snippet(words: Sequence[str], places: Sequence[int]) -> str:
 
 def _highlighted(text: str, words: Sequence[str], places: Sequence[int]) -> str:
     """Return the text, whose words these are with single blanks between, as HTML, those at some places marked."""
-    escaped = html.escape(text)
+    escaped = escape(text)
     if not places:
         return escaped
     pieces = escaped.split(" ")  # escaping neither makes blanks nor takes them away
@@ -143,12 +171,12 @@ def _marked(piece: str) -> str:
     """Return the piece escaped, its core inside <mark>, the punctuation around it outside."""
     core = piece.strip(_AROUND)
     before, _, after = piece.partition(core)
-    return f"{html.escape(before)}<mark>{html.escape(core)}</mark>{html.escape(after)}"
+    return f"{escape(before)}<mark>{escape(core)}</mark>{escape(after)}"
 
 
-def _fullest(places: Sequence[int], count: int) -> int:
-    """Return where the first of the stretches of SNIPPET_WORDS of `count` words begins that holds the most places."""
-    if count <= SNIPPET_WORDS or not places:
+def _fullest(places: Sequence[int]) -> int:
+    """Return where the first of the stretches of SNIPPET_WORDS words begins that holds the most places."""
+    if not places:
         return 0
     # The first stretch with as many places as any ends with the last of them, or stands at the beginning.
     starts = [max(0, place - SNIPPET_WORDS + 1) for place in places]

@@ -16,7 +16,7 @@ from search.passages import SENTENCE_END, SENTENCE_ENDS, without_sentences
 from search.product import Product
 from search.release import Release
 from search.scoring import ScoredQuery
-from search.segments import members_of
+from search.segments import runs
 from search.shown import IS_TITLE, SAYS_NO_MORE, Places, Told
 from search.wording import HELD, says_more, shows_all
 
@@ -38,10 +38,10 @@ class Sentences:
         held: Sequence[float | None],
         places: Sequence[Places],
         marker: Marker,
-    ) -> list[str]:
-        """Return for each row the sentence of its description that comes closest to a query, plain text.
+    ) -> list[list[str]]:
+        """Return for each row the words of the sentence of its description that comes closest to a query.
 
-        "" where title, brand and attributes hold every word of the query, where no sentence is closer than the title
+        None where title, brand and attributes hold every word of the query, where no sentence is closer than the title
         and none holds a word of it, and where that sentence only says the title again.
 
         Args:
@@ -51,7 +51,7 @@ class Sentences:
             marker: of these terms.
         """
         analyzer = self.release.lexical.analyzer
-        found = [""] * len(products)
+        found: list[list[str]] = [[] for _ in products]
         # A card shows the title, and gives short attributes as reasons.
         open_places = [
             place for place, (product, share) in enumerate(zip(products, held, strict=True))
@@ -75,32 +75,35 @@ class Sentences:
         """
         if scored.vector is None:
             return np.zeros((len(rows), 2), np.int32)
-        starts = self.release.segments.starts
-        counts = starts[rows + 1] - starts[rows]
+        starts = self.release.segments.starts[rows]
+        counts = self.release.segments.starts[rows + 1] - starts
         firsts = counts.cumsum() - counts
-        told = self.release.shown.told[members_of(starts, rows)]
+        told = self.release.shown.told[runs(starts, counts)]
         cosines = self._cosines(scored, scored.vector, rows, counts)
-        is_title, is_said = told[:, 0] == IS_TITLE, (told[:, 0] >= 0) | (told[:, 0] == SAYS_NO_MORE)
-        said = np.where(is_said, cosines, _FARTHEST)
+        begins = told[:, 0]
+        said = np.where((begins >= 0) | (begins == SAYS_NO_MORE), cosines, _FARTHEST)
         best = np.maximum.reduceat(said, firsts)
-        is_closer = (best > _FARTHEST) & (best >= np.maximum.reduceat(np.where(is_title, cosines, _FARTHEST), firsts))
-        bests = np.flatnonzero(said == best.repeat(counts))
+        of_title = np.maximum.reduceat(np.where(begins == IS_TITLE, cosines, _FARTHEST), firsts)
+        is_closer = (best > _FARTHEST) & (best >= of_title)
+        bests = (said == best.repeat(counts)).nonzero()[0]
         return told[bests[bests.searchsorted(firsts)]] * is_closer[:, None]
 
-    def _by_words(self, product: Product, places: Places, marker: Marker) -> str:
-        """Return the sentence of a description that holds the most terms, the first of equals.
+    def _by_words(self, product: Product, places: Places, marker: Marker) -> list[str]:
+        """Return the words of the sentence of a description that holds the most terms, the first of equals.
 
-        "" when none holds any, or that one only says the title again.
+        None when none holds any, or that one only says the title again.
         """
+        if not marker.joined and not places.description:
+            return []
         words = product.description.split()
-        if marker.stand_alone and not marker.terms_in(words, places.description):
-            return ""
+        if not marker.joined and not any(marker.held_in(words, places.description)):
+            return []
         if self._boilerplate:
             product = without_sentences(product, self._boilerplate)
         sentences = SENTENCE_END.split(product.description)
         held = [len(terms) for terms in marker.terms_of_parts(sentences, words, places.description)]
         told = sentences[held.index(max(held))].rstrip(SENTENCE_ENDS) if max(held) else ""
-        return told if says_more(told, product, self.release.lexical.analyzer) else ""
+        return told.split() if says_more(told, product, self.release.lexical.analyzer) else []
 
     def _cosines(self, scored: ScoredQuery, query: Floats, rows: Rows, counts: Rows) -> Floats:
         """Return how close each segment of each row is; most rows that are shown were inspected, so it is known.
@@ -119,10 +122,11 @@ class Sentences:
             cosines[of_known] = self._cosines(scored, query, rows[is_known], counts[is_known])
             cosines[~of_known] = segments.gathered(rows[~is_known]).cosines(query)
             return cosines
-        starts = np.concatenate([[0], (segments.starts[inspected + 1] - segments.starts[inspected]).cumsum()])
-        return scored.of_segments[members_of(starts, places)]
+        ends = (segments.starts[inspected + 1] - segments.starts[inspected]).cumsum()
+        return scored.of_segments[runs(ends[places] - counts, counts)]
 
 
-def _cut(product: Product, start: int, end: int) -> str:
-    """Return characters of a description in one line; an end below 0 stands for a text that goes on."""
-    return " ".join(product.description[start : abs(end)].split()) + (" …" if end < 0 else "")
+def _cut(product: Product, start: int, end: int) -> list[str]:
+    """Return the words of a part of a description; an end below 0 stands for a text that goes on."""
+    words = product.description[start : abs(end)].split()
+    return [*words, "…"] if end < 0 else words

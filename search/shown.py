@@ -114,28 +114,26 @@ class ShownTexts:
         Raises:
             ReleaseDamaged: a product's words do not begin as they should.
         """
-        found = [Places([], [], set()) for _ in rows]
         if len(rows) == 0:
-            return found
+            return []
         wanted = [number for term in terms for number in (number_of(term), *self._joined.get(term, ()))]
         is_wanted = np.zeros(2 * MORE, bool)
         is_wanted[[MANY, *wanted, *(number + MORE for number in wanted)]] = True
         words, firsts = self._read(rows)
         if (words[firsts] != BEGINS).any():
             raise ReleaseDamaged("the words of shown texts are not what the build wrote; build the release again")
+        found = [Places([], [], set()) for _ in range(len(rows))]
+        at = is_wanted[words].nonzero()[0]
+        begins = (words == BEGINS).nonzero()[0]
+        products, texts = firsts.searchsorted(at, "right") - 1, begins.searchsorted(at, "right") - 1
         word_of = (words < MORE).cumsum()
-        begins = np.flatnonzero(words == BEGINS)
-        at = np.flatnonzero(is_wanted[words])
-        at = at[np.diff(word_of[at], prepend=0) > 0]  # each word once
-        text_of, first_texts = begins.searchsorted(at, "right") - 1, begins.searchsorted(firsts)
-        product_of = firsts.searchsorted(at, "right") - 1
-        place_of = word_of[at] - word_of[begins[text_of]] - 1
-        text_of -= first_texts[product_of]
-        for product, text, place in zip(product_of.tolist(), text_of.tolist(), place_of.tolist(), strict=True):
-            if text <= DESCRIPTION:
-                found[product][text].append(place)
-            else:
+        places = word_of[at] - word_of[begins[texts]] - 1
+        texts -= begins.searchsorted(firsts)[products]
+        for product, text, place in zip(products.tolist(), texts.tolist(), places.tolist(), strict=True):
+            if text > DESCRIPTION:
                 found[product].texts.add(text)
+            elif place not in found[product][text][-1:]:  # a word may have several numbers
+                found[product][text].append(place)
         return found
 
     def _read(self, rows: Rows) -> tuple[Numbers, Rows]:

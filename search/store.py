@@ -149,14 +149,14 @@ class ProductStore:
             part = rows[start : start + 500]
             marks = ",".join("?" * len(part))
             lines = self._read(f"SELECT row, json FROM products WHERE row IN ({marks})", part)  # noqa: S608
-            found |= {row: self._as_it_is(row, Product.from_line(line)) for row, line in lines}
+            found |= {row: Product.from_line(line) for row, line in lines}
+        for row in found.keys() & self._changes.keys():
+            found[row] = self._as_it_is(row, found[row])
         return found
 
     def _as_it_is(self, row: int, product: Product) -> Product:
         """Return a product of the catalog as it is today."""
-        change = self._changes.get(row)
-        if change is None:
-            return product
+        change = self._changes[row]
         price = product.price if change.price is None else change.price
         return replace(product, price=price, availability=change.availability or product.availability)
 

@@ -40,12 +40,12 @@ def shows_all(product: Product, places: Places, marker: Marker, analyzer: Analyz
         marker: that looks for them.
         analyzer: of the release.
     """
-    held = marker.terms_in(product.title.split(" "), places.title)
+    held = marker.held_in(product.title.split(" "), places.title)
     if BRAND in places.texts:
-        held.update(analyzer.terms_of_pieces(product.brand))
-    left = marker.terms.difference(held & marker.alone)
-    if left and max(places.texts, default=0) >= VALUES:
-        left = left.difference(*(analyzer.terms_of_pieces(value) for _, value in held_values(product, places)))
+        held.append(analyzer.terms_of_pieces(product.brand))
+    left = marker.alone.difference(*held) | marker.joined
+    if left and places.texts:
+        left.difference_update(*[analyzer.terms_of_pieces(value) for _, value in held_values(product, places)])
     if not left or not left.isdisjoint(marker.alone):
         return not left
     return left.issubset(analyzer.terms_of(f"{product.title} {product.brand}"))  # two words may make them
@@ -53,6 +53,8 @@ def shows_all(product: Product, places: Places, marker: Marker, analyzer: Analyz
 
 def held_values(product: Product, places: Places) -> list[tuple[str, str]]:
     """Return (name, value) of the short values that may hold a term."""
+    if not places.texts or max(places.texts) < VALUES:
+        return []
     return [pair for place, pair in enumerate(short_values(product), VALUES) if place in places.texts]
 
 

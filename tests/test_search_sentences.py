@@ -40,7 +40,7 @@ def told(engine: Engine, q: str, product: Product, mode: str = "hybrid") -> str:
     analyzer = engine.release.lexical.analyzer
     held = shares_held(scored, rows, analyzer)
     marker, places = Marker(set(scored.terms), analyzer), engine.release.shown.places(rows, scored.terms)
-    return engine.sentences.closest(scored, rows, [product], held, places, marker)[0]
+    return " ".join(engine.sentences.closest(scored, rows, [product], held, places, marker)[0])
 
 
 @pytest.mark.parametrize(
