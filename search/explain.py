@@ -37,12 +37,14 @@ def reasons(product: Product, places: Places, marker: Marker, analyzer: Analyzer
         ]
         if BRAND in places.texts and not terms.isdisjoint(terms_of(product.brand)):
             found.append(f"brand: {product.brand}")
-    if places.title and len(found) < MOST_REASONS and (words := marker.words_in(product.title.split(" "), places.title)):
-        found.append(f"title: {' '.join(words)}")
+    if places.title and len(found) < MOST_REASONS:
+        words = marker.words_in(product.title.split(" "), places.title)
+        found += [f"title: {' '.join(words)}"] if words else []
     if not found and LEAF in places.texts and not terms.isdisjoint(terms_of(product.category[-1])):
         found.append(f"category: {product.category[-1]}")
-    if not found and places.description and (words := marker.words_in(product.description.split(), places.description)):
-        found.append(f"description: {' '.join(words)}")
+    if not found and places.description:
+        words = marker.words_in(product.description.split(), places.description)
+        found += [f"description: {' '.join(words)}"] if words else []
     return found[:MOST_REASONS] or ["close in meaning"]
 
 

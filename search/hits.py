@@ -49,15 +49,16 @@ def hits_of(
     places = release.shown.places(shown, terms) if terms else [NOWHERE] * len(shown)
     # A row without any term needs no second look.
     places = [NOWHERE if share == 0 else found for found, share in zip(places, held, strict=True)]
+    scores = _scores(release, scored, answer, page)
     told = sentences.closest(scored, shown, products, held, places, marker) if scored else [[]] * len(shown)
     explained = explanations(release, shown, read, scored) if request.explain and scored else [None] * len(shown)
     return [
         Hit(
-            product.id, start + place, score, product, _highlights(product, sentence, found, marker),
+            product.id, rank, score, product, _highlights(product, sentence, found, marker),
             reasons(product, found, marker, analyzer) if scored else [], cluster, explanation, variant,
         )
-        for place, (product, score, sentence, found, cluster, explanation, variant) in enumerate(
-            zip(products, _scores(release, scored, answer, page), told, places, clusters, explained, variants, strict=True), 1
+        for rank, (product, score, sentence, found, cluster, explanation, variant) in enumerate(
+            zip(products, scores, told, places, clusters, explained, variants, strict=True), start + 1
         )
     ]  # fmt: skip
 
