@@ -2,102 +2,55 @@
 
 from __future__ import annotations
 
-import json
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from indexer.boilerplate import boilerplate_of, without_boilerplate
 from indexer.calibration import background_of, calibrate, foreign_queries
-from indexer.catalog import Catalog, Notes, Rejection, open_catalog, write_rejected
+from indexer.catalog import open_catalog
 from indexer.clustering import ClusterSettings, cluster_products, former_clusters, kept_clusters
 from indexer.counted_words import Lender, counted_words
 from indexer.decision import choose_encoder
 from indexer.dense_index import titles_of
-from indexer.embeddings import Embedded, embed, forget_chunks, text_hashes
-from indexer.evaluation.compare import compare_evaluations
-from indexer.evaluation.engine_run import evaluate_engine
-from indexer.evaluation.judgments import read_judgments, read_queries
+from indexer.embeddings import embed, text_hashes
 from indexer.facets import facets_of
 from indexer.grouping import fold_variants
 from indexer.keeping import kept_of
-from indexer.learning import learn_ranker, with_ranker
+from indexer.measuring import measure
 from indexer.positions import map_positions, placed
 from indexer.progress import Progress
-from indexer.releases import build_lock, disk_errors_told, new_staging, place, prune, seal
-from indexer.report import Subject, kept_findings, knowledge_of, write_query_report, write_report
+from indexer.publishing import BuildResult, publish
+from indexer.reading import read_judged, read_products
+from indexer.releases import build_lock, disk_errors_told, new_staging, seal
+from indexer.report import Subject, kept_findings, knowledge_of, write_report
 from indexer.rows import HELD, StoredProducts, looking_for_garbage_seldom
 from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
 from indexer.shown import write_shown
-from indexer.storage import expect_storable, keep_whole, stored, vectors_place
+from indexer.storage import expect_storable, stored, vectors_place
 from indexer.suggestions import write_suggestions
-from indexer.training import JudgedQueries
 from indexer.training.language import main_language, warn_language
 from search.categories import CategoryIndex
 from search.codes import codes_of
 from search.confidence import Confidence
 from search.encoder import SentenceTransformerEncoder, file_sha256, open_encoder
-from search.engine import Engine
-from search.errors import (
-    AisleError,
-    BuildRefused,
-    CatalogError,
-    ChangesUnavailable,
-    EvaluationError,
-    ReleaseDamaged,
-    TooManyRejected,
-)
 from search.home import Home, Layout
 from search.lexical import LexicalSettings
 from search.passages import categories_are_kinds, texts_of
 from search.product import Product
 from search.release import FORMAT, read_manifest
-from search.releases import live_or_none, switch
+from search.releases import live_or_none
 from search.state.changes import ChangeLog
 from search.store import ProductStore
 from search.understanding import Interpreter
 
-SHRUNK_SHARE = 0.5  # a catalog that lost more than this share of its products does not go live by itself
 RECORDED_VERSIONS = ("faiss-cpu", "sentence-transformers", "torch", "numpy", "bm25s")
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """What a build did.
-
-    Attributes:
-        layout: where the release lies.
-        manifest: as written.
-        is_live: whether it was switched to.
-        refused: why it was not, "" when it was or was not meant to be.
-    """
-
-    layout: Layout
-    manifest: dict[str, Any]
-    is_live: bool
-    refused: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what `build --json` prints."""
-        catalog, training = self.manifest["catalog"], self.manifest["training"]
-        return {
-            "release": self.manifest["release"], "folder": str(self.layout.folder), "live": self.is_live,
-            "refused": self.refused or None, "rows": catalog["rows"], "accepted": catalog["accepted"],
-            "rejected": catalog["rejected"], "mapping": catalog["mapping"], "encoded": self.manifest["encoded"],
-            "seconds": self.manifest["seconds"], "encoder": self.manifest["encoder"],
-            "vectors": self.manifest["vectors"],
-            "training": {key: training.get(key) for key in ("adopted", "merge_weight", "reason", "kept")},
-            "metrics": self.manifest["metrics"], "ranker": self.manifest["ranker"],
-            "warnings": self.manifest["warnings"],
-        }  # fmt: skip
 
 
 def build(
@@ -277,175 +230,3 @@ def known_changes(home: Home, live: Layout | None, keep: bool) -> int:
     """
     before = read_manifest(live).get("sequence", 0) if live is not None else 0
     return int(before) if keep else max(int(before), ChangeLog(home.changes).sequence)
-
-
-def read_products(
-    catalog: Catalog,
-    store: ProductStore,
-    staging: Layout,
-    max_rejected: float,
-    progress: Progress,
-    held: list[Product],
-) -> dict[str, Any]:
-    """Stream the catalog into the release's product store and rejected.csv; return the manifest's `catalog` entry.
-
-    Args:
-        catalog: to read.
-        store: to write to.
-        staging: the release in the making.
-        max_rejected: the largest share of rows that may be unusable, 0..1.
-        progress: told of every thousandth row.
-        held: takes the products too, unless there are more than HELD.
-
-    Raises:
-        CatalogError: no row is usable.
-        TooManyRejected: more than `max_rejected` of the rows were rejected; rejected.csv is kept beside the index.
-    """
-    notes = Notes()
-    rejections: list[Rejection] = []
-    origins: set[str] = set()
-
-    def accepted() -> Iterator[Product]:
-        for _, outcome in catalog.read(notes):
-            if isinstance(outcome, Rejection):
-                rejections.append(outcome)
-                continue
-            for url in (outcome.image_url, *outcome.more_image_urls):
-                if url.startswith("http"):
-                    origins.add("{0.scheme}://{0.netloc}".format(urlsplit(url)))
-            if store.count % 1000 == 0:
-                progress.step("reading rows", store.count, 0)
-            if store.count < HELD:
-                held.append(outcome)
-            yield outcome
-
-    store.append(accepted())
-    if store.count > HELD:
-        held.clear()
-    write_rejected(staging.rejected, rejections)
-    rows = notes.rows
-    if len(rejections) > max_rejected * rows:
-        kept = staging.folder.parent / "rejected.csv"
-        kept.write_bytes(staging.rejected.read_bytes())
-        first = rejections[0]
-        raise TooManyRejected(
-            f"{len(rejections):,} of {rows:,} rows were rejected, more than --max-rejected {max_rejected:.0%} allows; "
-            f"the first: line {first.line}, {first.column or 'row'}: {first.reason}. All are in {kept}; mend them, or "
-            "raise --max-rejected"
-        )
-    if store.count == 0:
-        raise CatalogError(f"{catalog.path} has no usable row; see what is wrong with: python -m indexer check")
-    return {
-        "rows": rows, "accepted": store.count, "rejected": len(rejections),
-        "folded": notes.folded, "unpublished": notes.unpublished, "currency": catalog.currency,
-        "mapping": catalog.mapping, "preset": catalog.preset, "image_origins": sorted(origins),
-    }  # fmt: skip
-
-
-def read_judged(queries: Path | None, judgments: Path | None) -> JudgedQueries | None:
-    """Return the judged queries of two files, None without any.
-
-    Raises:
-        AisleError: only one of the two files was given.
-    """
-    if judgments is None and queries is None:
-        return None
-    if judgments is None or queries is None:
-        raise AisleError("--judgments and --queries belong together; give both files")
-    return JudgedQueries(read_queries(queries), read_judgments(judgments))
-
-
-def measure(
-    staging: Layout,
-    manifest: dict[str, Any],
-    judged: JudgedQueries,
-    home: Home,
-    live: Layout | None,
-    progress: Progress,
-) -> tuple[dict[str, Any], str]:
-    """Return the manifest's `metrics` and `ranker`, and why the release is significantly worse than the live one or "".
-
-    A ranker that proves itself is written into the release. Both releases are measured without theirs, for these are
-    the judgments that it learnt from.
-    """
-    draft = {**manifest, "release": "staging"}
-    staging.manifest.write_text(json.dumps(draft), "utf-8")
-    engine = Engine.open(staging.folder, home=home)
-    new = evaluate_engine(engine, judged.queries, judged.judgments, on_progress=progress.step)
-    by_mode = {"hybrid": new.evaluation}
-    try:
-        for mode in ("lexical", "dense"):
-            by_mode[mode] = evaluate_engine(engine, judged.queries, judged.judgments, mode=mode).evaluation
-        write_query_report(staging.query_report, manifest, judged, by_mode)
-    except EvaluationError as error:  # words alone may find nothing at all
-        progress.say(f"  no page of judged queries was written: {error}")
-    ranker, report = learn_ranker(engine, judged, new, progress.step)
-    staging.manifest.unlink()
-    if ranker is not None:
-        ranker.save(staging.ranker)
-    measured = {"metrics": new.evaluation.as_json(), "ranker": report}
-    if live is None:
-        return measured, ""
-    try:
-        before = with_ranker(Engine.open(live.folder, home=home), None)
-        old = evaluate_engine(before, judged.queries, judged.judgments).evaluation
-    except AisleError as error:
-        progress.say(f"  the live release could not be compared with: {error}")
-        return measured, ""
-    change = compare_evaluations(old, new.evaluation).differences["nDCG@10"].change
-    if change.high >= 0:
-        return measured, ""
-    return measured, (
-        f"nDCG@10 on the judged queries fell by {-change.mean:.3f} ({change.low:.3f} to {change.high:.3f})"
-    )
-
-
-def publish(
-    staging: Layout,
-    manifest: dict[str, Any],
-    embedded: Embedded,
-    settings: BuildSettings,
-    home: Home,
-    live: Layout | None,
-    worse: str,
-) -> BuildResult:
-    """Place the sealed release and make it live, unless that looks like a mistake.
-
-    Raises:
-        BuildRefused: it shrank or got worse, and --force was not given.
-    """
-    if settings.out is not None:
-        return BuildResult(place(staging, settings.out), manifest, False, "")
-    layout = place(staging, home.releases / manifest["release"])
-    refused = "" if settings.force or not settings.publish else (_shrunk(manifest, live) or worse)
-    if refused:
-        raise BuildRefused(
-            f"{refused}. The release is kept as {layout.name} for inspection, and the live one stays; to switch all "
-            f"the same: python -m indexer rollback {layout.name}, or build with --force"
-        )
-    if settings.publish:
-        keep_whole(home, embedded, manifest)
-        switch(home, layout.name)
-        prune(home)
-        forget_changes(home)
-        forget_chunks(home)
-    return BuildResult(layout, manifest, settings.publish, "")
-
-
-def forget_changes(home: Home) -> None:
-    """Let go of the changes of prices and stock that the catalogs of all kept releases know."""
-    try:
-        kept = [int(read_manifest(layout).get("sequence", 0)) for layout in home.all_releases()]
-        ChangeLog(home.changes).forget(min(kept, default=0))
-    except (ReleaseDamaged, ChangesUnavailable):
-        pass  # they are passed over all the same, and the next build tries again
-
-
-def _shrunk(manifest: dict[str, Any], live: Layout | None) -> str:
-    """Return why the catalog looks truncated, "" when it does not."""
-    if live is None:
-        return ""
-    before = read_manifest(live)["rows"]
-    if manifest["rows"] >= before * (1 - SHRUNK_SHARE):
-        return ""
-    return f"the catalog shrank from {before:,} to {manifest['rows']:,} products"

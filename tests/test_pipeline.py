@@ -21,8 +21,9 @@ from indexer import pipeline
 from indexer.boilerplate import LEAST
 from indexer.calibration import foreign_queries
 from indexer.embeddings import text_hashes
-from indexer.pipeline import BuildResult, build
+from indexer.pipeline import build
 from indexer.progress import Progress
+from indexer.publishing import BuildResult
 from indexer.releases import build_lock
 from indexer.settings import BuildSettings
 from search import Engine
@@ -368,8 +369,8 @@ class Killer(Progress):
             os.kill(os.getpid(), signal.SIGKILL)
 
 if {stage!r} in ("place", "switch", "seal"):
-    import indexer.pipeline as pipeline
-    setattr(pipeline, {stage!r}, lambda *a: os.kill(os.getpid(), signal.SIGKILL))
+    from indexer import pipeline, publishing
+    setattr(pipeline if {stage!r} == "seal" else publishing, {stage!r}, lambda *a: os.kill(os.getpid(), signal.SIGKILL))
 settings = BuildSettings(Path({catalog!r}), train="never")
 build(settings, Home(Path({home!r})), Killer(quiet=True), lambda model: FakeEncoder())
 """

@@ -113,7 +113,7 @@ def measure_shares(
 
     from indexer.boilerplate import boilerplate_of, without_boilerplate
     from indexer.catalog import CatalogSettings, Rejection, open_catalog
-    from indexer.pipeline import read_judged
+    from indexer.reading import read_judged
     from indexer.report.of_release import keep_curve
     from indexer.training import TrainingSettings
     from indexer.training.curve import learning_curve
