@@ -43,11 +43,11 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from search.arrays import unit_rows
-from search.encoder import Tokens
 from search.engine import Engine
 from search.match import MatchedWord, TermSums, without_term, words_in
 from search.passages import Texts
 from search.request import SearchRequest
+from search.tokens import Tokens
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_TERMS = 3  # of a text in which a word can matter more than another

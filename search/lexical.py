@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.analysis import Analyzer, compounds_of, is_identifier
-from search.arrays import Floats, Mask, Rows, Sums, best_rows, common_to, expect, looked_up, mapped, places_of
+from search.arrays import Floats, Mask, Rows, Sums, common_to, expect, mapped, places_of
 from search.errors import ReleaseDamaged
-from search.postings import Counted, CountedFields
+from search.postings import Counted, CountedFields, Postings
 from search.remembered import remembering
 from search.vocabulary import Vocabulary
+from search.word_matches import NOTHING, WordMatches
 
 LEAST_HALF = 3  # letters of each half of a query word that no product has
 LEAST_TOGETHER = 2  # titles that must hold both halves
@@ -40,97 +41,6 @@ class LexicalSettings:
     b: float = 0.6
     rest_weight: float = 0.25  # weight of brand, category, attributes and description against the title's 1
     language: str = "en"  # ISO 639-1, decides stemmer and stop words
-
-
-@dataclass(frozen=True)
-class Postings:
-    """Which rows hold each term, as compressed sparse columns.
-
-    Attributes:
-        starts: (terms + 1,) int64; rows: int32. The rows of a term, ascending, are rows[starts[term]:starts[term + 1]].
-    """
-
-    starts: Rows
-    rows: NDArray[np.int32]
-
-    def of(self, term_id: int) -> NDArray[np.int32]:
-        """Return the rows that hold a term, ascending; a view."""
-        return self.rows[self.starts[term_id] : self.starts[term_id + 1]]
-
-    def count(self, term_id: int) -> int:
-        """Return how many rows hold a term."""
-        return int(self.starts[term_id + 1]) - int(self.starts[term_id])
-
-    def save(self, folder: Path, name: str) -> None:
-        """Write both arrays."""
-        np.save(folder / f"{name}.starts.npy", self.starts)
-        np.save(folder / f"{name}.rows.npy", self.rows)
-
-    @classmethod
-    def load(cls, folder: Path, name: str, terms: int) -> Postings:
-        """Open them, memory-mapped.
-
-        Raises:
-            ReleaseDamaged, OSError, ValueError: a file is missing, truncated, or they do not fit each other.
-        """
-        starts = expect(mapped(folder / f"{name}.starts.npy"), (terms + 1,), np.int64, f"{name} starts")
-        return cls(starts, expect(mapped(folder / f"{name}.rows.npy"), (int(starts[-1]),), np.int32, f"{name} rows"))
-
-
-@dataclass(frozen=True)
-class WordMatches:
-    """What the terms of a query find.
-
-    Attributes:
-        rows: (m,) int32 ascending, those that hold any of the terms.
-        scores: (m,) float32, above 0: title + rest_weight x rest.
-        shares: (m,) float32, 0..1: the share, by rarity (idf), of the query's terms that each row holds.
-    """
-
-    rows: NDArray[np.int32]
-    scores: Floats
-    shares: Floats
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def scores_of(self, rows: Rows) -> Floats:
-        """Return (len(rows),) float32 scores of any rows, 0 for those that hold no term."""
-        return looked_up(self.rows, self.scores, rows)
-
-    def shares_of(self, rows: Rows) -> Floats:
-        """Return (len(rows),) float32 shares of any rows."""
-        return looked_up(self.rows, self.shares, rows)
-
-    def scores_and_shares_of(self, rows: Rows) -> tuple[Floats, Floats]:
-        """Return both of any rows."""
-        if len(self.rows) == 0:
-            return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
-        places, found = places_of(self.rows, rows)
-        return self.scores.take(places) * found, self.shares.take(places) * found
-
-    def among(self, allowed: Mask | None) -> WordMatches:
-        """Return the matches that a filter leaves.
-
-        Args:
-            allowed: (n,) bool; None leaves all.
-        """
-        if allowed is None:
-            return self
-        kept = allowed[self.rows]
-        return WordMatches(self.rows[kept], self.scores[kept], self.shares[kept])
-
-    def covering(self, least: float) -> int:
-        """Return how many rows hold at least this share of the terms."""
-        return int(np.count_nonzero(self.shares >= least))
-
-    def best(self, count: int) -> WordMatches:
-        """Return the `count` best, best first, equal scores in row order."""
-        places = best_rows(self.scores, count)
-        return WordMatches(self.rows[places], self.scores[places], self.shares[places])
-
-
-NOTHING = WordMatches(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)

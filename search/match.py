@@ -21,12 +21,12 @@ import numpy as np
 
 from search.analysis import Analyzer, folded
 from search.arrays import Floats, Rows, unit_rows
-from search.encoder import Tokens
 from search.passages import DESCRIPTION_WORDS, Part, Texts, blended, passage_parts, text_of, without_sentences
 from search.product import Product, lexical_fields
 from search.query_encoder import QueryEncoder
 from search.release import Release
 from search.remembered import remembering
+from search.tokens import Tokens
 
 CHECKED = 3  # words of the product that are checked by encoding its text without them
 LONG_QUERY = 16  # words from which a query is weighed like a product: leaving each out would take too long

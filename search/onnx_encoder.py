@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.arrays import Floats, unit_rows
-from search.encoder import Tokens, fast_tokenizer, file_sha256, segment_means, segments_read_by, whole_words
+from search.encoder import file_sha256
 from search.errors import EncoderError
 from search.scattered import array_in_pieces
+from search.tokens import Tokens, fast_tokenizer, segment_means, segments_read_by, whole_words
 
 GRAPH, WEIGHTS, TOKENIZER, SETTINGS = "model.onnx", "weights.dat", "tokens.json", "settings.json"
 WORDS = "words.npy"  # the vector of each token, where the graph does not hold them

@@ -10,13 +10,14 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.analysis import Analyzer
-from search.arrays import Floats, Rows
+from search.arrays import Floats, Rows, expect, mapped
 
 BLOCK = 50_000  # documents whose entries are worked on at a time
 MOST_COUNTED = 255  # what a byte holds
@@ -145,3 +146,38 @@ class CountedFields:
         )
         title.data <<= 8
         return np.asarray((title + rest).data)
+
+
+@dataclass(frozen=True)
+class Postings:
+    """Which rows hold each term, as compressed sparse columns.
+
+    Attributes:
+        starts: (terms + 1,) int64; rows: int32. The rows of a term, ascending, are rows[starts[term]:starts[term + 1]].
+    """
+
+    starts: Rows
+    rows: NDArray[np.int32]
+
+    def of(self, term_id: int) -> NDArray[np.int32]:
+        """Return the rows that hold a term, ascending; a view."""
+        return self.rows[self.starts[term_id] : self.starts[term_id + 1]]
+
+    def count(self, term_id: int) -> int:
+        """Return how many rows hold a term."""
+        return int(self.starts[term_id + 1]) - int(self.starts[term_id])
+
+    def save(self, folder: Path, name: str) -> None:
+        """Write both arrays."""
+        np.save(folder / f"{name}.starts.npy", self.starts)
+        np.save(folder / f"{name}.rows.npy", self.rows)
+
+    @classmethod
+    def load(cls, folder: Path, name: str, terms: int) -> Postings:
+        """Open them, memory-mapped.
+
+        Raises:
+            ReleaseDamaged, OSError, ValueError: a file is missing, truncated, or they do not fit each other.
+        """
+        starts = expect(mapped(folder / f"{name}.starts.npy"), (terms + 1,), np.int64, f"{name} starts")
+        return cls(starts, expect(mapped(folder / f"{name}.rows.npy"), (int(starts[-1]),), np.int32, f"{name} rows"))

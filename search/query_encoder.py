@@ -20,9 +20,10 @@ import numpy as np
 
 from search.arrays import Floats
 from search.cpus import available_cpus
-from search.encoder import Encoder, Tokens
+from search.encoder import Encoder
 from search.errors import AisleError, EncoderError, EncoderMismatch
 from search.reduction import Reduction, reduced
+from search.tokens import Tokens
 from search.watch import NOBODY, Watch
 
 logger = logging.getLogger("aisle.encoder")

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.arrays import Floats, expect, unit_rows
-from search.encoder import Encoder, Tokens
+from search.encoder import Encoder
 from search.errors import EncoderMismatch, ReleaseDamaged
+from search.tokens import Tokens
 
 SEED = 20_261_125  # of the second turn
 BLOCK = 8192  # vectors in double precision at a time

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from search.arrays import Floats, Mask, Rows, places_of, union_of
 from search.codes import NO_MATCH, CodeMatch
 from search.fusion import DEPTH, Scale, dense_share
-from search.lexical import NOTHING, WordMatches
 from search.release import Release
 from search.segments import GatheredSegments
 from search.understanding.constraints import Constraint
+from search.word_matches import NOTHING, WordMatches
 
 INSPECTED = 100  # rows of each leg whose segments are read
 NO_VECTORS = np.zeros((0, 0), np.float32)

@@ -28,7 +28,7 @@ from search.clusters import Cluster
 from search.codes import codes_of
 from search.confidence import Calibration, Confidence
 from search.dense import DenseIndex
-from search.encoder import Encoder, Tokens
+from search.encoder import Encoder
 from search.engine import Engine
 from search.home import Layout
 from search.lexical import LexicalIndex, LexicalSettings
@@ -37,6 +37,7 @@ from search.product import Product, lexical_fields
 from search.release import FORMAT, open_release
 from search.segments import segment_spans
 from search.store import ProductStore
+from search.tokens import Tokens
 from search.understanding import Interpreter
 
 # What tests search for is not kept, but where a test says so.

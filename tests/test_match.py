@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from search.analysis import Analyzer
 from search.arrays import unit_rows
-from search.encoder import Tokens, open_encoder
+from search.encoder import open_encoder
 from search.engine import Engine
 from search.errors import EncoderError, NotFound, QueryError
 from search.match import Match, TermSums, Word, without_term, words_in, words_of_tokens
 from search.product import Product
+from search.tokens import Tokens
 
 ENGLISH = Analyzer("en")
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from search.arrays import unit_rows
-from search.encoder import LEAST_TOKENS, SentenceTransformerEncoder, open_encoder
+from search.encoder import SentenceTransformerEncoder, open_encoder
 from search.errors import ReleaseDamaged
 from search.product import Product
 from search.segments import SegmentIndex, segment_spans
+from search.tokens import LEAST_TOKENS
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from flask import current_app, g
 
 from search.arrays import Floats
-from search.encoder import Encoder, Tokens
+from search.encoder import Encoder
 from search.encoders import find_encoder
 from search.engine import Engine
 from search.errors import AisleError, ChangesUnavailable, ReleaseMissing
@@ -22,6 +22,7 @@ from search.home import Home, Layout
 from search.release import expect_readable, open_release
 from search.releases import stand_ins
 from search.state.changes import ChangeLog
+from search.tokens import Tokens
 from search.watch import NOBODY, Watch
 
 logger = logging.getLogger("aisle.live")
