@@ -6,18 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from web.api.answers import (
-    SEQUENCE,
-    Answer,
-    Availability,
-    ClusterCount,
-    Confidence,
-    Degraded,
-    ProductRecord,
-    QueryRead,
-    Relation,
-    Url,
-)
+from web.api.answers import SEQUENCE, Answer, Availability, Confidence, Degraded, ProductRecord, Relation, Url
+from web.api.answers_of_searches import ClusterCount, QueryRead
 
 
 class ClusterLinks(Answer):

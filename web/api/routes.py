@@ -14,17 +14,9 @@ from search.errors import ReleaseError
 from search.product import Product
 from search.request import SearchRequest, SearchResults
 from web import __version__
-from web.api.answers import (
-    BatchAnswer,
-    MatchAnswer,
-    ProductAnswer,
-    RecommendAnswer,
-    SearchResult,
-    SimilarAnswer,
-    SuggestAnswer,
-    VersionAnswer,
-)
+from web.api.answers import MatchAnswer, ProductAnswer, RecommendAnswer, SimilarAnswer, VersionAnswer
 from web.api.answers_of_clusters import ClusterAnswer, ClustersAnswer
+from web.api.answers_of_searches import BatchAnswer, SearchResult, SuggestAnswer
 from web.api.bodies import json_body
 from web.api.openapi import operation
 from web.api.openapi_document import CatalogFields, document, document_of
