@@ -41,13 +41,16 @@ def test_so_many_enter_at_once_and_the_next_when_one_leaves_in_the_order_they_ca
 def test_who_finds_the_queue_full_is_refused_at_once() -> None:
     lane = Lane("x", 1, 1, 5.0)
     lane.enter()
-    in_thread(lane.enter)
+    waits = in_thread(lane.enter)
     assert eventually(lambda: lane.queued == 1)
     started = time.perf_counter()
     with pytest.raises(Overloaded) as refused:
         lane.enter()
     assert refused.value.reason == "queue_full"
     assert time.perf_counter() - started < 0.5
+    lane.leave()
+    waits.join(5)  # the slot is theirs now
+    assert (lane.at_work, lane.queued) == (1, 0)
 
 
 def test_nobody_waits_longer_than_the_deadline_and_their_place_is_free_again() -> None:
