@@ -34,6 +34,7 @@ from search.encoders import find_encoder
 from search.engine import Engine
 from search.fusion import DEPTH, Scale
 from search.home import Home
+from search.lexical import LexicalIndex
 from search.passages import passage_of
 from search.request import SearchRequest
 
@@ -117,6 +118,7 @@ def reciprocal_ranks(scores: Floats) -> Floats:
 def systems(bench: Bench) -> dict[str, Callable[[], Evaluation]]:
     """Return name -> measurement: plain parts first, Aisle's own ranking last."""
     lexical = bench.engine.release.lexical
+    of_titles = LexicalIndex.build([(product.title, "") for product in bench.engine.release.products], lexical.settings)
     texts = [SearchRequest(q=bench.queries[query_id]).q for query_id in bench.judgments]
     vector_of = dict(zip(texts, bench.base.encode_queries(texts), strict=True))  # one batch for all systems
 
@@ -124,8 +126,7 @@ def systems(bench: Bench) -> dict[str, Callable[[], Evaluation]]:
         return lexical.scores(lexical.term_ids(text))
 
     def bm25_titles(text: str) -> Floats:
-        terms = lexical.term_ids(text)
-        return np.asarray(lexical.title.get_scores_from_ids(terms) if terms else np.zeros(len(bench.ids)), np.float32)
+        return of_titles.scores(of_titles.term_ids(text))
 
     def titles(text: str) -> Floats:
         return bench.titles @ vector_of[text]
