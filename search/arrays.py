@@ -118,6 +118,13 @@ def union_of(*parts: Rows) -> Rows:
     return rows[_begins_anew(rows)]
 
 
+def runs(starts: Rows, counts: Rows) -> Rows:
+    """Return the numbers from each of (m,) starts on, as many as its count, one run after the other."""
+    members = (starts - counts.cumsum() + counts).repeat(counts)
+    members += np.arange(len(members))
+    return members
+
+
 def common_to(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
     """Return what two ascending arrays, each number once, have in common, ascending."""
     few, many = sorted((first, second), key=len)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Indices, Rows, expect, mapped
+from search.arrays import Indices, Rows, expect, mapped, runs
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,7 @@ class Entries:
         """Return (k,) all codes of these rows, in their order, and (m,) how many each row has."""
         starts = self.starts[rows]
         lengths = self.starts[rows + 1] - starts
-        # Where each row's run begins, less how many codes came before it, plus 0, 1, 2 ...: no loop over rows.
-        places = (starts - (lengths.cumsum() - lengths)).repeat(lengths)
-        places += np.arange(len(places))
-        return self.codes.take(places), lengths
+        return self.codes.take(runs(starts, lengths)), lengths
 
     def holders(self, code: int) -> NDArray[np.int32]:
         """Return the rows that carry a code, ascending; a view."""

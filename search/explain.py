@@ -38,14 +38,16 @@ def reasons(product: Product, places: Places, marker: Marker, analyzer: Analyzer
         if BRAND in places.texts and not terms.isdisjoint(terms_of(product.brand)):
             found.append(f"brand: {product.brand}")
     if places.title and len(found) < MOST_REASONS:
-        words = marker.words_in(product.title.split(" "), places.title)
-        found += [f"title: {' '.join(words)}"] if words else []
+        found += _phrase("title", marker.words_in(product.title.split(" "), places.title))
     if not found and LEAF in places.texts and not terms.isdisjoint(terms_of(product.category[-1])):
         found.append(f"category: {product.category[-1]}")
     if not found and places.description:
-        words = marker.words_in(product.description.split(), places.description)
-        found += [f"description: {' '.join(words)}"] if words else []
+        found = _phrase("description", marker.words_in(product.description.split(), places.description))
     return found[:MOST_REASONS] or ["close in meaning"]
+
+
+def _phrase(label: str, words: list[str]) -> list[str]:
+    return [f"{label}: {' '.join(words)}"] if words else []
 
 
 def explanations(release: Release, rows: Rows, read: Understood, scored: ScoredQuery) -> list[dict[str, Any]]:

@@ -4,50 +4,34 @@ from __future__ import annotations
 
 import string
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape
 from itertools import chain
+from typing import TypeVar
 
 from search.analysis import Analyzer
 from search.passages import SENTENCE_ENDS
 
+Found = TypeVar("Found")
 SNIPPET_WORDS = 26
 _AROUND = "".join(c for c in string.punctuation if c not in "%+") + "“”‘’…–—"
 _MARKED = 4096  # words whose marked form is remembered: a page has the same few again and again
 
 
-class Held(dict[str, frozenset[str]]):
-    """Word, as written -> those of its terms that were asked for; for `get`, of the words looked up so far.
+class FoundOnce(dict[str, Found]):
+    """Word, as written -> what is found in it, looked for once; for `get`, of the words looked up so far.
 
     Args:
-        terms: that were asked for.
-        analyzer: of the release.
+        find: what is in a word.
     """
 
-    def __init__(self, terms: set[str], analyzer: Analyzer):
+    def __init__(self, find: Callable[[str], Found]):
         super().__init__()
-        self._terms, self._terms_of = terms, analyzer.terms_of_word
+        self._find = find
 
-    def __missing__(self, word: str) -> frozenset[str]:
-        found = self[word] = self._terms_of(word) & self._terms
-        return found
-
-
-class _Asked(dict[str, tuple[str, ...]]):
-    """What stands between two blanks -> its words that are those asked for, compounds and quantities not looked at.
-
-    Args:
-        terms: that were asked for.
-        analyzer: of the release.
-    """
-
-    def __init__(self, terms: set[str], analyzer: Analyzer):
-        super().__init__()
-        self._terms, self._terms_of = terms, analyzer.plain_terms
-
-    def __missing__(self, piece: str) -> tuple[str, ...]:
-        found = self[piece] = tuple([word for word, term in self._terms_of(piece) if term in self._terms])
+    def __missing__(self, word: str) -> Found:
+        found = self[word] = self._find(word)
         return found
 
 
@@ -63,7 +47,10 @@ class Marker:
 
     def __init__(self, terms: set[str], analyzer: Analyzer):
         self.terms, self._analyzer = terms, analyzer
-        self.held, self._asked = Held(terms, analyzer), _Asked(terms, analyzer)
+        terms_of, plain = analyzer.terms_of_word, analyzer.plain_terms
+        self.held = FoundOnce(lambda word: terms_of(word) & terms)
+        # Words between two blanks that are those asked for, compounds and quantities not looked at.
+        self._asked = FoundOnce(lambda piece: tuple([word for word, term in plain(piece) if term in terms]))
         self.alone = set(filter(analyzer.stands_alone, terms))
         self.joined = terms - self.alone
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Floats, Rows, expect, mapped
+from search.arrays import TINY, Floats, Rows, expect, mapped, runs
 from search.errors import ReleaseDamaged
 from search.scattered import ScatteredFile, array_in_pieces
 
@@ -37,20 +37,13 @@ def segment_spans(passage: str) -> list[tuple[int, int]]:
 def quantized(vectors: Floats) -> Segments:
     """Return (s, d) int8 codes and (s,) float32 scales, whose product is near (s, d) float32 `vectors`."""
     scales = (np.abs(vectors).max(axis=1) / LEVELS).astype(np.float32)
-    return np.rint(vectors / np.maximum(scales, np.finfo(np.float32).tiny)[:, None]).astype(np.int8), scales
+    return np.rint(vectors / np.maximum(scales, TINY)[:, None]).astype(np.int8), scales
 
 
 def members_of(starts: Rows, rows: Rows) -> Rows:
     """Return the positions of the segments of (m,) rows, one row's after the other's; `starts` as in `SegmentIndex`."""
     firsts = starts[rows]
     return runs(firsts, starts[rows + 1] - firsts)
-
-
-def runs(starts: Rows, counts: Rows) -> Rows:
-    """Return the numbers from each of (m,) starts on, as many as its count, one run after the other."""
-    members = (starts - counts.cumsum() + counts).repeat(counts)
-    members += np.arange(len(members))
-    return members
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search.arrays import Floats, Rows, places_of
+from search.arrays import Floats, Rows, places_of, runs
 from search.marking import Marker
 from search.passages import SENTENCE_END, SENTENCE_ENDS, without_sentences
 from search.product import Product
 from search.release import Release
 from search.scoring import ScoredQuery
-from search.segments import runs
 from search.shown import IS_TITLE, SAYS_NO_MORE, Places, Told
 from search.wording import HELD, says_more, shows_all
 
@@ -41,8 +40,8 @@ class Sentences:
     ) -> list[list[str]]:
         """Return for each row the words of the sentence of its description that comes closest to a query.
 
-        None where title, brand and attributes hold every word of the query, where no sentence is closer than the title
-        and none holds a word of it, and where that sentence only says the title again.
+        No words where title, brand and attributes hold every word of the query, where no sentence is closer than the
+        title and none holds a word of it, and where that sentence only says the title again.
 
         Args:
             scored: the query.
@@ -91,7 +90,7 @@ class Sentences:
     def _by_words(self, product: Product, places: Places, marker: Marker) -> list[str]:
         """Return the words of the sentence of a description that holds the most terms, the first of equals.
 
-        None when none holds any, or that one only says the title again.
+        No words when none holds any, or that one only says the title again.
         """
         if not marker.joined and not places.description:
             return []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from search.arrays import Floats, Rows, expect, mapped
+from search.arrays import TINY, Floats, Rows, expect, mapped
 
 BLOCK = 16_384  # rows rounded at a time
 DECODED = 256  # rows of a query decoded at a time: they stay in the processor's cache, and the heap whole
@@ -112,4 +112,4 @@ def _round(embeddings: Floats, codes: NDArray[Any], scales: Floats | None) -> No
             codes[part] = vectors
             continue
         scales[part] = np.abs(vectors).max(axis=1) / np.iinfo(codes.dtype).max
-        codes[part] = np.rint(vectors / np.maximum(scales[part], np.finfo(np.float32).tiny)[:, None])
+        codes[part] = np.rint(vectors / np.maximum(scales[part], TINY)[:, None])

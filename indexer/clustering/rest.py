@@ -11,7 +11,7 @@ from indexer.clustering.leaves import nearest
 from indexer.clustering.points import Path, PointSpace
 from indexer.clustering.tree import Tree
 from indexer.grouping import folded_vectors
-from search.arrays import Floats, Mask, Rows, taken
+from search.arrays import Floats, Mask, Rows, runs, taken
 from search.product import Product
 
 BLOCK = 8_192  # groups of variants whose points are in memory at once
@@ -49,7 +49,7 @@ def all_leaves(
             groups = waiting[start : start + BLOCK]
             sizes = starts[groups + 1] - starts[groups]
             own = np.repeat(np.arange(len(groups)), sizes)
-            members = order[np.repeat(starts[groups], sizes) + np.arange(len(own)) - (np.cumsum(sizes) - sizes)[own]]
+            members = order[runs(starts[groups], sizes)]
             points = space.of(taken(embeddings, members), members, own, [categories[group] for group in groups])
             leaf_of[groups] = numbers[nearest(points, centroids)]
     return leaf_of[group_of]

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.arrays import runs
 from search.errors import EvaluationError, EventsUnavailable
 from search.export import guarded
 from search.state.database import open_for_reading, reason_of
@@ -194,11 +195,10 @@ def _impressions(cursor: sqlite3.Cursor, texts: Counts) -> tuple[Counts, Counts]
     keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
     while rows := cursor.fetchmany(CHUNK):
         lengths = np.array([len(places) // 4 for _, _, places in rows], np.int64)
-        starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
         query = np.searchsorted(texts, np.array([text for text, _, _ in rows], np.int64))
         first = np.array([first for _, first, _ in rows], np.int64)
         product = np.frombuffer(b"".join(places for _, _, places in rows), "<i4").astype(np.int64)
-        position = np.repeat(first, lengths) + np.arange(len(product)) - starts
+        position = runs(first, lengths)
         new, times = np.unique(_key(np.repeat(query, lengths), product, position), return_counts=True)
         keys, place = np.unique(np.concatenate((keys, new)), return_inverse=True)
         counts = np.bincount(place, np.concatenate((counts, times)), len(keys)).astype(np.int64)
