@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from indexer.eight_bits import in_eight_bits
+from indexer.eight_bits import FORM, in_eight_bits
 from indexer.onnx_export import export
 from search.arrays import Floats, Rows, unit_rows
 from search.durable import sync
@@ -22,6 +22,7 @@ from search.onnx_encoder import SETTINGS, OnnxEncoder, damage_of_encoder
 from search.release import read_manifest
 
 SAMPLE = 64  # passages that torch and the ONNX form encode, and as many queries
+SHOWN = 256  # further ones, whose texts show what the form in eight bits is to multiply
 QUERY_WORDS = 4  # of a passage, taken as a query: about as many as a shopper types
 LEAST_COSINE = 0.9999
 # In eight bits: up to .9993 no ranking was measurably worse, and a sound form has .9999 (DESIGN.md, "Eight bits").
@@ -51,13 +52,13 @@ def prepare_to_serve(
         return {"runtime": "own"}
     if (kept := _kept(encoder, home, catalog, live)) is not None:
         return kept
-    place, sample = home.encoders / encoder.fingerprint, sample_of(passages)
+    place, sample, shown = home.encoders / encoder.fingerprint, sample_of(passages), texts_besides(passages)
     for left in place.glob(".incoming-*"):  # by a build that was killed
         shutil.rmtree(left, ignore_errors=True)
     exact, rounded = (place / f".incoming-{secrets.token_hex(4)}" for _ in range(2))
     try:
         parity = parity_of(encoder, OnnxEncoder(export(encoder, exact)), sample)
-        eight_bits = try_eight_bits(encoder, exact, rounded, sample, first_rows)
+        eight_bits = try_eight_bits(encoder, lambda: in_eight_bits(exact, rounded, shown), sample, first_rows)
         folder = _placed(rounded if eight_bits["adopted"] else exact, place)
     except Exception as error:  # whatever torch's exporter and the runtime raise over a model that they do not know
         return {"runtime": "torch", "reason": _told(error)}
@@ -71,20 +72,24 @@ def prepare_to_serve(
 
 
 def try_eight_bits(
-    encoder: Encoder, exported: Path, folder: Path, passages: Sequence[str], first_rows: FirstRows
+    encoder: Encoder, written: Callable[[], Path], passages: Sequence[str], first_rows: FirstRows
 ) -> dict[str, Any]:
-    """Write an exported encoder in eight bits to a folder; return whether it may serve, with figures or the reason."""
+    """Return whether an encoder's form in eight bits may serve, with figures or the reason.
+
+    Args:
+        written: writes it and returns its folder.
+    """
     queries = queries_of(passages)
     try:
-        rounded = OnnxEncoder(in_eight_bits(exported, folder, queries))
+        rounded = OnnxEncoder(written())
         parity = parity_of(encoder, rounded, passages, LEAST_ROUNDED_COSINE)
         found = (first_rows(one.encode_queries(queries), FIRST) for one in (encoder, rounded))
         shared = float(np.mean([np.isin(*pair).mean() for pair in zip(*found, strict=True)]))
         if not shared >= LEAST_SHARED:
             raise EncoderError(f"queries find {shared:.3f} of the first {FIRST} products that they find in float32")
     except Exception as error:  # as above: float32 serves
-        return {"adopted": False, "reason": _told(error)}
-    return {"adopted": True, **parity, "first_rows": round(shared, 4)}
+        return {"adopted": False, "form": FORM, "reason": _told(error)}
+    return {"adopted": True, "form": FORM, **parity, "first_rows": round(shared, 4)}
 
 
 def _told(error: Exception) -> str:
@@ -93,11 +98,21 @@ def _told(error: Exception) -> str:
     return told.strip().splitlines()[0]
 
 
-def sample_of(passages: Sequence[str]) -> list[str]:
+def sample_of(passages: Sequence[str], count: int = SAMPLE) -> list[str]:
     """Return some passages, evenly drawn from the shortest to the longest."""
     order = sorted(range(len(passages)), key=lambda row: (len(passages[row]), row))
-    places = np.linspace(0, len(order) - 1, min(SAMPLE, len(order))).astype(int)
+    places = np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)
     return [passages[order[place]] for place in places]
+
+
+def texts_besides(passages: Sequence[str]) -> list[str]:
+    """Return queries and passages such as those of the sample, which is to prove what was learnt from these.
+
+    Where there are too few passages for both, they are the sample's.
+    """
+    sample = set(sample_of(passages))
+    shown = [passage for passage in sample_of(passages, SHOWN + SAMPLE) if passage not in sample] or sorted(sample)
+    return [*queries_of(shown), *shown[:: SHOWN // SAMPLE]]
 
 
 def queries_of(passages: Sequence[str]) -> list[str]:
@@ -145,7 +160,8 @@ def _kept(encoder: Encoder, home: Home, catalog: str, live: Layout | None) -> di
     serving: dict[str, Any] = record.get("serving") or {}
     if record.get("fingerprint") != encoder.fingerprint or serving.get("runtime") != "onnx":
         return None
-    is_proven = serving["parity"]["catalog"] == catalog and "eight_bits" in serving  # earlier builds did not try
+    is_of_today = serving.get("eight_bits", {}).get("form") == FORM  # earlier builds had another, or did not try
+    is_proven = serving["parity"]["catalog"] == catalog and is_of_today
     return serving if is_proven and not encoder_damage(record, home) else None
 
 
