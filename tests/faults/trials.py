@@ -32,7 +32,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent)]
 # ruff: noqa: E402 - the paths and variables come first
 from conftest import SHOP
 from injection import KINDS, Fault, Site, Tracer, errors_of
-from operations import OPERATIONS, Operation
+from operation import Operation
+from operations import OPERATIONS
 
 from indexer.training.language import main_language
 
