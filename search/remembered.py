@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -51,11 +51,16 @@ class Remembered(Generic[Key, Value]):
 
     def put(self, key: Key, value: Value) -> None:
         """Keep something."""
+        self.put_all({key: value})
+
+    def put_all(self, values: Mapping[Key, Value]) -> None:
+        """Keep several things, the last of them longest."""
         with self._lock:
-            if key in self._values:
-                self._held -= self._size(self._values[key])
-            self._values[key] = value
-            self._held += self._size(value)
+            for key, value in values.items():
+                if key in self._values:
+                    self._held -= self._size(self._values[key])
+                self._values[key] = value
+                self._held += self._size(value)
             while len(self._values) > self._most or (self._held > self._room and len(self._values) > 1):
                 self._held -= self._size(self._values.popitem(last=False)[1])
 

@@ -139,8 +139,7 @@ class ProductStore:
             return [found[row] for row in wanted]
         known = {row: self._known.get(row) for row in wanted}
         new = self._products_at([row for row, product in known.items() if product is None])
-        for row, product in new.items():
-            self._known.put(row, product)
+        self._known.put_all(new)
         return [known[row] or new[row] for row in wanted]
 
     def _products_at(self, rows: Sequence[int]) -> dict[int, Product]:
