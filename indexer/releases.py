@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from search.durable import disk_error, is_disk_error, make_folder, sync, sync_tree
+from search.durable import disk_error, is_disk_error, make_folder, paths_in, sync, sync_tree
 from search.encoder import file_sha256
 from search.encoders import onnx_folder
 from search.errors import AisleError, ReleaseDamaged
@@ -125,7 +125,7 @@ def seal(staging: Layout, manifest: dict[str, Any], newest: str = "") -> dict[st
     """
     paths = {
         path.relative_to(staging.folder).as_posix(): path
-        for path in sorted(staging.folder.rglob("*"))
+        for path in paths_in(staging.folder)
         if path.is_file() and path != staging.manifest
     }
     files = {name: file_sha256(path) for name, path in paths.items()}

@@ -17,7 +17,7 @@ from indexer.neighbors import threads
 from indexer.vector_files import VectorFiles
 from search.arrays import Floats, Rows, let_go
 from search.dense import PQ_CENTROIDS, PQ_DIMENSIONS, DenseIndex
-from search.durable import sync
+from search.durable import paths_in, sync
 from search.encoder import Encoder
 from search.errors import AisleError, ReleaseDamaged
 from search.first_pass import Plan
@@ -196,7 +196,7 @@ def keep_whole(home: Home, embedded: Embedded, manifest: dict[str, Any]) -> None
     shutil.rmtree(home.vectors, ignore_errors=True)
     if not has_full_vectors(manifest):
         home.vectors.mkdir()
-        for path in _aside(home).rglob("*"):
+        for path in paths_in(_aside(home)):
             sync(path)
         _aside(home).replace(home.vectors / f"{manifest['encoder']['fingerprint']}-{embedded.precision}")
 

@@ -84,13 +84,28 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def paths_in(folder: Path) -> list[Path]:
+    """Return every file and folder that lies in a folder, however deep, in order.
+
+    Raises:
+        OSError: one cannot be listed; `Path.rglob` would say nothing of it and leave out what lies there.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    return sorted(
+        Path(parent, name) for parent, folders, files in os.walk(folder, onerror=refuse) for name in (*folders, *files)
+    )
+
+
 def sync_tree(folder: Path) -> None:
     """Put a folder, and all that lies in it, on the disk: what is inside before the name that leads to it.
 
     Raises:
         OSError: the disk could not take it.
     """
-    for path in sorted(folder.rglob("*"), reverse=True):
+    for path in reversed(paths_in(folder)):
         sync(path)
     sync(folder)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from search.arrays import Floats, unit_rows
 from search.cpus import cpu_threads
+from search.durable import paths_in
 from search.errors import EncoderError
 from search.token_batches import TokenModel
 from search.tokens import Tokens, fast_tokenizer, segments_of, segments_read_by, whole_words
@@ -105,9 +106,14 @@ def fingerprint_of(folder: Path, max_tokens: int = MAX_TOKENS) -> str:
     Covers weights, tokenizer, pooling, prompts and sequence length; not the runtime nor the precision.
 
     Raises:
-        EncoderError: the folder is not a sentence-transformers model.
+        EncoderError: the folder is not a sentence-transformers model, or cannot be read.
     """
-    files = sorted({file for pattern in _DECIDING_FILES for file in folder.rglob(pattern)})
+    try:
+        files = [path for path in paths_in(folder) if any(path.match(pattern) for pattern in _DECIDING_FILES)]
+    except OSError as error:
+        raise EncoderError(
+            f"{folder} cannot be read ({error}); give a sentence-transformers folder with --model"
+        ) from error
     if not any(file.suffix in {".safetensors", ".bin"} for file in files):
         raise EncoderError(f"{folder} holds no model weights; give a sentence-transformers folder with --model")
     digest = hashlib.sha256(f"max_tokens={max_tokens}\nprompts={_prompts_of(folder)}\n".encode())

@@ -14,7 +14,7 @@ from search.categories import CategoryIndex
 from search.clusters import ClusterIndex
 from search.confidence import Confidence
 from search.dense import DenseIndex
-from search.durable import REFUSALS, disk_cure
+from search.durable import REFUSALS, disk_cure, paths_in
 from search.encoder import file_sha256
 from search.errors import AisleError, ReleaseDamaged
 from search.facets import FacetIndex
@@ -266,7 +266,10 @@ def verify(layout: Layout) -> list[str]:
         ReleaseDamaged: the manifest itself cannot be read.
     """
     expected: dict[str, str] = read_manifest(layout)["files"]
-    present = {path.relative_to(layout.folder).as_posix() for path in layout.folder.rglob("*") if path.is_file()}
+    try:
+        present = {path.relative_to(layout.folder).as_posix() for path in paths_in(layout.folder) if path.is_file()}
+    except OSError as error:
+        return [f"{error.filename}: {disk_cure(error)}", *damage_of(layout)]
     strange = [f"{name}: not in the manifest" for name in sorted(present - expected.keys() - {"manifest.json"})]
     return strange + damage_of(layout)
 
