@@ -155,7 +155,6 @@ def _steps_of(name: str, widths: Mapping[str, int]) -> list[Any]:
 
     whole = next(iter(widths)) if len(widths) == 1 else constant("products")
     scaled, high, low, seen, rest = (constant(part) for part in ("scaled", "high", "low", "seen", "rest"))
-    parts = [f"{whole}.{part}" for part in ("high", "low")]
     middle = constant("middle")
     steps = [
         helper.make_node("Mul", [name, constant("factors")], [scaled]),
@@ -164,11 +163,10 @@ def _steps_of(name: str, widths: Mapping[str, int]) -> list[Any]:
         helper.make_node("Sub", [scaled, seen], [rest]),
         helper.make_node("QuantizeLinear", [rest, constant("low_step"), middle], [low]),
     ]
-    for given, part in zip((high, low), parts, strict=True):
-        scale = constant("high_scale" if given == high else "low_scale")
-        weights = [constant("codes"), scale, constant("scales"), middle]
-        steps.append(helper.make_node("MatMulIntegerToFloat", [given, *weights], [part], domain=DOMAIN))
-    steps.append(helper.make_node("Add", parts, [whole]))
+    for part in ("high", "low"):
+        given = [constant(one) for one in (part, "codes", f"{part}_scale", "scales", "middle")]
+        steps.append(helper.make_node("MatMulIntegerToFloat", given, [f"{whole}.{part}"], domain=DOMAIN))
+    steps.append(helper.make_node("Add", [f"{whole}.high", f"{whole}.low"], [whole]))
     if len(widths) > 1:
         steps.append(helper.make_node("Split", [whole, constant("widths")], list(widths), axis=-1))
     return steps
@@ -185,7 +183,7 @@ def rounded(matrix: NDArray[np.float64], moments: NDArray[np.float64]) -> tuple[
         moments: (k, k) mean products of what is multiplied with it.
     """
     order = np.argsort(-np.diag(moments), kind="stable")
-    left, moments = matrix[order].astype(np.float64), moments[np.ix_(order, order)]
+    left, moments = matrix[order], moments[np.ix_(order, order)]
     scales = np.abs(left).max(axis=0) / LARGEST
     scales[scales == 0] = 1  # nothing but zeros
     damped = moments + np.eye(len(order)) * (DAMPING * np.diag(moments).mean() + LEAST**2)

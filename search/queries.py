@@ -96,7 +96,6 @@ class Queries:
     def __init__(self, release: Release, encoder: QueryEncoder, *, waits: bool = True, watch: Watch = NOBODY):
         self.release, self.encoder, self.waits, self.watch = release, encoder, waits, watch
         self._scored: OrderedDict[Words, ScoredQuery] = OrderedDict()
-        self._held = 0  # rows that words of these hold
         self._confidences: Remembered[Words, float] = Remembered(CACHED_SCORES)  # of offered ones
         self._lock = threading.Lock()
 
@@ -108,7 +107,6 @@ class Queries:
                 (key, scored) for key, scored in self._scored.items()
                 if not any(one.field in CHANGING for one in (*key[2], *scored.boost.named))
             )  # fmt: skip
-            new._held = sum(len(scored.words) for scored in new._scored.values())
         return new
 
     # -- what is meant --
@@ -190,11 +188,10 @@ class Queries:
         else:
             scored = replace(known, boost=boost_of(self.release, read))
         with self._lock:
-            before = self._scored.get(words)  # another thread may have been quicker
             self._scored[words] = scored
-            self._held += len(scored.words) - (len(before.words) if before else 0)
-            while len(self._scored) > CACHED_SCORES or (self._held > CACHED_ROWS and len(self._scored) > 1):
-                self._held -= len(self._scored.popitem(last=False)[1].words)
+            held = sum([len(one.words.rows) for one in self._scored.values()])
+            while len(self._scored) > CACHED_SCORES or (held > CACHED_ROWS and len(self._scored) > 1):
+                held -= len(self._scored.popitem(last=False)[1].words)
         return scored
 
     def _first_look(self, read: Understood, mode: str) -> FirstLook:

@@ -290,7 +290,7 @@ def test_long_queries_are_not_kept_beyond_the_room_for_their_rows(
     for q in ("red", "mug cup", "steel", "norr", "boot", "coffee mug"):
         shop.search(q, mode="lexical")
         held = sum(len(one.words) for one in shop.queries._scored.values())
-        assert held == shop.queries._held and (held <= 5 or len(shop.queries._scored) == 1)
+        assert held <= 5 or len(shop.queries._scored) == 1
     assert 1 <= len(shop.queries._scored) <= CACHED_SCORES
 
 
