@@ -82,14 +82,14 @@ def watched(engine: Engine, clock: Clock) -> None:
 
 def forgotten(engine: Engine) -> None:
     """Drop what the engine remembers of queries, but not their vectors."""
-    engine.queries._scored.clear()
-    engine.release.lexical.__dict__.pop("_remembered_terms", None)
+    engine._answers, engine.queries._scored = Remembered(1), Remembered(1)
+    for name in ("_matches", "_remembered_terms"):
+        engine.release.lexical.__dict__.pop(name, None)
 
 
 def measured(engine: Engine, texts: Sequence[str], rounds: int, **parameters: Any) -> dict[str, np.ndarray]:
     """Return stage -> (n,) milliseconds of each query, the least of some rounds; "total" is their sum."""
     engine.encoder.vectors(list(texts))
-    engine._answers = Remembered(0)  # each answer is worked out
     clock = Clock()
     watched(engine, clock)
     spent: dict[str, list[list[float]]] = defaultdict(lambda: [[] for _ in texts])

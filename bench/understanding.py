@@ -24,6 +24,7 @@ from search.entries import Entries
 from search.facet_counts import facets_json
 from search.facets import FacetIndex
 from search.request import SearchRequest
+from search.scoring import matches_of
 
 
 def repeated(facets: FacetIndex, copies: int) -> FacetIndex:
@@ -64,7 +65,7 @@ def main(queries: Path, index: Path | None, copies: int) -> None:
         understood = release.interpreter.understood(text)
         spelt = time.perf_counter()
         scored = engine.scored(understood, "lexical")
-        words = scored.words
+        words = matches_of(release, scored.text, scored.mode)
         rows = words.rows[words.shares >= 0.5 * words.shares.max(initial=1e-9)].astype(np.int64)
         rows = np.concatenate([rows + copy * release.rows for copy in range(copies)])[: release.ranking.pool]
         asked = time.perf_counter()

@@ -10,7 +10,7 @@ from search.marking import Marker
 from search.product import Product
 from search.release import Release
 from search.retrieval import closeness, dense_scores, fused_scores
-from search.scoring import ScoredQuery
+from search.scoring import ScoredQuery, matches_of, word_scores
 from search.shown import BRAND, LEAF, Places
 from search.understanding import Understood
 from search.wording import held_values
@@ -53,7 +53,7 @@ def _phrase(label: str, words: list[str]) -> list[str]:
 def explanations(release: Release, rows: Rows, read: Understood, scored: ScoredQuery) -> list[dict[str, Any]]:
     """Return what each row's place is made of: both legs with whole-catalog ranks, boosts, constraints it keeps."""
     dense, fused = dense_scores(release, scored, rows), fused_scores(release, scored, rows)
-    words, shares = scored.words.scores_of(rows), scored.words.shares_of(rows)
+    matches, (words, shares) = matches_of(release, scored.text, scored.mode), word_scores(release, scored, rows)
     boosts = looked_up(scored.boost.rows, scored.boost.gains, rows)
     close = closeness(release, scored, rows)
     ranks = [None] * len(rows) if scored.vector is None else release.dense.ranks(scored.vector, rows)
@@ -67,7 +67,7 @@ def explanations(release: Release, rows: Rows, read: Understood, scored: ScoredQ
                 "dense_rank": ranks[place],
                 "closest_sentence": None if scored.vector is None else round(float(close[place]), 4),
                 "lexical_score": round(lexical, 4),
-                "lexical_rank": int((scored.words.scores > words[place]).sum()) + 1 if lexical > 0 else None,
+                "lexical_rank": int((matches.scores > words[place]).sum()) + 1 if lexical > 0 else None,
                 "coverage": round(float(shares[place]), 4),
                 "dense_share": round(scored.dense_share, 4),
                 "boost": round(float(boosts[place]), 4),

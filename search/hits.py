@@ -44,7 +44,7 @@ def hits_of(
     variants = variants_of(release, shown, products, answer.rows) if request.fold else [None] * len(shown)
     clusters = release.clusters.cluster_of[shown].tolist()
     terms, analyzer = set(scored.terms) if scored else set(), release.lexical.analyzer
-    held = shares_held(scored, shown, analyzer) if scored else [0.0] * len(shown)
+    held = shares_held(release, scored, shown) if scored else [0.0] * len(shown)
     marker = Marker(terms, analyzer)
     places = release.shown.places(shown, terms) if terms else [NOWHERE] * len(shown)
     # A row without any term needs no second look.

@@ -22,7 +22,7 @@ from search.analysis import Analyzer, compounds_of, is_identifier
 from search.arrays import Floats, Mask, Rows, Sums, common_to, expect, mapped, places_of
 from search.errors import ReleaseDamaged
 from search.postings import Counted, CountedFields, Postings
-from search.remembered import remembering
+from search.remembered import Remembered, remembering
 from search.vocabulary import Vocabulary
 from search.word_matches import NOTHING, WordMatches
 
@@ -30,6 +30,8 @@ LEAST_HALF = 3  # letters of each half of a query word that no product has
 LEAST_TOGETHER = 2  # titles that must hold both halves
 IDENTIFIED_LEAST, IDENTIFIED_SHARE = 20, 0.002  # most products an identifier may stand for: a number, or a share
 REMEMBERED_QUERIES = 256
+# Matches kept, and rows of them, 12 bytes each: of a long query in a large catalog there are a million.
+CACHED_MATCHES, CACHED_ROWS = 32, 400_000
 SERVED = 4096  # words that the analyzer of a release remembers
 
 
@@ -167,6 +169,13 @@ class LexicalIndex:
         A term the catalog does not know weighs as much as the rarest one and is held by no row, so that a row
         never covers a query whose main word it lacks.
         """
+        return self._matches.made(text, lambda: self._matches_of(text))  # filters ask for them again
+
+    @cached_property
+    def _matches(self) -> Remembered[str, WordMatches]:
+        return Remembered(CACHED_MATCHES, CACHED_ROWS, len)
+
+    def _matches_of(self, text: str) -> WordMatches:
         terms = self.query_terms(text)
         weights = [self._rarity(term) for term in terms]
         held = [

@@ -5,8 +5,6 @@ Scored queries are remembered: page 2, every filter and every other preference o
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -27,8 +25,7 @@ from search.understanding.constraints import Constraint
 from search.watch import NOBODY, Watch
 
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
-CACHED_SCORES = 32  # scored queries kept
-CACHED_ROWS = 400_000  # rows that they hold words of, 12 bytes each: a long query in a large catalog has a million
+CACHED_SCORES, CACHED_SCORES_BYTES = 256, 16_000_000  # scored queries kept; one takes some 55 kB
 Words = tuple[str, str, frozenset[Constraint]]  # text looked up, mode, filters in the query's words
 
 
@@ -62,8 +59,12 @@ def boost_of(release: Release, read: Understood) -> Boost:
     named = _named(read)
     if not named:
         return NO_BOOST
+    boost = np.float32(release.ranking.boost)
+    if len(named) == 1:  # all gain alike
+        rows = _carriers(release, named[0])
+        return Boost(rows, np.broadcast_to(boost, rows.shape), named)
     rows, (kept,) = release.lexical.sums.of([_carriers(release, one) for one in named], [[1.0] * len(named)])
-    return Boost(rows, (release.ranking.boost * (kept / len(named))).astype(np.float32), named)
+    return Boost(rows, boost * (kept / np.float32(len(named))), named)
 
 
 def _named(read: Understood) -> tuple[Constraint, ...]:
@@ -83,6 +84,10 @@ def _words_of(read: Understood, mode: str) -> Words:
     return read.search_text, mode, frozenset([one for one in read.constraints if one.is_filter])
 
 
+def _new_scores() -> Remembered[Words, ScoredQuery]:
+    return Remembered(CACHED_SCORES, CACHED_SCORES_BYTES, lambda scored: scored.nbytes)
+
+
 class Queries:
     """Reads and scores queries against one release. Safe to share between threads.
 
@@ -95,18 +100,15 @@ class Queries:
 
     def __init__(self, release: Release, encoder: QueryEncoder, *, waits: bool = True, watch: Watch = NOBODY):
         self.release, self.encoder, self.waits, self.watch = release, encoder, waits, watch
-        self._scored: OrderedDict[Words, ScoredQuery] = OrderedDict()
+        self._scored: Remembered[Words, ScoredQuery] = _new_scores()
         self._confidences: Remembered[Words, float] = Remembered(CACHED_SCORES)  # of offered ones
-        self._lock = threading.Lock()
 
     def over(self, release: Release) -> Queries:
         """Return the same over a release with other prices and stock; scores that do not depend on these are shared."""
         new = Queries(release, self.encoder, waits=self.waits, watch=self.watch)
-        with self._lock:
-            new._scored = OrderedDict(
-                (key, scored) for key, scored in self._scored.items()
-                if not any(one.field in CHANGING for one in (*key[2], *scored.boost.named))
-            )  # fmt: skip
+        for key, scored in self._scored.items():
+            if not any(one.field in CHANGING for one in (*key[2], *scored.boost.named)):
+                new._scored.put(key, scored)
         return new
 
     # -- what is meant --
@@ -175,10 +177,7 @@ class Queries:
             first: its first look, where there was one.
         """
         words, named = _words_of(read, mode), _named(read)
-        with self._lock:
-            known = self._scored.get(words)
-            if known is not None:
-                self._scored.move_to_end(words)
+        known = self._scored.get(words)
         is_whole = known is not None and known.boost.named == named
         self.watch.looked_up("scored_queries", int(is_whole), int(not is_whole))
         if known is None:
@@ -187,11 +186,7 @@ class Queries:
             return known
         else:
             scored = replace(known, boost=boost_of(self.release, read))
-        with self._lock:
-            self._scored[words] = scored
-            held = sum([len(one.words.rows) for one in self._scored.values()])
-            while len(self._scored) > CACHED_SCORES or (held > CACHED_ROWS and len(self._scored) > 1):
-                held -= len(self._scored.popitem(last=False)[1].words)
+        self._scored.put(words, scored)
         return scored
 
     def _first_look(self, read: Understood, mode: str) -> FirstLook:

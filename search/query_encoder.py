@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +23,7 @@ from search.cpus import available_cpus
 from search.encoder import Encoder
 from search.errors import AisleError, EncoderError, EncoderMismatch
 from search.reduction import Reduction, reduced
+from search.remembered import Remembered
 from search.tokens import Tokens
 from search.watch import NOBODY, Watch
 
@@ -68,7 +69,7 @@ class QueryEncoder:
         self._at_work = 0  # calls under way
         self._ready = 0  # searches that have their vectors and wait for their turn
         self._passed = 0  # turns of such searches since the queue was empty
-        self._vectors: OrderedDict[str, Floats] = OrderedDict()
+        self._vectors: Remembered[str, Floats] = Remembered(CACHED_QUERIES)
 
     @property
     def is_ready(self) -> bool:
@@ -130,9 +131,9 @@ class QueryEncoder:
         missing: dict[str, Future[Floats]] = {}
         with self._lock:
             for text in dict.fromkeys(texts):
-                if text in self._vectors:
-                    self._vectors.move_to_end(text)
-                    found[text] = self._vectors[text]
+                vector = self._vectors.get(text)
+                if vector is not None:
+                    found[text] = vector
                 else:  # one and the same for all who ask for it meanwhile
                     if text not in self._waiting:
                         self._waiting[text] = Future()
@@ -215,11 +216,10 @@ class QueryEncoder:
                 waiting.set_exception(error)
             return
         with self._lock:
-            for text, vector in zip(together, vectors, strict=True):
+            # Copies, for a view would keep the whole batch.
+            self._vectors.put_all({text: vector.copy() for text, vector in zip(together, vectors, strict=True)})
+            for text in together:
                 del self._waiting[text]
-                self._vectors[text] = vector.copy()  # a view would keep the whole batch
-            while len(self._vectors) > CACHED_QUERIES:
-                self._vectors.popitem(last=False)
         for waiting, vector in zip(together.values(), vectors, strict=True):
             waiting.set_result(vector)
         self.watch.encoded(len(together), time.perf_counter() - started)

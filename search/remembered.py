@@ -1,10 +1,10 @@
-"""What was worked out and may be asked for again: the newest of it, so that memory stays bounded."""
+"""What was worked out and may be asked for again: so much of it that memory stays bounded."""
 
 from __future__ import annotations
 
 import threading
 import weakref
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
@@ -28,49 +28,91 @@ def remembering(method: Method, most: int) -> Method:
     return lru_cache(most)(lambda *arguments: function(owner(), *arguments))  # type: ignore[return-value]
 
 
+class _Entry(Generic[Value]):
+    """A value, its size, and whether it was asked for since the hand last passed it."""
+
+    __slots__ = ("asked", "size", "value")
+
+    def __init__(self, value: Value, size: int):
+        self.value, self.size, self.asked = value, size, False
+
+
 class Remembered(Generic[Key, Value]):
-    """Keeps what was put in last; safe between threads, and reading takes no lock.
+    """Keeps what is asked for again and again; safe between threads, and reading takes no lock.
+
+    What goes is chosen as SIEVE chooses (Zhang et al., NSDI 2024): a hand goes round from the oldest value on, spares
+    those that were asked for since it last passed, and takes the first that was not. A shop's queries, most of which
+    are asked once, so do not push out the few that are asked all the time (DESIGN.md, "What is remembered").
 
     Args:
-        most: values; beyond it the oldest go first, asked for or not: to keep account of every question would cost more
-            than a wrong guess.
-        room: sum of their sizes, kept in the same way; one alone may be larger.
+        most: values.
+        room: sum of their sizes; one alone may be larger.
         size: returns a value's size.
     """
 
     def __init__(self, most: int, room: int = 0, size: Callable[[Value], int] = lambda _: 0):
         self._most, self._room, self._size = most, room, size
-        # Unlike a dict's, its first entry is found at once however many were taken away before it.
-        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._entries: dict[Key, _Entry[Value]] = {}
+        # From the oldest to the newest; the hand stands between the two.
+        self._passed: deque[Key] = deque()
+        self._ahead: deque[Key] = deque()
         self._held = 0
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> Value | None:
         """Return what is kept under a key; None when nothing is."""
-        return self._values.get(key)
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        entry.asked = True
+        return entry.value
 
     def put(self, key: Key, value: Value) -> None:
         """Keep something."""
         self.put_all({key: value})
 
     def put_all(self, values: Mapping[Key, Value]) -> None:
-        """Keep several things, the last of them longest."""
+        """Keep several things."""
         with self._lock:
             for key, value in values.items():
-                if key in self._values:
-                    self._held -= self._size(self._values[key])
-                self._values[key] = value
-                self._held += self._size(value)
-            while len(self._values) > self._most or (self._held > self._room and len(self._values) > 1):
-                self._held -= self._size(self._values.popitem(last=False)[1])
+                entry, known = _Entry(value, self._size(value)), self._entries.get(key)
+                if known is None:
+                    while self._entries and self._is_full(entry.size):
+                        self._forget_one()
+                    self._ahead.append(key)
+                else:  # stands where it stood; if it has grown, the next one makes room
+                    self._held -= known.size
+                    entry.asked = known.asked
+                self._entries[key] = entry
+                self._held += entry.size
+
+    def _is_full(self, size: int) -> bool:
+        return len(self._entries) >= self._most or self._held + size > self._room
+
+    def _forget_one(self) -> None:
+        """Move the hand to the next value that nobody asked for, and forget it."""
+        while True:
+            if not self._ahead:
+                self._ahead, self._passed = self._passed, self._ahead
+            key = self._ahead.popleft()
+            if not self._entries[key].asked:
+                break
+            self._entries[key].asked = False
+            self._passed.append(key)
+        self._held -= self._entries.pop(key).size
 
     def made(self, key: Key, make: Callable[[], Value]) -> Value:
         """Return what is kept under a key, else what `make` gives, and keep it; two threads may both make it."""
-        found = self._values.get(key)
+        found = self.get(key)
         if found is None:
             found = make()
             self.put(key, found)
         return found
 
+    def items(self) -> list[tuple[Key, Value]]:
+        """Return what is kept, the oldest first."""
+        with self._lock:
+            return [(key, self._entries[key].value) for key in (*self._passed, *self._ahead)]
+
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._entries)

@@ -38,7 +38,7 @@ def ways_out(
     if scored.vector is not None:
         paths = release.categories.closest(scored.vector, CATEGORIES)
     else:
-        paths = release.categories.of_rows(release.facets, scored.words.rows, CATEGORIES)
+        paths = release.categories.of_rows(release.facets, release.lexical.matches(scored.text).rows, CATEGORIES)
     if request.fold:
         counts = release.products_in_category
     else:

@@ -9,7 +9,8 @@ import numpy as np
 from search.arrays import Floats, Mask, Rows, best_first, common_places, looked_up, places_of, union_of
 from search.fusion import fuse
 from search.release import Release
-from search.scoring import ScoredQuery, cosines
+from search.scoring import ScoredQuery, cosines, matches_of, word_scores
+from search.word_matches import WordMatches
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def fused_scores(release: Release, scored: ScoredQuery, rows: Rows) -> Floats:
     Rows of the head have their smoothed score, a mean of the head's own, and all others their fused one; feedback
     counts for the near rows alone, for it was taken from the best of them.
     """
-    return _fused(scored, rows, dense_scores(release, scored, rows), scored.words.scores_of(rows))
+    return _fused(scored, rows, dense_scores(release, scored, rows), word_scores(release, scored, rows)[0])
 
 
 def _fused(scored: ScoredQuery, rows: Rows, dense: Floats, lexical: Floats) -> Floats:
@@ -72,17 +73,18 @@ def _fused(scored: ScoredQuery, rows: Rows, dense: Floats, lexical: Floats) -> F
 
 
 def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> tuple[Rows, Rows]:
-    """Return the pools of the dense and the lexical leg under a filter, each up to `pool` rows, best first.
+    """Return the pools of the dense and the lexical leg under a filter, each up to `pool` rows.
 
-    Products whose numbers the query names join the lexical pool.
+    The dense one is best first under a filter, else ascending. Products whose numbers the query names join the lexical
+    pool.
     """
     pool = release.ranking.pool
-    dense_rows, lexical_rows, named = scored.dense_pool, scored.lexical_pool, scored.named
+    dense_rows, lexical_rows, named = scored.known, scored.lexical_pool, scored.named
     if allowed is not None:
         dense_rows = np.zeros(0, np.int64)
         if scored.vector is not None:
             dense_rows = release.dense.search(scored.vector, pool, allowed)[0]
-        lexical_rows = scored.words.among(allowed).best(pool).rows.astype(np.int64)
+        lexical_rows = _matches(release, scored).among(allowed).best(pool).rows.astype(np.int64)
         named = scored.codes.rows[allowed[scored.codes.rows]]
     return dense_rows, np.concatenate([named, np.setdiff1d(lexical_rows, named)]) if len(named) else lexical_rows
 
@@ -103,7 +105,7 @@ def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) ->
     """Return the rows that are relevant to the query under the filter, best first, equal scores in row order."""
     dense_rows, lexical_rows = candidates(release, scored, allowed)
     rows = scored.drawn if allowed is None else union_of(dense_rows, lexical_rows)
-    lexical, shares = scored.words.scores_and_shares_of(rows)
+    lexical, shares = word_scores(release, scored, rows)
     is_relevant = shares >= scored.coverage_min
     is_relevant[common_places(rows, scored.codes.rows)] = True
     is_relevant[common_places(rows, scored.inspected[scored.closest_segments >= scored.dense_min])] = True
@@ -156,5 +158,10 @@ def _is_exact(
         return scored.covering == scored.drawn_covering
     covering = scored.covering
     if allowed is not None:
-        covering = int(np.count_nonzero(allowed[scored.words.rows[scored.words.shares >= scored.coverage_min]]))
-    return covering == int(np.count_nonzero(scored.words.shares_of(lexical_rows) >= scored.coverage_min))
+        matches = _matches(release, scored)
+        covering = int(np.count_nonzero(allowed[matches.rows[matches.shares >= scored.coverage_min]]))
+    return covering == int(np.count_nonzero(word_scores(release, scored, lexical_rows)[1] >= scored.coverage_min))
+
+
+def _matches(release: Release, scored: ScoredQuery) -> WordMatches:
+    return matches_of(release, scored.text, scored.mode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -49,12 +50,12 @@ class ScoredQuery:
         mode: hybrid, dense or lexical, as really used.
         terms: the query's distinct lexical terms, in order.
         vector: (d,) float32, or None in lexical mode.
-        words: the rows that hold any of the terms; none in dense mode.
+        text: what was looked up word by word.
         dense_scale, lexical_scale: of each leg, over its best rows.
         dense_share: share of the dense leg in the fused score, 0..1.
         is_kept: whether the rows below are among those that keep the conditions in the query's own words; not where no
             row keeps them.
-        dense_pool, lexical_pool: (p,) int64, the rows that each leg ranks first, best first.
+        lexical_pool: (p,) int64, the rows that the lexical leg ranks first, best first.
         named: (c,) int64 ascending, products whose numbers the query names.
         covering: how many rows hold enough of the terms to be relevant by words; drawn_covering: of the lexical pool.
         title_coverage: the largest share of the terms, by rarity, that one title holds, 0..1.
@@ -63,9 +64,10 @@ class ScoredQuery:
         closest_segments: (r,) float32, the cosine of the closest segment of each.
         of_segments: (k,) float32, the cosine of every segment of these rows, one row's after the other's.
         near_cosines: (m,) float32, of the near rows with the ranking vector.
-        known: (k,) int64 ascending, rows whose cosine with `vector` is known, and known_cosines: (k,) float32; what the
-            dense leg found, which saves gathering these rows again.
+        known: (k,) int64 ascending, the rows that the dense leg ranks first, and known_cosines: (k,) float32, theirs
+            with `vector`, which saves gathering these rows again.
         drawn: (k,) int64 ascending, what the legs drew and what the codes name, relevant or not.
+        drawn_words, drawn_shares: (k,) float32 lexical scores of these rows, and shares of the terms that they hold.
         is_whole: whether nothing that has any score is missing from `drawn`.
         dense_min: least cosine to be relevant by meaning; +inf in lexical mode.
         coverage_min: least share of the terms to be relevant by words; +inf in dense mode.
@@ -79,14 +81,13 @@ class ScoredQuery:
     """
 
     mode: str
+    text: str
     terms: tuple[str, ...]
     vector: Floats | None
-    words: WordMatches
     dense_scale: Scale
     lexical_scale: Scale
     dense_share: float
     is_kept: bool
-    dense_pool: Rows
     lexical_pool: Rows
     named: Rows
     covering: int
@@ -100,6 +101,8 @@ class ScoredQuery:
     known: Rows
     known_cosines: Floats
     drawn: Rows
+    drawn_words: Floats
+    drawn_shares: Floats
     is_whole: bool
     dense_min: float
     coverage_min: float
@@ -111,6 +114,12 @@ class ScoredQuery:
     head: Rows
     head_closeness: Floats
     head_scores: Floats
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Bytes of its arrays, but for those that belong to the release."""
+        held = (*vars(self).values(), self.boost.rows, self.boost.gains)
+        return sum([one.nbytes for one in held if isinstance(one, np.ndarray) and one.flags.owndata])
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,7 @@ def first_look(
     settings, words = release.ranking, release.lexical
     no_rows, no_scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
     terms = tuple(words.query_terms(text))
-    matches = NOTHING if mode == "dense" else words.matches(text)
+    matches = matches_of(release, text, mode)
     allowed = kept if kept is not None and kept.any() else None
     among = matches.among(allowed)
     top = among.best(settings.pool)
@@ -195,14 +204,16 @@ def first_look(
     confidence, sureness = "good", 1.0  # a part number is sure
     if identified == 0 and len(codes.rows) == 0:
         confidence, sureness = _confidence_of(release, vector, closest, title_coverage, best_coverage)
+    drawn = union_of(known, lexical_pool, named)
+    drawn_words, drawn_shares = matches.scores_and_shares_of(drawn)
     scored = ScoredQuery(
-        mode=mode, terms=terms, vector=vector, words=matches,
+        mode=mode, text=text, terms=terms, vector=vector,
         dense_scale=Scale.of(dense_top), lexical_scale=lexical_scale, dense_share=share,
-        is_kept=kept is None or allowed is not None, dense_pool=dense_pool, lexical_pool=lexical_pool, named=named,
+        is_kept=kept is None or allowed is not None, lexical_pool=lexical_pool, named=named,
         covering=among.covering(cut_off["coverage_min"]), drawn_covering=top.covering(cut_off["coverage_min"]),
         title_coverage=title_coverage, near=near, inspected=inspected, closest_segments=closest_segments,
         of_segments=of_segments, near_cosines=near_cosines, known=known, known_cosines=known_cosines,
-        drawn=union_of(known, lexical_pool, named),
+        drawn=drawn, drawn_words=drawn_words, drawn_shares=drawn_shares,
         is_whole=len(known) < settings.pool and len(matches) <= settings.pool,
         **cut_off,
         confidence=confidence, confidence_score=round(sureness, 4), boost=boost, codes=codes, ranking_vector=vector,
@@ -245,6 +256,22 @@ def _confidence_of(
     best = float(closest[-1]) if len(closest) else 0.0
     score = release.confidence.score(vector, best, title_coverage, covered)
     return "good" if score >= 0.5 else "weak", score
+
+
+def matches_of(release: Release, text: str, mode: str) -> WordMatches:
+    """Return every row that holds any of the terms of a text; none in dense mode."""
+    return NOTHING if mode == "dense" else release.lexical.matches(text)
+
+
+def word_scores(release: Release, scored: ScoredQuery, rows: Rows) -> tuple[Floats, Floats]:
+    """Return (len(rows),) float32 lexical scores of any rows, and shares of the terms that they hold."""
+    if rows is scored.drawn:
+        return scored.drawn_words, scored.drawn_shares
+    if len(scored.drawn):
+        places, are_drawn = places_of(scored.drawn, rows)
+        if are_drawn.all():  # what holds a term in the whole catalog need not be known
+            return scored.drawn_words[places], scored.drawn_shares[places]
+    return matches_of(release, scored.text, scored.mode).scores_and_shares_of(rows)
 
 
 def cosines(release: Release, vector: Floats | None, rows: Rows) -> Floats:

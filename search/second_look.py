@@ -10,7 +10,7 @@ from search.arrays import Floats, Rows, best_rows
 from search.fusion import Scale, fuse
 from search.release import Release
 from search.rescoring import best_of_each, smoothed, with_feedback
-from search.scoring import FirstLook, ScoredQuery, cosines
+from search.scoring import FirstLook, ScoredQuery, cosines, word_scores
 
 LEAST_SEGMENT_SHARE = 0.01  # below it, segments take no part in the order
 
@@ -32,7 +32,7 @@ def _looked_again(release: Release, first: FirstLook) -> ScoredQuery:
     """
     settings, scored, vectors = release.ranking, first.scored, first.vectors
     rows = scored.near
-    words, groups = scored.words.scores_of(rows), release.group_of[rows]
+    words, groups = word_scores(release, scored, rows)[0], release.group_of[rows]
     # A query whose words stand together in a title names a thing, and the title decides; a need meets a sentence.
     share = settings.segment_weight * (1 - scored.title_coverage**2)
 
@@ -84,14 +84,15 @@ def _with_segments(own: Floats, places: Rows, segments: Floats, share: float) ->
 def head_features(release: Release, scored: ScoredQuery) -> Floats:
     """Return (m, f) float32: what `ranker.FEATURES` names, of every row of a head that no ranker has scored yet."""
     rows, dense = scored.head, scored.head_closeness
+    words, shares = word_scores(release, scored, rows)
     in_title, holds = release.lexical.title_coverage(scored.terms, rows)
     columns = (
         scored.head_scores,
-        fuse(dense, scored.words.scores_of(rows), scored.dense_scale, scored.lexical_scale, scored.dense_share),
+        fuse(dense, words, scored.dense_scale, scored.lexical_scale, scored.dense_share),
         cosines(release, scored.vector, rows),
         scored.dense_scale.apply(dense),
-        scored.lexical_scale.apply(scored.words.scores_of(rows)),
-        scored.words.shares_of(rows),
+        scored.lexical_scale.apply(words),
+        shares,
         in_title,
         holds[-1] if len(holds) else np.zeros(len(rows), bool),
         holds.all(axis=0) if len(holds) else np.zeros(len(rows), bool),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.arrays import Floats, Mask, Rows, best_rows, looked_up, places_of
+from search.arrays import Floats, Mask, Rows, best_rows, places_of
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,8 @@ class WordMatches:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def scores_of(self, rows: Rows) -> Floats:
-        """Return (len(rows),) float32 scores of any rows, 0 for those that hold no term."""
-        return looked_up(self.rows, self.scores, rows)
-
-    def shares_of(self, rows: Rows) -> Floats:
-        """Return (len(rows),) float32 shares of any rows."""
-        return looked_up(self.rows, self.shares, rows)
-
     def scores_and_shares_of(self, rows: Rows) -> tuple[Floats, Floats]:
-        """Return both of any rows."""
+        """Return (len(rows),) float32 scores and shares of any rows, 0 for those that hold no term."""
         if len(self.rows) == 0:
             return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
         places, found = places_of(self.rows, rows)

@@ -6,7 +6,8 @@ from search.analysis import Analyzer
 from search.arrays import Rows
 from search.marking import Marker
 from search.product import Product
-from search.scoring import ScoredQuery
+from search.release import Release
+from search.scoring import ScoredQuery, word_scores
 from search.shown import BRAND, VALUES, Places, short_values
 
 HELD = 0.999  # share of a query from which a row may hold all of it: what it holds adds up to 1 but for rounding
@@ -15,19 +16,19 @@ LEAST_NEW = 2  # terms of a sentence that the title does not have
 Terms = frozenset[str]
 
 
-def shares_held(scored: ScoredQuery, rows: Rows, analyzer: Analyzer) -> list[float | None]:
+def shares_held(release: Release, scored: ScoredQuery, rows: Rows) -> list[float | None]:
     """Return for each row how much of a query, by rarity, its texts hold; None where the index cannot tell.
 
     A term is there if it is in one of the texts alone, but for measures: a number may be of the text before.
 
     Args:
+        release: that it was scored against.
         scored: the query.
         rows: (k,) int64.
-        analyzer: of the release.
     """
-    if scored.mode == "dense" or any(map(analyzer.is_measured, scored.terms)):
+    if scored.mode == "dense" or any(map(release.lexical.analyzer.is_measured, scored.terms)):
         return [None] * len(rows)
-    shares: list[float | None] = scored.words.shares_of(rows).tolist()
+    shares: list[float | None] = word_scores(release, scored, rows)[1].tolist()
     return shares
 
 

@@ -109,7 +109,7 @@ def test_what_does_not_depend_on_prices_is_shared_and_not_scored_again(tmp_path:
     assert new.encoder is engine.encoder
     assert new.release.dense is engine.release.dense
     assert new.release.lexical is engine.release.lexical
-    assert [text for text, _, _ in new.queries._scored] == ["mug"]
+    assert [text for (text, _, _), _ in new.queries._scored.items()] == ["mug"]
     assert "folding" in new.release.__dict__
     assert [hit.id for hit in new.search("mug under $21").hits] == [
         hit.id for hit in engine.search("mug under $21").hits if hit.id != "0001"

@@ -26,6 +26,30 @@ def test_the_newest_are_remembered_and_no_more() -> None:
     assert len(known) == 3
 
 
+def test_what_is_asked_for_again_outlives_a_flood_of_what_is_asked_once() -> None:
+    known: Remembered[str, int] = Remembered(4)
+    for text in ("shoes", "dress"):
+        known.put(text, 1)
+    for number in range(100):
+        known.put(f"once {number}", number)
+        assert known.get("shoes") == known.get("dress") == 1
+    assert len(known) == 4
+    for number in range(8):  # what is asked for again is another thing by now
+        known.put(f"later {number}", number)
+        assert known.get(f"later {number}") == number
+    assert known.get("shoes") is known.get("dress") is None
+
+
+def test_what_is_put_again_is_replaced_and_its_size_with_it() -> None:
+    known: Remembered[str, str] = Remembered(9, room=10, size=len)
+    for value in ("a" * 8, "b", "c" * 4):
+        known.put("text", value)
+    known.put("other", "d" * 6)
+    assert known.items() == [("text", "cccc"), ("other", "dddddd")]
+    known.put("more", "e")
+    assert [key for key, _ in known.items()] == ["other", "more"]
+
+
 def test_threads_that_remember_at_once_lose_nothing_but_the_oldest() -> None:
     known: Remembered[tuple[int, int], int] = Remembered(100)
 

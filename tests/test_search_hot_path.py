@@ -21,7 +21,6 @@ from search.facet_counts import range_json, thresholds_json
 from search.folding import Counted, Folding
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product
-from search.queries import CACHED_SCORES
 from search.remembered import Remembered
 from search.request import SearchRequest
 from search.understanding import Constraint, Understood
@@ -111,12 +110,9 @@ def test_what_words_match_agrees_with_every_row_scored_by_itself(
         else 1
     )
     assert index.best_title_coverage(terms) == pytest.approx(best, abs=1e-6)
-    everything = np.arange(len(titles))
-    assert found.scores_of(everything) == pytest.approx(index.scores(index.term_ids(" ".join(words))), abs=1e-6)
-    assert found.shares_of(everything) == pytest.approx(index.coverage(" ".join(words)), abs=1e-6)
-    scores, shares = found.scores_and_shares_of(everything)
-    assert scores.tolist() == found.scores_of(everything).tolist()
-    assert shares.tolist() == found.shares_of(everything).tolist()
+    scores, shares = found.scores_and_shares_of(np.arange(len(titles)))
+    assert scores == pytest.approx(index.scores(index.term_ids(" ".join(words))), abs=1e-6)
+    assert shares == pytest.approx(index.coverage(" ".join(words)), abs=1e-6)
 
 
 # -- facets --
@@ -216,7 +212,7 @@ def test_a_value_is_found_within_longer_ones_and_never_across_two() -> None:
 # -- what is remembered --
 
 
-def test_the_oldest_is_forgotten_when_the_room_is_full() -> None:
+def test_what_nobody_asked_for_again_is_forgotten_when_the_room_is_full() -> None:
     kept: Remembered[str, str] = Remembered(most=3, room=10, size=len)
     made: list[str] = []
 
@@ -225,8 +221,8 @@ def test_the_oldest_is_forgotten_when_the_room_is_full() -> None:
 
     for text in ("aaaa", "bbbb", "aaaa", "cccc", "aaaa", "bbbb", "d" * 50, "d" * 50):
         assert value(text) == text
-    # "aaaa" went when "cccc" came, and "bbbb" when "aaaa" came back; what is larger than all room stays alone.
-    assert made == ["aaaa", "bbbb", "cccc", "aaaa", "bbbb", "d" * 50]
+    # "bbbb" went when "cccc" came, for "aaaa" was asked for again; what is larger than all room stays alone.
+    assert made == ["aaaa", "bbbb", "cccc", "bbbb", "d" * 50]
 
 
 def test_many_threads_share_what_is_remembered() -> None:
@@ -246,7 +242,7 @@ def test_many_threads_share_what_is_remembered() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert len(kept._values) == kept._held == 5
+    assert len(kept) == kept._held == len(kept.items()) == 5
 
 
 def test_browsing_is_worked_out_once_for_all_pages_and_apart_for_every_filter_sort_and_folding(shop: Engine) -> None:
@@ -280,18 +276,47 @@ def test_a_query_is_scored_once_whatever_values_its_words_are_taken_for(shop: En
         assert set(scored.boost.rows.tolist()) == {
             row for one in read.constraints for row in np.flatnonzero(shop.release.interpreter.kept_by(one)).tolist()
         }
-        assert [key for key in shop.queries._scored if key[0] == words] == [(words, "hybrid", frozenset())]
+        assert [key for key, _ in shop.queries._scored.items() if key[0] == words] == [(words, "hybrid", frozenset())]
 
 
 def test_long_queries_are_not_kept_beyond_the_room_for_their_rows(
-    shop: Engine, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.queries.CACHED_ROWS", 5)
+    monkeypatch.setattr("search.lexical.CACHED_ROWS", 5)
+    shop = open_engine(write_release(tmp_path / "shop", SHOP))
     for q in ("red", "mug cup", "steel", "norr", "boot", "coffee mug"):
         shop.search(q, mode="lexical")
-        held = sum(len(one.words) for one in shop.queries._scored.values())
-        assert held <= 5 or len(shop.queries._scored) == 1
-    assert 1 <= len(shop.queries._scored) <= CACHED_SCORES
+        kept = [matches for _, matches in shop.release.lexical._matches.items()]
+        assert sum(map(len, kept)) <= 5 or len(kept) == 1
+    assert len(kept) < len(shop.queries._scored) == 6
+
+
+def test_scored_queries_are_kept_within_their_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = write_release(tmp_path / "shop", SHOP)
+    size = open_engine(layout).queries.scored(Understood("red mug", "red mug"), "hybrid").nbytes
+    monkeypatch.setattr("search.queries.CACHED_SCORES_BYTES", 3 * size)
+    shop = open_engine(layout)
+    for q in ("mug", "steel", "norr", "boot", "red mug"):
+        shop.search(q)
+        held = [scored.nbytes for _, scored in shop.queries._scored.items()]
+        assert sum(held) <= 3 * size
+    assert 1 < len(held) < 5
+
+
+@pytest.mark.parametrize("filters", [{}, {"brand": ("Norr",)}, {"color": ("red",)}])
+@pytest.mark.parametrize("mode", ["hybrid", "lexical", "dense"])
+def test_a_query_whose_words_are_forgotten_but_not_its_scores_answers_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, filters: dict[str, tuple[str, ...]]
+) -> None:
+    monkeypatch.setattr("search.lexical.CACHED_MATCHES", 1)
+    shop = open_engine(write_release(tmp_path / "shop", SHOP))
+    before = shop.search("red mug", mode=mode, filters=filters, explain=True)
+    shop.search("boot cup", mode="lexical")
+    shop._answers, read = Remembered(1), shop.understood(SearchRequest(q="red mug", mode=mode))
+    scored = shop.scored(read, mode)
+    after = shop.search("red mug", mode=mode, filters=filters, explain=True)
+    assert scored is shop.scored(read, mode)
+    assert (after.hits, after.facets, after.total) == (before.hits, before.facets, before.total)
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "lexical", "dense"])

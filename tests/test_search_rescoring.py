@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.arrays import unit_rows
+from search.arrays import best_rows, unit_rows
 from search.engine import Engine
 from search.rescoring import first_of_each, smoothed, with_feedback
 from search.retrieval import fused_scores
@@ -65,7 +65,8 @@ def test_segments_are_read_of_the_first_of_each_leg(
     monkeypatch.setattr("search.scoring.INSPECTED", inspected)
     engine = Engine(shop.release, shop.encoder)  # of its own, so that it remembers no query
     scored = engine.scored(Understood("travel mug", "travel mug"), "hybrid")
-    first = {*scored.dense_pool[:inspected].tolist(), *scored.lexical_pool[:inspected].tolist()}
+    closest = scored.known[best_rows(scored.known_cosines, inspected)]
+    first = {*closest.tolist(), *scored.lexical_pool[:inspected].tolist()}
     assert scored.inspected.tolist() == sorted(first)
     found = shop.release.segments.closest(scored.vector, scored.inspected)
     np.testing.assert_array_equal(scored.closest_segments, found)

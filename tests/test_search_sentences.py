@@ -38,7 +38,7 @@ def told(engine: Engine, q: str, product: Product, mode: str = "hybrid") -> str:
     scored = engine.scored(engine.understood(SearchRequest(q=q, mode=mode, interpret=False, correct=False)), mode)
     rows = np.array([engine.release.products.row_of(product.id)])
     analyzer = engine.release.lexical.analyzer
-    held = shares_held(scored, rows, analyzer)
+    held = shares_held(engine.release, scored, rows)
     marker, places = Marker(set(scored.terms), analyzer), engine.release.shown.places(rows, scored.terms)
     return " ".join(engine.sentences.closest(scored, rows, [product], held, places, marker)[0])
 

@@ -91,7 +91,7 @@ def test_a_row_that_holds_no_term_of_a_query_is_known_to_hold_none(tmp_path: Pat
     analyzer, rows = engine.release.lexical.analyzer, np.arange(len(SHOP))
     for text in ("lamp", "red dress", "steel knife for the kitchen", "qqqq"):
         scored = engine.scored(engine.understood(SearchRequest(q=text, interpret=False, correct=False)), "lexical")
-        held = shares_held(scored, rows, analyzer)
+        held = shares_held(engine.release, scored, rows)
         found_at = engine.release.shown.places(rows, scored.terms)
         places = {product.id: found for product, found in zip(SHOP, found_at, strict=True)}
         for product, share in zip(SHOP, held, strict=True):
@@ -102,7 +102,7 @@ def test_a_row_that_holds_no_term_of_a_query_is_known_to_hold_none(tmp_path: Pat
             assert not any(found) or share > 0
             assert share > 0.999 or not shows_all(product, places[product.id], marker, analyzer)
     dense = engine.scored(engine.understood(SearchRequest(q="lamp", mode="dense", interpret=False)), "dense")
-    assert shares_held(dense, rows, analyzer) == [None] * len(SHOP)  # its words were not looked up
+    assert shares_held(engine.release, dense, rows) == [None] * len(SHOP)  # its words were not looked up
 
 
 @pytest.mark.skipif(PREAD is None, reason="this system reads no pieces of files")
