@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_pipeline import Shop
+from shop_fixtures import Shop
 
 from indexer import dense_index as builder
 from indexer.dense_index import dense_index, queries_like

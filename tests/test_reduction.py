@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SHOP, FakeEncoder
-from test_pipeline import Shop
+from shop_fixtures import Shop
 
 from indexer.calibration import foreign_queries
 from indexer.report.of_release import subject_of

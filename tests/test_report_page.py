@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from report_fixtures import TRAINING, manifest_of
-from test_report_analyses import HOSTILE, hostile_knowledge, subject_of
+from report_subjects import HOSTILE, hostile_knowledge, subject_of
 
 from indexer.evaluation.measures import Interval
 from indexer.report import knowledge_of, plots, report_page

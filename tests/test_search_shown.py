@@ -12,7 +12,7 @@ import pytest
 from conftest import SHOP, open_engine, write_release
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_pipeline import Shop
+from shop_fixtures import Shop
 
 import indexer.shown
 from indexer.shown import write_shown

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_pipeline import Shop
+from shop_fixtures import Shop
 
 from search.durable import paths_in, sync_tree
 from search.encoder import base_encoder_folder, fingerprint_of

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from conftest import SHOP, FakeEncoder
-from test_pipeline import Shop
+from shop_fixtures import Shop
 
 from indexer import pipeline
 from indexer.__main__ import main

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from test_pipeline import ROOT, Shop
+from shop_fixtures import ROOT, Shop
 
 sys.path.insert(0, str(ROOT))
 
