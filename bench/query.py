@@ -1,11 +1,13 @@
 """How long an answer takes beside the least it could: python bench/query.py HOME... [--texts 300] [--seconds 10]
 
 For each home a server of its own, asked over HTTP on connections that stay open: hybrid, facets and clusters on, 24
-hits. Cold: texts that were never asked. Cached: their vectors are remembered, everything else is done again. Again:
-their answers are remembered too. Filtered: new texts under one filter. The floor, measured bare in a process of its own
-right before and after, is one encoding in ONNX Runtime and one exact scan on one thread (bench/floor.py). The server
-lets 32 wait instead of refusing some; what 8 and 32 clients get is measured with one process and with one per CPU, or
-with --processes. Homes of synthetic catalogs: bench/synthetic.py.
+hits. Cold: texts that were never asked. Cached: their vectors are remembered, everything else is done again, for so
+many others were asked since. Next page: the second page of what was just asked, whose scores are remembered. Again: the
+answers are remembered too. Filtered: new texts under one filter. The floor, measured bare in a process of its own right
+before and after, is one encoding in ONNX Runtime and one exact scan on one thread (bench/floor.py). The server lets 32
+wait instead of refusing some; what 8 and 32 clients get of texts that are all new, and 32 of texts that are asked as
+visitors ask (bench/traffic.py), is measured with one process and with one per CPU, or with --processes. Homes of
+synthetic catalogs: bench/synthetic.py.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from bench.floor import floor
 from bench.machine import machine, memory_mb
 from bench.served import PATIENT, serving
 from bench.synthetic import Synthetic
-from bench.traffic import Traffic, traffic
+from bench.traffic import Traffic, as_shops_are_asked, traffic
 from search.cpus import available_cpus
 from search.engine import CACHED_ANSWERS
 from search.home import Home
@@ -38,7 +40,8 @@ FILTERS = {
     "under a price": {"price_max": 9},
 }
 CLIENTS = (8, 32)
-REMEMBERED = CACHED_ANSWERS // 2  # of the texts asked last, whose answers the server still has
+ASKED = 20_000  # texts that are asked as shops are
+REMEMBERED = CACHED_ANSWERS // 2  # of the texts asked last: the server still has their scores, and then their answers
 _STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 
@@ -60,28 +63,30 @@ def many_clients(home: Path, processes: int, texts: list[str], seconds: float) -
     """Return what many clients get of a server of so many processes, and what it holds in memory then."""
     with serving(home, AISLE_PROCESSES=str(processes), **PATIENT) as (address, server):
         traffic(address, paths(texts[:200]), 8)  # warm
-        rest = texts[200:]
+        new, known = texts[200:-ASKED], paths(texts[-ASKED:])
         told = [
-            traffic(address, paths(rest[place :: len(CLIENTS)]), clients, seconds).as_json()
+            traffic(address, paths(new[place :: len(CLIENTS)]), clients, seconds).as_json()
             for place, clients in enumerate(CLIENTS)
         ]
-        return {"processes": processes, "clients": told, **memory_mb(server.pid)}
+        shop = traffic(address, as_shops_are_asked(known, 10 * ASKED), CLIENTS[-1], seconds).as_json()
+        return {"processes": processes, "clients": told, "shop": shop, **memory_mb(server.pid)}
 
 
 def queries(home: Path, count: int, seconds: float, processes: tuple[int, ...]) -> dict[str, Any]:
     """Measure one home; see the module."""
-    texts = Synthetic(1).queries(count * (3 + len(FILTERS)) + 40_000)
+    texts = Synthetic(1).queries(count * (3 + len(FILTERS)) + len(processes) * (ASKED + 20_000))
     parts = [texts[start : start + count] for start in range(0, len(texts), count)]
     before = floor(home, parts[0])
     with serving(home, **PATIENT) as (address, _):
         traffic(address, paths(parts[1]), 4)  # warm
         cold = traffic(address, paths(parts[2]), 1)
-        cached = traffic(address, paths(parts[2]), 1)  # more than the answers that are remembered
-        again = traffic(address, paths(parts[2][-REMEMBERED:]), 1)
         filtered = {
             name: traffic(address, paths(texts_of, **parameters), 1)
             for (name, parameters), texts_of in zip(FILTERS.items(), parts[3:], strict=False)
         }
+        cached = traffic(address, paths(parts[2]), 1)
+        last = parts[2][-REMEMBERED:]
+        next_page, again = traffic(address, paths(last, page=2), 1), traffic(address, paths(last, page=2), 1)
     rest = texts[count * (3 + len(FILTERS)) :]
     many = [many_clients(home, each, rest[place :: len(processes)], seconds) for place, each in enumerate(processes)]
     least = np.concatenate([before, floor(home, parts[0])])
@@ -96,7 +101,7 @@ def queries(home: Path, count: int, seconds: float, processes: tuple[int, ...]) 
         "ratio_p50": round(told["p50_ms"] / floor_told["p50_ms"], 2),
         "ratio_p99": round(told["p99_ms"] / floor_told["p50_ms"], 2),
         "stages_ms": stages_ms(cold), "cached": cached.as_json(), "cached_stages_ms": stages_ms(cached),
-        "again": again.as_json(),
+        "next_page": next_page.as_json(), "again": again.as_json(),
         "filtered": {name: one.as_json() for name, one in filtered.items()},
         "many": many,
     }  # fmt: skip
@@ -109,27 +114,28 @@ def _median(numbers: Any) -> float:
 def table(report: dict[str, Any]) -> str:
     """Return the report as a Markdown table."""
     lines = [
-        "| products | floor p50 ms | cold p50 / p99 ms | to the floor | cached p50 / p99 ms | again p50 ms | "
-        "filtered p50 ms |",
-        "|---|---|---|---|---|---|---|",
+        "| products | floor p50 ms | cold p50 / p99 ms | to the floor | cached p50 / p99 ms | next page p50 / p99 ms | "
+        "again p50 ms | filtered p50 ms |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for one in report["homes"]:
         filtered = ", ".join(f"{name} {told['p50_ms']}" for name, told in one["filtered"].items())
         lines.append(
             f"| {one['rows']:,} | {one['floor']['p50_ms']} | {one['cold']['p50_ms']} / {one['cold']['p99_ms']} | "
             f"{one['ratio_p50']} x / {one['ratio_p99']} x | {one['cached']['p50_ms']} / {one['cached']['p99_ms']} | "
-            f"{one['again']['p50_ms']} | {filtered} |"
+            f"{one['next_page']['p50_ms']} / {one['next_page']['p99_ms']} | {one['again']['p50_ms']} | {filtered} |"
         )
     lines += [
         "",
         "| products | processes | " + " | ".join(f"{clients} clients per s, p50 / p99 ms" for clients in CLIENTS)
-        + " | resident MB | proportional MB |",
-        "|---|---|" + "---|" * (len(CLIENTS) + 2),
+        + f" | {CLIENTS[-1]} as shops are asked | resident MB | proportional MB |",
+        "|---|---|" + "---|" * (len(CLIENTS) + 3),
     ]  # fmt: skip
     for one in report["homes"]:
         for each in one["many"]:
             got = " | ".join(
-                f"{told['per_s']}, {told['p50_ms']:.0f} / {told['p99_ms']:.0f}" for told in each["clients"]
+                f"{told['per_s']}, {told['p50_ms']:.0f} / {told['p99_ms']:.0f}"
+                for told in (*each["clients"], each["shop"])
             )
             memory = f"{each['resident_mb']:.0f} | {each['proportional_mb']:.0f}"
             lines.append(f"| {one['rows']:,} | {each['processes']} | {got} | {memory} |")

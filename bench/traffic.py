@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+# How much rarer a query is than the one before it in the order of popularity (Zipf's law): the slope of log popularity
+# over log rank of 751 queries that Best Buy's visitors typed (data: Algolia's datasets, "bestbuy suggestions").
+ZIPF = 0.94
 GIVES_UP = 60.0  # seconds until a client stops waiting for an answer
 
 
@@ -75,6 +78,13 @@ async def _client(address: str, paths: Iterator[str], until: float, exchanges: l
             streams = None
     if streams is not None:
         streams[1].close()
+
+
+def as_shops_are_asked(paths: Sequence[str], count: int, seed: int = 0) -> list[str]:
+    """Return `count` of these paths, drawn as visitors ask: a few again and again, most hardly ever."""
+    weights = np.arange(1, len(paths) + 1) ** -ZIPF
+    drawn = np.random.default_rng(seed).choice(len(paths), count, p=weights / weights.sum())
+    return [paths[place] for place in drawn]
 
 
 def traffic(address: str, paths: Sequence[str], clients: int, seconds: float = float("inf")) -> Traffic:

@@ -25,7 +25,7 @@ from search.understanding.constraints import Constraint
 from search.watch import NOBODY, Watch
 
 SURER = 0.2  # gain in confidence that makes an offered correction a made one; DESIGN.md, "Reading a query"
-CACHED_SCORES, CACHED_SCORES_BYTES = 256, 16_000_000  # scored queries kept; one takes some 55 kB
+CACHED_SCORES, CACHED_SCORES_BYTES = 128, 8_000_000  # scored queries kept; one takes some 60 kB
 Words = tuple[str, str, frozenset[Constraint]]  # text looked up, mode, filters in the query's words
 
 

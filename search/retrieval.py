@@ -10,7 +10,6 @@ from search.arrays import Floats, Mask, Rows, best_first, common_places, looked_
 from search.fusion import fuse
 from search.release import Release
 from search.scoring import ScoredQuery, cosines, matches_of, word_scores
-from search.word_matches import WordMatches
 
 
 @dataclass(frozen=True)
@@ -72,21 +71,17 @@ def _fused(scored: ScoredQuery, rows: Rows, dense: Floats, lexical: Floats) -> F
     return fused
 
 
-def candidates(release: Release, scored: ScoredQuery, allowed: Mask | None) -> tuple[Rows, Rows]:
-    """Return the pools of the dense and the lexical leg under a filter, each up to `pool` rows.
+def candidates(release: Release, scored: ScoredQuery, allowed: Mask) -> tuple[Rows, Rows]:
+    """Return the pools of the dense leg, best first, and of the lexical leg under a filter, each up to `pool` rows.
 
-    The dense one is best first under a filter, else ascending. Products whose numbers the query names join the lexical
-    pool.
+    Products whose numbers the query names join the lexical pool.
     """
-    pool = release.ranking.pool
-    dense_rows, lexical_rows, named = scored.known, scored.lexical_pool, scored.named
-    if allowed is not None:
-        dense_rows = np.zeros(0, np.int64)
-        if scored.vector is not None:
-            dense_rows = release.dense.search(scored.vector, pool, allowed)[0]
-        lexical_rows = _matches(release, scored).among(allowed).best(pool).rows.astype(np.int64)
-        named = scored.codes.rows[allowed[scored.codes.rows]]
-    return dense_rows, np.concatenate([named, np.setdiff1d(lexical_rows, named)]) if len(named) else lexical_rows
+    pool, dense_rows = release.ranking.pool, np.zeros(0, np.int64)
+    if scored.vector is not None:
+        dense_rows = release.dense.search(scored.vector, pool, allowed)[0]
+    lexical_rows = matches_of(release, scored.text, scored.mode).among(allowed).best(pool).rows.astype(np.int64)
+    named = scored.codes.rows[allowed[scored.codes.rows]]
+    return dense_rows, union_of(lexical_rows, named) if len(named) else lexical_rows
 
 
 def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | None = None) -> tuple[Rows, Floats]:
@@ -95,7 +90,7 @@ def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | No
     Args:
         allowed: (n,) bool; None: the rows that the query was scored among. So in all that follows.
     """
-    rows = union_of(*candidates(release, scored, allowed))
+    rows = scored.drawn if allowed is None else union_of(*candidates(release, scored, allowed))
     scores = fused_scores(release, scored, rows)
     order = best_first(scores)[:depth]  # of ascending rows
     return rows[order], scores[order]
@@ -103,8 +98,13 @@ def ranked(release: Release, scored: ScoredQuery, depth: int, allowed: Mask | No
 
 def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) -> RelevantSet:
     """Return the rows that are relevant to the query under the filter, best first, equal scores in row order."""
-    dense_rows, lexical_rows = candidates(release, scored, allowed)
-    rows = scored.drawn if allowed is None else union_of(dense_rows, lexical_rows)
+    if allowed is None:
+        rows, is_exact = scored.drawn, _has_all_near(release, scored, scored.known) and scored.has_all_covering
+    else:
+        dense_rows, lexical_rows = candidates(release, scored, allowed)
+        rows = union_of(dense_rows, lexical_rows)
+        is_exact = _has_all_near(release, scored, dense_rows)
+        is_exact = is_exact and _has_all_covering(release, scored, allowed, lexical_rows)
     lexical, shares = word_scores(release, scored, rows)
     is_relevant = shares >= scored.coverage_min
     is_relevant[common_places(rows, scored.codes.rows)] = True
@@ -120,7 +120,7 @@ def relevant_set(release: Release, scored: ScoredQuery, allowed: Mask | None) ->
     dense = dense_scores(release, scored, rows) if dense is None else dense[relevant]
     scores = _fused(scored, rows, dense, lexical[relevant])
     order = best_first(scores)  # of ascending rows
-    return RelevantSet(rows[order], scores[order], _is_exact(release, scored, allowed, dense_rows, lexical_rows))
+    return RelevantSet(rows[order], scores[order], is_exact)
 
 
 def drawn_rows(scored: ScoredQuery, allowed: Mask | None) -> Rows:
@@ -142,26 +142,22 @@ def widened(release: Release, scored: ScoredQuery, found: RelevantSet, drawn: Ro
     return RelevantSet(rows[order], scores[order], found.is_exact and scored.is_whole)
 
 
-def _is_exact(
-    release: Release, scored: ScoredQuery, allowed: Mask | None, dense_rows: Rows, lexical_rows: Rows
-) -> bool:
-    """Return whether no leg left out a row above the cut-off."""
-    pool = release.ranking.pool
-    if len(dense_rows) == pool < release.rows:
-        last = scored.known_cosines if allowed is None else dense_scores(release, scored, dense_rows[-1:])
-        worst = last.min()
-        if worst >= scored.dense_min:
-            return False
-    if len(lexical_rows) < pool:
+def _has_all_near(release: Release, scored: ScoredQuery, drawn: Rows) -> bool:
+    """Return whether the dense leg, which drew these rows, left out none above the cut-off.
+
+    Args:
+        drawn: best first; or those that are known of the query.
+    """
+    if not len(drawn) == release.ranking.pool < release.rows:
         return True
-    if allowed is None and len(scored.named) == 0:
-        return scored.covering == scored.drawn_covering
-    covering = scored.covering
-    if allowed is not None:
-        matches = _matches(release, scored)
-        covering = int(np.count_nonzero(allowed[matches.rows[matches.shares >= scored.coverage_min]]))
-    return covering == int(np.count_nonzero(word_scores(release, scored, lexical_rows)[1] >= scored.coverage_min))
+    cosines = scored.known_cosines if drawn is scored.known else dense_scores(release, scored, drawn[-1:])
+    return bool(cosines.min() < scored.dense_min)
 
 
-def _matches(release: Release, scored: ScoredQuery) -> WordMatches:
-    return matches_of(release, scored.text, scored.mode)
+def _has_all_covering(release: Release, scored: ScoredQuery, allowed: Mask, drawn: Rows) -> bool:
+    """Return whether the lexical leg, which drew these rows, left out none that is relevant by its words."""
+    if len(drawn) < release.ranking.pool:
+        return True
+    matches = matches_of(release, scored.text, scored.mode)
+    covering = int(np.count_nonzero(allowed[matches.rows[matches.shares >= scored.coverage_min]]))
+    return covering == int(np.count_nonzero(word_scores(release, scored, drawn)[1] >= scored.coverage_min))

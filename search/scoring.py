@@ -55,9 +55,8 @@ class ScoredQuery:
         dense_share: share of the dense leg in the fused score, 0..1.
         is_kept: whether the rows below are among those that keep the conditions in the query's own words; not where no
             row keeps them.
-        lexical_pool: (p,) int64, the rows that the lexical leg ranks first, best first.
         named: (c,) int64 ascending, products whose numbers the query names.
-        covering: how many rows hold enough of the terms to be relevant by words; drawn_covering: of the lexical pool.
+        has_all_covering: whether the lexical leg drew every row that holds enough of the terms to be relevant by words.
         title_coverage: the largest share of the terms, by rarity, that one title holds, 0..1.
         near: (m,) int64 ascending, what either leg ranks among its first DEPTH. Empty but in hybrid mode.
         inspected: (r,) int64 ascending, those of the near rows that a leg ranks among its first INSPECTED.
@@ -88,10 +87,8 @@ class ScoredQuery:
     lexical_scale: Scale
     dense_share: float
     is_kept: bool
-    lexical_pool: Rows
     named: Rows
-    covering: int
-    drawn_covering: int
+    has_all_covering: bool
     title_coverage: float
     near: Rows
     inspected: Rows
@@ -204,13 +201,17 @@ def first_look(
     confidence, sureness = "good", 1.0  # a part number is sure
     if identified == 0 and len(codes.rows) == 0:
         confidence, sureness = _confidence_of(release, vector, closest, title_coverage, best_coverage)
-    drawn = union_of(known, lexical_pool, named)
+    by_words = union_of(lexical_pool, named) if len(named) else lexical_pool
+    covering = top.shares if len(named) == 0 else matches.scores_and_shares_of(by_words)[1]
+    least = cut_off["coverage_min"]
+    has_all_covering = len(by_words) < settings.pool or among.covering(least) == np.count_nonzero(covering >= least)
+    drawn = union_of(known, by_words)
     drawn_words, drawn_shares = matches.scores_and_shares_of(drawn)
     scored = ScoredQuery(
         mode=mode, text=text, terms=terms, vector=vector,
         dense_scale=Scale.of(dense_top), lexical_scale=lexical_scale, dense_share=share,
-        is_kept=kept is None or allowed is not None, lexical_pool=lexical_pool, named=named,
-        covering=among.covering(cut_off["coverage_min"]), drawn_covering=top.covering(cut_off["coverage_min"]),
+        is_kept=kept is None or allowed is not None, named=named,
+        has_all_covering=has_all_covering,
         title_coverage=title_coverage, near=near, inspected=inspected, closest_segments=closest_segments,
         of_segments=of_segments, near_cosines=near_cosines, known=known, known_cosines=known_cosines,
         drawn=drawn, drawn_words=drawn_words, drawn_shares=drawn_shares,

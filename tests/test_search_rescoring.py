@@ -66,7 +66,7 @@ def test_segments_are_read_of_the_first_of_each_leg(
     engine = Engine(shop.release, shop.encoder)  # of its own, so that it remembers no query
     scored = engine.scored(Understood("travel mug", "travel mug"), "hybrid")
     closest = scored.known[best_rows(scored.known_cosines, inspected)]
-    first = {*closest.tolist(), *scored.lexical_pool[:inspected].tolist()}
+    first = {*closest.tolist(), *shop.release.lexical.matches("travel mug").best(inspected).rows.tolist()}
     assert scored.inspected.tolist() == sorted(first)
     found = shop.release.segments.closest(scored.vector, scored.inspected)
     np.testing.assert_array_equal(scored.closest_segments, found)
