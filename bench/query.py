@@ -30,7 +30,6 @@ from bench.served import PATIENT, serving
 from bench.synthetic import Synthetic
 from bench.traffic import Traffic, as_shops_are_asked, traffic
 from search.cpus import available_cpus
-from search.engine import CACHED_ANSWERS
 from search.home import Home
 from search.release import read_manifest
 
@@ -41,7 +40,7 @@ FILTERS = {
 }
 CLIENTS = (8, 32)
 ASKED = 20_000  # texts that are asked as shops are
-REMEMBERED = CACHED_ANSWERS // 2  # of the texts asked last: the server still has their scores, and then their answers
+LAST = 32  # of the texts asked last: the server still has their scores, and then their answers
 _STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 
@@ -85,7 +84,7 @@ def queries(home: Path, count: int, seconds: float, processes: tuple[int, ...]) 
             for (name, parameters), texts_of in zip(FILTERS.items(), parts[3:], strict=False)
         }
         cached = traffic(address, paths(parts[2]), 1)
-        last = parts[2][-REMEMBERED:]
+        last = parts[2][-LAST:]
         next_page, again = traffic(address, paths(last, page=2), 1), traffic(address, paths(last, page=2), 1)
     rest = texts[count * (3 + len(FILTERS)) :]
     many = [many_clients(home, each, rest[place :: len(processes)], seconds) for place, each in enumerate(processes)]

@@ -25,6 +25,7 @@ import search.engine
 import search.queries
 from indexer.evaluation.judgments import read_queries
 from search.engine import Engine
+from search.known_answers import KnownAnswers
 from search.lexical import LexicalIndex
 from search.remembered import Remembered
 from search.request import SearchRequest
@@ -82,7 +83,7 @@ def watched(engine: Engine, clock: Clock) -> None:
 
 def forgotten(engine: Engine) -> None:
     """Drop what the engine remembers of queries, but not their vectors."""
-    engine._answers, engine.queries._scored = Remembered(1), Remembered(1)
+    engine._answers, engine.queries._scored = KnownAnswers(engine.release.products), Remembered(1)
     for name in ("_matches", "_remembered_terms"):
         engine.release.lexical.__dict__.pop(name, None)
 

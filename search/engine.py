@@ -22,6 +22,7 @@ from search.encoders import find_encoder
 from search.errors import AisleError, QueryError
 from search.hits import hits_of
 from search.home import Home, default_home, layout_of
+from search.known_answers import KnownAnswers
 from search.likeness import similar_rows
 from search.match import Match, Matcher
 from search.overlay import with_changes
@@ -30,7 +31,6 @@ from search.queries import Queries, kept_rows
 from search.query_encoder import QueryEncoder
 from search.recommend import recommended_rows
 from search.release import Release, open_release
-from search.remembered import Remembered
 from search.request import SearchRequest, SearchResults
 from search.rescue import ways_out
 from search.retrieval import fused_scores, ranked
@@ -45,14 +45,6 @@ from search.watch import NOBODY, Watch
 # One search at a time but for its encoding: it is hundreds of small steps that let go of the interpreter's lock, and
 # threads that fight over it take 20 ms of CPU for an answer of 13 (DESIGN.md, "Under load").
 TURN = threading.Lock()
-# A good part of what a shop is asked is the same again. An answer of 24 hits takes 120 kB, its products above all.
-CACHED_ANSWERS, CACHED_ANSWERS_BYTES, HIT_BYTES = 64, 8_000_000, 5_000
-
-
-def _new_answers() -> Remembered[str, SearchResults]:
-    return Remembered(
-        CACHED_ANSWERS, CACHED_ANSWERS_BYTES, lambda answer: HIT_BYTES * len(answer.hits) + answer.rows.nbytes
-    )
 
 
 class Engine:
@@ -82,7 +74,7 @@ class Engine:
         self.queries = Queries(release, encoder, waits=waits, watch=watch)
         self.matcher = Matcher(release, self.encoder)
         self.sentences = Sentences(release)
-        self._answers = _new_answers()
+        self._answers = KnownAnswers(release.products)
         self._built: Engine | None = None
 
     @property
@@ -100,7 +92,7 @@ class Engine:
         new = copy(self)
         new.release = with_changes(self.release, changes, sequence)
         new.queries = self.queries.over(new.release)
-        new._built, new._answers = self.as_built, _new_answers()
+        new._built, new._answers = self.as_built, KnownAnswers(new.release.products)
         return new
 
     @classmethod
@@ -187,6 +179,7 @@ class Engine:
             took_ms=round((done - started) * 1000, 2),
             timings_ms={stage: round(seconds * 1000, 2) for stage, seconds in milliseconds.items()},
             rows=rows,
+            shown=ranking[request.window],
         )  # fmt: skip
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResults]:

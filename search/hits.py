@@ -37,8 +37,7 @@ def hits_of(
         read, scored: its words; None when there are none to look up.
         answer: to it.
     """
-    start = (request.page - 1) * request.per_page
-    page = slice(start, start + request.per_page)
+    page = request.window
     shown = answer.ranking[page]
     products = release.products.products(shown)
     variants = variants_of(release, shown, products, answer.rows) if request.fold else [None] * len(shown)
@@ -58,7 +57,7 @@ def hits_of(
             reasons(product, found, marker, analyzer) if scored else [], cluster, explanation, variant,
         )
         for rank, (product, score, sentence, found, cluster, explanation, variant) in enumerate(
-            zip(products, scores, told, places, clusters, explained, variants, strict=True), start + 1
+            zip(products, scores, told, places, clusters, explained, variants, strict=True), page.start + 1
         )
     ]  # fmt: skip
 

@@ -88,6 +88,12 @@ class SearchRequest:
             raise QueryError("price_min", f"price_min {self.price_min:g} is above price_max {self.price_max:g}")
 
     @property
+    def window(self) -> slice:
+        """Which of all hits the page shows."""
+        start = (self.page - 1) * self.per_page
+        return slice(start, start + self.per_page)
+
+    @property
     def key(self) -> str:
         """What two requests have in common if they ask the same."""
         return json.dumps(vars(self), default=list, sort_keys=True)
@@ -128,6 +134,7 @@ class SearchResults:
         sequence: of the last change of prices and stock that the answer knows.
         less_relevant: how many more there are with `cutoff=0`, under the same filters; counted as `total` is.
         rows: int64, the relevant set itself in the wanted order, with `fold` too every variant; not part of the JSON.
+        shown: (h,) int64, the rows of the hits; not part of the JSON.
     """
 
     request: SearchRequest
@@ -151,6 +158,7 @@ class SearchResults:
     took_ms: float
     timings_ms: dict[str, float]
     rows: Rows
+    shown: Rows
 
     def as_json(self, product_json: Callable[[Product], Any] = Product.as_json) -> dict[str, Any]:
         """Return the contract's JSON, without `links` (only the web layer knows addresses).

@@ -19,6 +19,7 @@ from search.arrays import SPARSE, Sums, common_places, common_to, looked_up, pla
 from search.engine import Engine
 from search.facet_counts import range_json, thresholds_json
 from search.folding import Counted, Folding
+from search.known_answers import KnownAnswers
 from search.lexical import LexicalIndex, LexicalSettings
 from search.product import Product
 from search.remembered import Remembered
@@ -312,7 +313,7 @@ def test_a_query_whose_words_are_forgotten_but_not_its_scores_answers_as_before(
     shop = open_engine(write_release(tmp_path / "shop", SHOP))
     before = shop.search("red mug", mode=mode, filters=filters, explain=True)
     shop.search("boot cup", mode="lexical")
-    shop._answers, read = Remembered(1), shop.understood(SearchRequest(q="red mug", mode=mode))
+    shop._answers, read = KnownAnswers(shop.release.products), shop.understood(SearchRequest(q="red mug", mode=mode))
     scored = shop.scored(read, mode)
     after = shop.search("red mug", mode=mode, filters=filters, explain=True)
     assert scored is shop.scored(read, mode)
