@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import faiss
@@ -15,6 +16,7 @@ from search.dense import DenseIndex
 from search.encoder import cpu_threads
 from search.first_pass import ALWAYS_EXACT_IN_CELLS, FEW, FirstPass, Plan
 from search.product import Product
+from search.reduction import Reduction, directions_of
 
 RECALL = 0.99  # of the first TOP, that an inverted file must reach; `build --recall`
 WHOLE = 200_000  # rows up to which every code is read; DESIGN.md, "Dense index by size"
@@ -26,7 +28,10 @@ VALUES = 16
 BLOCK = 65_536  # vectors added at a time
 POOL, TOP = 1000, 100  # best rows whose recall is measured
 EXACT = 0.999  # recall of the pool from which a first pass over every code counts as exact
-SURPLUSES = (1.5, 2.0, 3.0, 5.0)  # candidates for each wanted row
+SURPLUSES = (1.5, 1.75, 2.0, 3.0, 5.0)  # candidates for each wanted row
+# Shares of the dimensions of which codes are tried, fewest first, from CUT rows on, where reading codes is what takes
+# longest. More candidates than MOST_SURPLUS take longer to score than the shorter codes save.
+CUTS, CUT, MOST_SURPLUS = (1 / 2, 2 / 3), 32_768, 2.0
 QUERIES = 200  # by which the recall is measured
 DEEP = 4096  # best rows of all, among which the best under a filter are found
 WORDS = 3  # of a title that make a query
@@ -51,13 +56,24 @@ def dense_index(
     """
     if len(embeddings) < FEW or precision == "pq":
         return DenseIndex.build(embeddings, precision)
-    index = trained_index(embeddings)
-    if plan is None or plan.cells != index.nlist:
-        asked = queries()
-        if len(asked) == 0:
-            asked = embeddings[:: max(1, len(embeddings) // QUERIES)][:QUERIES]
-        plan = measured_plan(index, embeddings, np.ascontiguousarray(asked), recall)
-    return DenseIndex.in_two_passes(embeddings, precision, FirstPass(index, plan))
+    return DenseIndex.in_two_passes(embeddings, precision, _first_pass(embeddings, queries, recall, plan))
+
+
+def _first_pass(embeddings: Floats, queries: Callable[[], Floats], recall: float, plan: Plan | None) -> FirstPass:
+    """Return the first pass over the fewest dimensions that need no more candidates than it pays; see `dense_index`."""
+    tried = [round(cut * embeddings.shape[1]) for cut in CUTS] if len(embeddings) >= CUT else []
+    if plan is not None and plan.cells == cells_of(len(embeddings)) and plan.dimensions in (None, *tried):
+        return FirstPass(trained_index(embeddings, plan.dimensions), plan)
+    asked = queries()
+    if len(asked) == 0:
+        asked = embeddings[:: max(1, len(embeddings) // QUERIES)][:QUERIES]
+    best = best_rows_of(embeddings, asked := np.ascontiguousarray(asked))
+    for dimensions in (*tried, None):
+        index = trained_index(embeddings, dimensions)
+        measured = replace(measured_plan(index, asked, best, recall), dimensions=dimensions)
+        if measured.surplus <= MOST_SURPLUS:
+            break
+    return FirstPass(index, measured)
 
 
 def titles_of(products: Sequence[Product]) -> list[str]:
@@ -70,24 +86,49 @@ def queries_like(titles: Sequence[str]) -> list[str]:
     return [" ".join(title.split()[:WORDS]) for title in titles[:: max(1, len(titles) // QUERIES)][:QUERIES]]
 
 
-def trained_index(embeddings: Floats) -> Any:
-    """Return a FAISS index of the rows: the same of the same rows, whatever the number of threads."""
-    count, dim = embeddings.shape
-    cells = 1 if count <= WHOLE else math.isqrt(count)
+def cells_of(count: int) -> int:
+    """Return into how many cells so many rows are divided."""
+    return 1 if count <= WHOLE else math.isqrt(count)
+
+
+def trained_index(embeddings: Floats, dimensions: int | None = None) -> Any:
+    """Return a FAISS index of the rows: the same of the same rows, whatever the number of threads.
+
+    Args:
+        embeddings: (n, d) float32 unit rows.
+        dimensions: to turn and cut them to, onto the directions that most of their inner products lie along
+            (search/reduction.py), before they are coded; None leaves them as they are.
+    """
+    count, full = embeddings.shape
+    cells, dim = cells_of(count), dimensions or full
     index = faiss.IndexIVFPQFastScan(faiss.IndexFlatIP(dim), dim, cells, dim, 4, faiss.METRIC_INNER_PRODUCT)
     index.by_residual = False  # then one table a query serves all cells
     index.cp.niter, index.cp.seed, index.cp.min_points_per_centroid = CELL_ROUNDS, 1, 1
     index.cp.max_points_per_centroid = CELL_SAMPLE
     drawn = np.random.default_rng(0).permutation(count)[: max(CELL_SAMPLE * cells, VALUE_SAMPLE * VALUES)]
     sample = np.ascontiguousarray(embeddings[np.sort(drawn)], np.float32)
+    turn = None if dimensions is None else _turn(sample, dimensions)
     with threads(1):  # sums in another order would round to other cells
+        sample = sample if turn is None else turn.apply(sample)
         index.train_q1(len(sample), faiss.swig_ptr(sample), False, faiss.METRIC_INNER_PRODUCT)
     faiss.copy_array_to_vector(values_of(sample[:: max(1, len(sample) // (VALUE_SAMPLE * VALUES))]), index.pq.centroids)
     index.is_trained = True
-    with threads(cpu_threads()):
-        for start in range(0, count, BLOCK):
-            index.add(np.ascontiguousarray(embeddings[start : start + BLOCK]))
-    return index
+    for start in range(0, count, BLOCK):
+        block = np.ascontiguousarray(embeddings[start : start + BLOCK], np.float32)
+        with threads(1):
+            block = block if turn is None else turn.apply(block)
+        with threads(cpu_threads()):
+            index.add(block)
+    return index if turn is None else faiss.IndexPreTransform(turn, index)
+
+
+def _turn(sample: Floats, dimensions: int) -> Any:
+    """Return a FAISS LinearTransform to so many dimensions; not FAISS's PCA, which centres and so changes products."""
+    turn = faiss.LinearTransform(sample.shape[1], dimensions, False)
+    rotation = Reduction.along(directions_of(sample), dimensions).rotation
+    faiss.copy_array_to_vector(np.ascontiguousarray(rotation.T).ravel(), turn.A)
+    turn.is_trained = True
+    return turn
 
 
 def values_of(sample: Floats) -> Floats:
@@ -113,16 +154,30 @@ def values_of(sample: Floats) -> Floats:
     return values.astype(np.float32).ravel()
 
 
-def measured_plan(index: Any, embeddings: Floats, queries: Floats, target: float) -> Plan:
+def best_rows_of(embeddings: Floats, queries: Floats) -> Rows:
+    """Return (q, DEEP) int64, the rows that an exact search finds for (q, d) float32 queries, best first."""
+    with threads(cpu_threads()):
+        found: Rows = faiss.knn(queries, embeddings, min(DEEP, len(embeddings)), metric=faiss.METRIC_INNER_PRODUCT)[1]
+    return found
+
+
+def measured_plan(index: Any, queries: Floats, truth: Rows, target: float) -> Plan:
     """Return the cheapest way to ask an index that is good enough for these queries.
 
     The surplus is the least of SURPLUSES that finds EXACT of the exact search's POOL where every code is read; where
     only some are, `target` of it. Cells are as few as find `target` of the first TOP. What it tells as recall: "pool"
     and "top", of the first POOL and TOP without a filter, and where there are cells "filtered": of the first TOP,
     as far as known, under the narrowest random filter that is not searched exactly anyway.
+
+    Args:
+        index: as `trained_index` gives it.
+        queries: (q, d) float32 unit rows.
+        truth: see `best_rows_of`.
+        target: 0..1.
     """
+    if isinstance(index, faiss.IndexPreTransform):
+        index, queries = faiss.downcast_index(index.index), index.chain.at(0).apply(queries)
     with threads(cpu_threads()):
-        _, truth = faiss.knn(queries, embeddings, min(DEEP, len(embeddings)), metric=faiss.METRIC_INNER_PRODUCT)
         enough = EXACT if index.nlist == 1 else target
         for surplus in SURPLUSES:
             found = _found(index, queries, surplus, index.nlist)

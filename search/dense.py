@@ -54,8 +54,7 @@ class DenseIndex:
         self.precision = _precision_of(whole) if first is None else _precision_stored(self._stored, embeddings)
         if (self.precision == "float32") != (embeddings is not None):
             raise ReleaseDamaged(f"a {self.precision} index and its vectors do not belong together; build again")
-        index = whole if first is None else first.index
-        shapes = {"FAISS index": (int(index.ntotal), int(index.d))}
+        shapes = {"FAISS index": (int(whole.ntotal), int(whole.d)) if first is None else (first.rows, first.dim)}
         if self._stored is not None:
             shapes["stored vectors"] = (self._stored.rows, self._stored.dim)
         if embeddings is not None:
@@ -95,7 +94,7 @@ class DenseIndex:
 
         if self._embeddings is not None and not layout.embeddings.is_file():
             np.save(layout.embeddings, self._embeddings)
-        faiss.write_index(self.whole if self.first is None else self.first.index, str(layout.dense_index))
+        faiss.write_index(self.whole if self.first is None else self.first.stored, str(layout.dense_index))
         if self.first is not None and self._embeddings is not None:
             StoredVectors.write(self._embeddings, STORED_AS["float32"], layout.dense_codes, layout.dense_scales)
         elif self.first is not None and self._stored is not None:

@@ -2,8 +2,9 @@
 
 A product quantiser with one dimension a part and 16 values, whose tables fit the registers of the processor ("fast
 scan": André et al. 2015; Guo et al. 2020), reads 50,000 x 384 in a quarter of a millisecond. What it finds is scored
-again exactly, so it only has to leave nobody out: how many more than wanted it must name, and above a size how many
-of the cells of an inverted file it must read, is measured on the catalog itself (indexer/dense_index.py).
+again exactly, so it only has to leave nobody out: how many more than wanted it must name, and above a size of how few
+dimensions the codes may be and how many of the cells of an inverted file it must read, is measured on the catalog
+itself (indexer/dense_index.py).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Plan:
         surplus: candidates for each wanted row.
         queries: by how many it was measured.
         recall: measured shares of the exact search's rows that are found; see `indexer.dense_index.measured_plan`.
+        dimensions: of the codes, where they are those of vectors turned and cut; None: the vectors' own.
     """
 
     cells: int
@@ -44,6 +46,7 @@ class Plan:
     surplus: float
     queries: int
     recall: dict[str, float]
+    dimensions: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON-ready data."""
@@ -54,27 +57,37 @@ class FirstPass:
     """The codes of n vectors.
 
     Args:
-        index: a FAISS IndexIVFPQFastScan by inner product.
+        stored: a FAISS IndexIVFPQFastScan by inner product, or an IndexPreTransform of one, which turns and cuts first.
         plan: how to ask it.
 
     Raises:
-        ReleaseDamaged: the index is of another kind, or has another number of cells than the plan.
+        ReleaseDamaged: the index is of another kind, or has other dimensions or cells than the plan.
     """
 
-    def __init__(self, index: Any, plan: Plan):
+    def __init__(self, stored: Any, plan: Plan):
         import faiss
 
+        index, self._turn = stored, None
+        if isinstance(stored, faiss.IndexPreTransform):
+            index, self._turn = faiss.downcast_index(stored.index), _turn_of(stored)
         if not isinstance(index, faiss.IndexIVFPQFastScan):
             raise ReleaseDamaged(f"a {type(index).__name__} is no first pass; build the release again")
+        if plan.dimensions != (None if self._turn is None else index.d):
+            raise ReleaseDamaged(f"codes of {index.d} dimensions cannot be asked as {plan}; build the release again")
         if index.nlist != plan.cells or not 1 <= plan.probes <= plan.filtered_probes <= plan.cells or plan.surplus < 1:
             raise ReleaseDamaged(f"an index of {index.nlist} cells cannot be asked as {plan}; build the release again")
-        self.index, self.plan = index, plan
+        self.stored, self.index, self.plan = stored, index, plan
         self._centroids = np.asarray(index.quantizer.reconstruct_n(0, plan.cells), np.float32)
 
     @property
     def rows(self) -> int:
         """How many vectors."""
         return int(self.index.ntotal)
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors, whatever that of their codes."""
+        return int(self.stored.d)
 
     def asked_for(self, count: int) -> int:
         """Return how many candidates `count` wanted rows are chosen from."""
@@ -94,7 +107,7 @@ class FirstPass:
         """
         import faiss
 
-        query = np.ascontiguousarray(query, np.float32)
+        query = np.ascontiguousarray(query if self._turn is None else self._turn @ query, np.float32)
         nearness = np.vecdot(self._centroids, query)
         cells = self._nearest(nearness, allowed)
         wanted = self.asked_for(count)
@@ -131,3 +144,17 @@ class FirstPass:
             if size:
                 cell_of[faiss.rev_swig_ptr(lists.get_ids(cell), size)] = cell
         return cell_of
+
+
+def _turn_of(stored: Any) -> Floats:
+    """Return (dimensions, d) float32, what a FAISS IndexPreTransform multiplies a vector with.
+
+    Raises:
+        ReleaseDamaged: it does anything else.
+    """
+    import faiss
+
+    turn = faiss.downcast_VectorTransform(stored.chain.at(0)) if stored.chain.size() == 1 else None
+    if not isinstance(turn, faiss.LinearTransform) or turn.have_bias or turn.A.size() != turn.d_in * turn.d_out:
+        raise ReleaseDamaged("the first pass turns its vectors in an unknown way; build the release again")
+    return np.asarray(faiss.vector_to_array(turn.A), np.float32).reshape(turn.d_out, turn.d_in)

@@ -14,7 +14,6 @@ from search.analysis import words_of
 from search.arrays import Rows
 from search.errors import NotFound, ReleaseDamaged
 from search.product import Product
-from search.remembered import Remembered
 from search.state.batches import Change
 
 _SCHEMA = """
@@ -24,8 +23,6 @@ CREATE TABLE codes (code TEXT NOT NULL, row INTEGER NOT NULL, own INTEGER NOT NU
 CREATE INDEX codes_by_code ON codes (code);
 """
 PAGES_KB = 256
-REMEMBERED = 1024  # products; 5 to 10 kB each
-SHOWN_AT_ONCE = 100  # products that an answer shows; who asks for more reads the whole catalog
 SUGGESTION_KINDS = ("queries", "categories", "products")
 
 
@@ -48,7 +45,6 @@ class ProductStore:
 
     def __init__(self, path: Path, *, writable: bool = False):
         self.path = path
-        self._known: Remembered[int, Product] = Remembered(REMEMBERED)
         self._changes: dict[int, Change] = {}
         self._mode = "rwc" if writable else "ro&immutable=1"
         try:
@@ -134,13 +130,8 @@ class ProductStore:
     def products(self, rows: Sequence[int] | Rows) -> list[Product]:
         """Return the products of these rows, in the order asked for."""
         wanted = [int(row) for row in rows]
-        if len(wanted) > SHOWN_AT_ONCE:
-            found = self._products_at(wanted)
-            return [found[row] for row in wanted]
-        known = {row: self._known.get(row) for row in wanted}
-        new = self._products_at([row for row, product in known.items() if product is None])
-        self._known.put_all(new)
-        return [known[row] or new[row] for row in wanted]
+        found = self._products_at(wanted)
+        return [found[row] for row in wanted]
 
     def _products_at(self, rows: Sequence[int]) -> dict[int, Product]:
         found: dict[int, Product] = {}
@@ -166,7 +157,6 @@ class ProductStore:
             changes: by row, on top of those there are.
         """
         other = copy(self)
-        other._known = Remembered(REMEMBERED)
         other._changes = {**self._changes}
         for row, change in changes.items():
             other._changes[row] = change.after(self._changes.get(row))

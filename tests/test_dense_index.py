@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from indexer.dense_index import dense_index, queries_like
 from search.arrays import best_rows, unit_rows
 from search.dense import DenseIndex
 from search.errors import ReleaseDamaged
+from search.first_pass import FirstPass
 from search.home import Layout
 from search.release import verify
 
@@ -59,6 +61,23 @@ def celled(vectors: Vectors, queries: Vectors) -> DenseIndex:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(builder, "WHOLE", 1_000)
         return dense_index(vectors, "float32", lambda: queries)
+
+
+@pytest.fixture(scope="module")
+def flat() -> Vectors:
+    """(ROWS, DIM) unit rows most of whose length lies along a third of the dimensions, turned."""
+    random = np.random.default_rng(21)
+    turn, _ = np.linalg.qr(random.normal(size=(DIM, DIM)))
+    lengths = np.where(np.arange(DIM) < DIM // 3, 1, 0.01)
+    return unit_rows((random.normal(size=(ROWS, DIM)) * lengths) @ turn)
+
+
+@pytest.fixture(scope="module")
+def cut(flat: Vectors) -> DenseIndex:
+    """As if these were many: coded by half of their dimensions."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(builder, "CUT", 1_000)
+        return dense_index(flat, "float32", lambda: flat[:40])
 
 
 def exact(vectors: Vectors, query: Vectors, count: int, allowed: NDArray[np.bool_] | None = None) -> list[int]:
@@ -138,6 +157,64 @@ def test_who_wants_all_found_has_every_cell_read(
     plan = dense_index(vectors, "float32", lambda: queries, recall=1.0).plan
     assert plan is not None
     assert plan.probes == plan.filtered_probes == plan.cells == 94
+
+
+def test_codes_are_of_half_the_dimensions_where_these_tell_enough(flat: Vectors, cut: DenseIndex) -> None:
+    assert cut.plan is not None and cut.first is not None
+    assert (cut.plan.dimensions, cut.first.index.d, cut.dim) == (DIM // 2, DIM // 2, DIM)
+    assert cut.plan.recall["pool"] >= 0.999
+    others = unit_rows(flat[40:80] + flat[80:120])
+    assert recall(cut, flat, others) >= 0.99
+    rows, scores = cut.search(others[0], 30)
+    assert scores == pytest.approx(flat[rows] @ others[0], abs=3e-5)  # by the whole vectors
+    assert recall(cut, flat, others, np.random.default_rng(3).random(ROWS) < 0.4) >= 0.99
+
+
+def test_codes_are_of_all_dimensions_where_fewer_would_not_tell_enough(
+    vectors: Vectors, queries: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "CUT", 1_000)
+    built = dense_index(vectors, "float32", lambda: queries)
+    assert built.plan is not None and built.first is not None
+    assert (built.plan.dimensions, built.first.index.d) == (None, DIM)
+
+
+def test_a_plan_that_was_measured_says_of_which_dimensions_codes_are_made(
+    flat: Vectors, cut: DenseIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "CUT", 1_000)
+    monkeypatch.setattr(builder, "measured_plan", None)
+    again = dense_index(flat[:-3], "float32", lambda: flat[:40], plan=cut.plan)
+    assert again.plan == cut.plan and again.first is not None and again.first.index.d == DIM // 2
+
+
+def test_an_index_of_cut_vectors_survives_the_disk_and_is_refused_under_another_plan(
+    flat: Vectors, cut: DenseIndex, tmp_path: Path
+) -> None:
+    cut.save(Layout(tmp_path))
+    assert cut.plan is not None
+    record = cut.plan.as_json()
+    loaded = DenseIndex.load(Layout(tmp_path), {"precision": "float32", "search": record})
+    for query in flat[:5]:
+        assert loaded.search(query, 50)[0].tolist() == cut.search(query, 50)[0].tolist()
+    for dimensions in (None, DIM):
+        with pytest.raises(ReleaseDamaged, match="build the release again"):
+            DenseIndex.load(Layout(tmp_path), {"precision": "float32", "search": {**record, "dimensions": dimensions}})
+
+
+def test_vectors_turned_in_an_unknown_way_are_refused(flat: Vectors, cut: DenseIndex) -> None:
+    assert cut.first is not None and cut.plan is not None
+    centred, half = faiss.PCAMatrix(DIM, DIM // 2), cut.first.index
+    centred.train(flat)
+    twice = faiss.IndexPreTransform(half)
+    for turn in (faiss.RandomRotationMatrix(DIM // 2, DIM // 2), faiss.RandomRotationMatrix(DIM, DIM // 2)):
+        turn.init(1)
+        twice.prepend_transform(turn)
+    for stored in (faiss.IndexPreTransform(centred, half), twice):
+        with pytest.raises(ReleaseDamaged, match="unknown way"):
+            FirstPass(stored, cut.plan)
+    with pytest.raises(ReleaseDamaged, match="IndexFlatIP is no first pass"):
+        FirstPass(faiss.IndexFlatIP(DIM), cut.plan)
 
 
 @pytest.mark.parametrize(("precision", "within"), [("float32", 3e-5), ("float16", 1e-3), ("int8", 0.01)])
