@@ -123,15 +123,27 @@ class Engine:
         Raises:
             QueryError: a parameter that is not understood; it names it.
         """
-        started = time.perf_counter()
         request = q if isinstance(q, SearchRequest) else SearchRequest(q=q, **parameters)
-        key, answers = request.key, self._answers
-        known = answers.get(key)
+        return self.known(request) or self.worked_out(request)
+
+    def known(self, request: SearchRequest) -> SearchResults | None:
+        """Return the answer to a search that was asked before and is remembered, else None: it has to be worked out."""
+        started = time.perf_counter()
+        known = self._answers.get(request.key)
         self.watch.looked_up("answers", int(known is not None), int(known is None))
-        if known is not None:
-            milliseconds = round((time.perf_counter() - started) * 1000, 2)
-            timings = dict.fromkeys(known.timings_ms, 0.0)
-            return replace(known, query_id=uuid.uuid4().hex, took_ms=milliseconds, timings_ms=timings)
+        if known is None:
+            return None
+        milliseconds = round((time.perf_counter() - started) * 1000, 2)
+        timings = dict.fromkeys(known.timings_ms, 0.0)
+        return replace(known, query_id=uuid.uuid4().hex, took_ms=milliseconds, timings_ms=timings)
+
+    def worked_out(self, request: SearchRequest) -> SearchResults:
+        """Answer a search, remembered or not.
+
+        Raises:
+            QueryError: a parameter that is not understood; it names it.
+        """
+        started, answers = time.perf_counter(), self._answers
         with TURN:
             readings = self.queries.readings(request)
         if wanted := self.queries.to_encode(request, readings):
@@ -139,7 +151,7 @@ class Engine:
         with self.encoder.turn(TURN):
             results = self._answer(request, readings, started)
         if results.degraded is None:  # another time it may be answered in full
-            answers.put(key, results)
+            answers.put(request.key, results)
         return results
 
     def _answer(self, request: SearchRequest, readings: Sequence[Understood], started: float) -> SearchResults:

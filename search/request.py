@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from search.arrays import Rows
@@ -93,7 +94,7 @@ class SearchRequest:
         start = (self.page - 1) * self.per_page
         return slice(start, start + self.per_page)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What two requests have in common if they ask the same."""
         return json.dumps(vars(self), default=list, sort_keys=True)

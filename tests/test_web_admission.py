@@ -116,6 +116,27 @@ def test_a_full_server_says_so_in_the_form_the_asker_reads_and_still_tells_how_i
     assert client.get("/api/v1/search?q=cup").status_code == 200
 
 
+def test_a_full_server_still_answers_what_it_remembers_and_what_has_not_changed(shop: Engine) -> None:
+    app = create_app(Settings(threads=1, deadline_ms=20, events=False), FixedEngine(Engine(shop.release, shop.encoder)))
+    client, admission = app.test_client(), app.extensions["aisle.admission"]
+    shop.encoder.vectors(["ready"])
+    first = client.get("/api/v1/search?q=cup")
+    client.get("/api/v1/search?q=mug&per_page=1")
+    admission.searches.enter()
+    again = client.get("/api/v1/search?q=cup")
+    assert (again.status_code, again.get_json()["hits"]) == (200, first.get_json()["hits"])
+    assert client.post("/api/v1/search", json={"q": "cup"}).status_code == 200
+    assert client.get("/api/v1/search?q=boot", headers={"If-None-Match": "*"}).status_code == 503
+    assert client.get("/api/v1/search?q=cup", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+    for path in ("/api/v1/search?q=boot", "/api/v1/search?q=cup&page=2", "/search?q=cup"):
+        assert client.get(path).status_code == 503, path
+    assert client.get("/api/v1/search?page=0").status_code == 422  # nothing to wait for
+    assert admission.searches.at_work == 1
+    admission.searches.leave()
+    assert client.get("/api/v1/search?q=boot").status_code == 200
+    assert admission.searches.at_work == 0
+
+
 @pytest.mark.parametrize("path", ["/api/v1/search?q=cup", "/api/v1/search?page=0", "/nothing", "/search?q=cup", "/"])
 def test_every_answer_and_every_error_gives_its_slot_back(shop: Engine, path: str) -> None:
     app = create_app(Settings(threads=1, deadline_ms=20, events=False), FixedEngine(shop))

@@ -10,6 +10,7 @@ from flask import current_app
 
 from search.engine import Engine
 from search.request import Hit, SearchRequest, SearchResults
+from web.serving.admission import let_in
 
 Surface = Literal["page", "map", "api", "batch", "export"]
 # Sent after every search with `results`, `surface` and `earlier`, the hits of pages that are shown before it; the query
@@ -18,7 +19,7 @@ searched = Namespace().signal("searched")
 
 
 def ask(engine: Engine, asked: SearchRequest, surface: Surface, earlier: Sequence[Hit] = ()) -> SearchResults:
-    """Answer a search and tell those who listen.
+    """Answer a search and tell those who listen; one that has to be worked out waits to be let in.
 
     Args:
         engine: what answers.
@@ -28,8 +29,12 @@ def ask(engine: Engine, asked: SearchRequest, surface: Surface, earlier: Sequenc
 
     Raises:
         QueryError: a parameter that is not understood.
+        Overloaded: more is asked than can be answered in time.
     """
-    results = engine.search(asked)
+    results = engine.known(asked)
+    if results is None:
+        let_in()
+        results = engine.worked_out(asked)
     _tell(results, surface, earlier)
     return results
 

@@ -5,7 +5,9 @@ server before this took 12 s. Here a request waits at most `deadline_ms`, and on
 before any work. First come, first served: the queue is short enough that whoever waits is answered in time, so
 serving the newest first would only make some wait for nothing (DESIGN.md, "Under load").
 
-Requests are let in after keys and rate limits were checked, so that whoever asks too often takes nobody's place.
+Requests are let in after keys and rate limits were checked, so that whoever asks too often takes nobody's place. A
+search over the API has to be let in only if its answer is not remembered: what is asked all the time is answered at
+once, however many wait.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ LIGHT_SLOTS, LIGHT_WAITING = 2, 6
 EVENT_SLOTS, EVENT_WAITING = 4, 4  # they wait for the disk, and go to it together
 SPARE_THREADS = 6  # for those that are not let in, and those that always are
 RETRY_SECONDS = 1
+SEARCH = "/api/v1/search"  # its view lets itself in
 SUGGEST, EVENTS = "/api/v1/suggest", "/api/v1/events"  # asked while someone types or leaves: not behind searches
 CHANGES = "/api/v1/products"  # waits for the disk as events do
 # Never wait: a file, a number, a line. What watches a server must hear from it when it is busy.
@@ -127,19 +130,30 @@ class Admission:
         return {SUGGEST: self.light, EVENTS: self.events, CHANGES: self.events}.get(path, self.searches)
 
 
+def let_in() -> None:
+    """Wait for a slot, where what is asked needs one and has none yet; it is given back after the answer.
+
+    Raises:
+        Overloaded: as `Lane.enter`.
+    """
+    lane: Lane | None = g.pop("outside", None)
+    if lane is None:
+        return
+    try:
+        g.waited = lane.enter()
+    except Overloaded as refused:
+        g.refused = refused.reason
+        raise
+    g.lane = lane
+
+
 def install(app: Flask, admission: Admission) -> None:
     """Let requests in by `admission`; after everything that may refuse one for less."""
 
     def enter() -> None:
-        lane = admission.lane_of(request.path)
-        if lane is None:
-            return
-        try:
-            g.waited = lane.enter()
-        except Overloaded as refused:
-            g.refused = refused.reason
-            raise
-        g.lane = lane
+        g.outside = admission.lane_of(request.path)
+        if request.path != SEARCH:
+            let_in()
 
     def leave(error: BaseException | None) -> None:
         lane: Lane | None = g.pop("lane", None)
