@@ -58,7 +58,7 @@ def main() -> None:
     calls = dict.fromkeys(spent, 0)
     for _ in range(ROUNDS):
         for name in spent:
-            engine.encoder._vectors = Remembered(len(bodies))
+            engine.encoder._vectors.clear()
             engine.queries._scored, engine._answers = Remembered(1), KnownAnswers(engine.release.products)
             encoder.calls, started, began = 0, time.perf_counter(), time.process_time()
             if name == "batch":

@@ -18,7 +18,7 @@ from search.request import Hit, SearchResults
 from search.store import ProductStore
 from search.variants import Variants
 
-MOST, ROOM = 512, 8_000_000  # answers, and bytes of them
+MOST, ROOM = 1024, 10_000_000  # answers, and bytes of them
 
 
 @dataclass(frozen=True)

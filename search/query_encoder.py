@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,7 +23,6 @@ from search.cpus import available_cpus
 from search.encoder import Encoder
 from search.errors import AisleError, EncoderError, EncoderMismatch
 from search.reduction import Reduction, reduced
-from search.remembered import Remembered
 from search.tokens import Tokens
 from search.watch import NOBODY, Watch
 
@@ -69,7 +68,9 @@ class QueryEncoder:
         self._at_work = 0  # calls under way
         self._ready = 0  # searches that have their vectors and wait for their turn
         self._passed = 0  # turns of such searches since the queue was empty
-        self._vectors: Remembered[str, Floats] = Remembered(CACHED_QUERIES)
+        self._at_turn: int | None = None  # the thread of the search whose turn it is
+        # The newest, for every vector is asked for once, by the search that it was made for.
+        self._vectors: OrderedDict[str, Floats] = OrderedDict()
 
     @property
     def is_ready(self) -> bool:
@@ -131,15 +132,16 @@ class QueryEncoder:
         missing: dict[str, Future[Floats]] = {}
         with self._lock:
             for text in dict.fromkeys(texts):
-                vector = self._vectors.get(text)
-                if vector is not None:
-                    found[text] = vector
+                if text in self._vectors:
+                    self._vectors.move_to_end(text)
+                    found[text] = self._vectors[text]
                 else:  # one and the same for all who ask for it meanwhile
                     if text not in self._waiting:
                         self._waiting[text] = Future()
                         self._queue.append(text)
                     missing[text] = self._waiting[text]
-            begin = self._begun()
+            # Those that are ready wait for whoever has the turn, and so they cannot be waited for here.
+            begin = self._begun(at_once=self._at_turn == threading.get_ident())
         self.watch.looked_up("query_vectors", len(found), len(missing))
         in_this_thread = begin > 0 and self._bears_threads  # a change of threads would only cost time
         self._submit(begin - in_this_thread)
@@ -161,20 +163,27 @@ class QueryEncoder:
             with self._lock:
                 self._ready -= 1
                 self._passed += 1
+                self._at_turn = threading.get_ident()
                 begin = self._begun()
             if begin > 0:  # beside what this search does
                 self._submit(begin)
-            yield
+            try:
+                yield
+            finally:
+                self._at_turn = None
 
-    def _begun(self) -> int:
+    def _begun(self, *, at_once: bool = False) -> int:
         """Return how many calls are to be made for the queue, under way from now on; only with the lock.
 
         None while searches enough can work, but no text lets more of them pass than there are texts in one call.
+
+        Args:
+            at_once: whatever can work meanwhile.
         """
         if not self._queue:
             self._passed = 0
             return 0
-        if self._ready >= ENOUGH and self._passed < self._together:
+        if not at_once and self._ready >= ENOUGH and self._passed < self._together:
             return 0
         begin = min(self._calls - self._at_work, -(-len(self._queue) // self._together))
         self._at_work += begin
@@ -216,10 +225,11 @@ class QueryEncoder:
                 waiting.set_exception(error)
             return
         with self._lock:
-            # Copies, for a view would keep the whole batch.
-            self._vectors.put_all({text: vector.copy() for text, vector in zip(together, vectors, strict=True)})
-            for text in together:
+            for text, vector in zip(together, vectors, strict=True):
                 del self._waiting[text]
+                self._vectors[text] = vector.copy()  # a view would keep the whole batch
+            while len(self._vectors) > CACHED_QUERIES:
+                self._vectors.popitem(last=False)
         for waiting, vector in zip(together.values(), vectors, strict=True):
             waiting.set_result(vector)
         self.watch.encoded(len(together), time.perf_counter() - started)

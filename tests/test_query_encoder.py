@@ -228,6 +228,29 @@ def test_while_searches_enough_can_work_texts_gather_and_then_go_together(two_cp
     assert (encoder._ready, encoder._at_work) == (0, 0)
 
 
+def test_who_has_the_turn_waits_for_no_one_that_waits_for_it(two_cpus: None) -> None:
+    """A search whose text has no vector when its turn comes: forgotten, or the encoder was not there before."""
+    shared, turn, end = Shared(), threading.Lock(), threading.Semaphore(0)
+    shared.go.set()
+    encoder = of(shared)
+
+    begun: list[threading.Thread] = []
+    found: list[Floats] = []
+
+    def search() -> None:
+        with encoder.turn(turn):
+            begun.extend(searches(encoder, turn, ENOUGH + 1, end))
+            found.append(encoder.vectors(["red mug"]))
+
+    threading.Thread(target=search, daemon=True).start()
+    assert eventually(lambda: found)
+    np.testing.assert_array_equal(found[0], FakeEncoder().encode_queries(["red mug"]))
+    end.release(ENOUGH + 1)
+    for one in begun:
+        one.join(5)
+    assert (encoder._ready, encoder._at_work, encoder._at_turn) == (0, 0, None)
+
+
 def test_no_text_lets_more_searches_pass_than_texts_go_together(two_cpus: None) -> None:
     shared, turn, end = Shared(), threading.Lock(), threading.Semaphore(0)
     shared.go.set()
