@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -24,6 +25,23 @@ def available_cpus() -> int:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # Rounded down: a thread more than the quota pays for only brings forward when all of them are stopped.
     return max(1, math.floor(min(allowed, cpu_quota())))
+
+
+def keep_to_own_cpu(place: int, of: int) -> None:
+    """Keep this process, with every thread that it will start, on a CPU of its own where there is one for each.
+
+    Left to itself the system wakes a thread near the one that woke it. Of two busy processes of several threads each,
+    both then often stand on one CPU while the other one idles (DESIGN.md, "Several processes"). Nothing is done where
+    there are more CPUs than processes, or a quota, under which others may be kept to the same ones.
+
+    Args:
+        place: 0 .. of - 1, of this process among those that share the CPUs.
+        of: how many these are.
+    """
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+    if 1 < of == len(cpus) <= cpu_quota():
+        with suppress(OSError):  # forbidden: it serves as well, a little slower
+            os.sched_setaffinity(0, {cpus[place]})
 
 
 def cpu_quota(mounted: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from search.cpus import available_cpus, cpu_quota, cpu_threads
+from search.cpus import available_cpus, cpu_quota, cpu_threads, keep_to_own_cpu
 
 
 def quota(tmp_path: Path, own: str, files: dict[str, str]) -> float:
@@ -65,3 +65,38 @@ def test_threads_are_rounded_down_and_at_least_one(monkeypatch: pytest.MonkeyPat
 def test_who_names_a_number_of_threads_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AISLE_THREADS", "3")
     assert cpu_threads() == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no process to a CPU")
+@pytest.mark.parametrize(
+    ("cpus", "quota", "of", "expected"),
+    [
+        ({3, 5}, math.inf, 2, [{3}, {5}]),
+        ({3, 5}, 2.0, 2, [{3}, {5}]),
+        ({3, 5}, 1.5, 2, [None, None]),  # the time of others who may be kept to the same
+        ({3, 5, 7}, math.inf, 2, [None, None]),
+        ({3}, math.inf, 2, [None, None]),
+        ({3}, math.inf, 1, [None]),
+    ],
+)
+def test_processes_keep_to_a_cpu_each_only_where_there_is_one_for_each(
+    monkeypatch: pytest.MonkeyPatch, cpus: set[int], quota: float, of: int, expected: list[set[int] | None]
+) -> None:
+    kept: list[set[int]] = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cpus)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _, one: kept.append(one))
+    monkeypatch.setattr("search.cpus.cpu_quota", lambda: quota)
+    for place, wanted in enumerate(expected):
+        kept.clear()
+        keep_to_own_cpu(place, of)
+        assert kept == ([] if wanted is None else [wanted])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no process to a CPU")
+def test_a_process_that_may_not_choose_its_cpu_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    keep_to_own_cpu(0, 2)

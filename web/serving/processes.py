@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from waitress.adjustments import Adjustments
 
+from search.cpus import keep_to_own_cpu
 from web.serving.workers import Workers
 
 logger = logging.getLogger("aisle.server")
@@ -106,6 +107,7 @@ class Supervisor:
             self._workers.begin(number, pid)
             return False
         self._workers.number = number
+        keep_to_own_cpu(number - 1, self._workers.count)
         # Ctrl-C reaches everybody in the terminal; who watches says it in his turn.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.close(self._lifeline[1])
