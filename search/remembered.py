@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -69,22 +69,18 @@ class Remembered(Generic[Key, Value]):
 
     def put(self, key: Key, value: Value) -> None:
         """Keep something."""
-        self.put_all({key: value})
-
-    def put_all(self, values: Mapping[Key, Value]) -> None:
-        """Keep several things."""
+        entry = _Entry(value, self._size(value))
         with self._lock:
-            for key, value in values.items():
-                entry, known = _Entry(value, self._size(value)), self._entries.get(key)
-                if known is None:
-                    while self._entries and self._is_full(entry.size):
-                        self._forget_one()
-                    self._ahead.append(key)
-                else:  # stands where it stood; if it has grown, the next one makes room
-                    self._held -= known.size
-                    entry.asked = known.asked
-                self._entries[key] = entry
-                self._held += entry.size
+            known = self._entries.get(key)
+            if known is None:
+                while self._entries and self._is_full(entry.size):
+                    self._forget_one()
+                self._ahead.append(key)
+            else:  # stands where it stood; if it has grown, the next one makes room
+                self._held -= known.size
+                entry.asked = known.asked
+            self._entries[key] = entry
+            self._held += entry.size
 
     def _is_full(self, size: int) -> bool:
         return len(self._entries) >= self._most or self._held + size > self._room
