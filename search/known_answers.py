@@ -67,7 +67,7 @@ class KnownAnswers:
         )  # fmt: skip
 
     def put(self, key: str, results: SearchResults) -> None:
-        """Keep an answer."""
+        """Keep an answer; not one that tells halves of surrogate pairs, which no text in UTF-8 can hold."""
         hits = [
             (
                 hit.rank,
@@ -81,7 +81,10 @@ class KnownAnswers:
             for hit in results.hits
         ]
         told = hits, results.facets, results.clusters, results.query, results.rescue
-        text = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS)
+        try:
+            text = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS)
+        except TypeError:
+            return
         nothing = np.zeros(0, np.int64)
         bare = replace(results, hits=[], facets={}, clusters=[], query={}, rescue=None, rows=nothing, shown=nothing)
         self._kept.put(key, _Kept(bare, text, results.rows.astype(np.int32), results.shown.astype(np.int32)))

@@ -152,6 +152,13 @@ def test_a_remembered_answer_is_equal_in_all_it_tells(tmp_path: Path, request_: 
     assert [engine.release.products.row_of(hit.id) for hit in again.hits] == again.shown.tolist()
 
 
+def test_an_answer_that_is_no_text_is_given_but_not_remembered(tmp_path: Path) -> None:
+    engine = open_engine(write_release(tmp_path / "shop", SHOP))
+    for _ in range(2):
+        assert engine.search("mug", filters={"color": ("\ud800",)}).total == 0
+    assert len(engine._answers) == 0
+
+
 def test_an_answer_is_not_remembered_over_a_change_of_prices(tmp_path: Path) -> None:
     engine = open_engine(write_release(tmp_path / "shop", SHOP))
     before = engine.search("mug").hits[0]
