@@ -55,10 +55,11 @@ class KnownAnswers:
         if kept is None:
             return None
         hits, facets, clusters, query, rescue = orjson.loads(kept.text)
-        products = self._products.products(kept.shown.astype(np.int64))
+        shown = kept.shown.astype(np.int64)
+        products = self._products.products(shown)
         return replace(
             kept.results, query=query, facets=facets, clusters=clusters, rescue=rescue,
-            rows=kept.rows.astype(np.int64), shown=kept.shown.astype(np.int64),
+            rows=kept.rows.astype(np.int64), shown=shown,
             hits=[
                 Hit(product.id, rank, score, product, highlights, why, cluster, explain, _variants(variants))
                 for product, (rank, score, highlights, why, cluster, explain, variants)

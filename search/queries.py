@@ -84,10 +84,6 @@ def _words_of(read: Understood, mode: str) -> Words:
     return read.search_text, mode, frozenset([one for one in read.constraints if one.is_filter])
 
 
-def _new_scores() -> Remembered[Words, ScoredQuery]:
-    return Remembered(CACHED_SCORES, CACHED_SCORES_BYTES, lambda scored: scored.nbytes)
-
-
 class Queries:
     """Reads and scores queries against one release. Safe to share between threads.
 
@@ -100,7 +96,9 @@ class Queries:
 
     def __init__(self, release: Release, encoder: QueryEncoder, *, waits: bool = True, watch: Watch = NOBODY):
         self.release, self.encoder, self.waits, self.watch = release, encoder, waits, watch
-        self._scored: Remembered[Words, ScoredQuery] = _new_scores()
+        self._scored: Remembered[Words, ScoredQuery] = Remembered(
+            CACHED_SCORES, CACHED_SCORES_BYTES, lambda scored: scored.nbytes
+        )
         self._confidences: Remembered[Words, float] = Remembered(CACHED_SCORES)  # of offered ones
 
     def over(self, release: Release) -> Queries:

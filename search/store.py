@@ -130,19 +130,15 @@ class ProductStore:
     def products(self, rows: Sequence[int] | Rows) -> list[Product]:
         """Return the products of these rows, in the order asked for."""
         wanted = [int(row) for row in rows]
-        found = self._products_at(wanted)
-        return [found[row] for row in wanted]
-
-    def _products_at(self, rows: Sequence[int]) -> dict[int, Product]:
         found: dict[int, Product] = {}
-        for start in range(0, len(rows), 500):  # SQLite takes a bounded number of placeholders
-            part = rows[start : start + 500]
+        for start in range(0, len(wanted), 500):  # SQLite takes a bounded number of placeholders
+            part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
             lines = self._read(f"SELECT row, json FROM products WHERE row IN ({marks})", part)  # noqa: S608
             found |= {row: Product.from_line(line) for row, line in lines}
         for row in found.keys() & self._changes.keys():
             found[row] = self._as_it_is(row, found[row])
-        return found
+        return [found[row] for row in wanted]
 
     def _as_it_is(self, row: int, product: Product) -> Product:
         """Return a product of the catalog as it is today."""
