@@ -144,10 +144,11 @@ class Engine:
             QueryError: a parameter that is not understood; it names it.
         """
         started, answers = time.perf_counter(), self._answers
-        with TURN:
-            readings = self.queries.readings(request)
-        if wanted := self.queries.to_encode(request, readings):
-            self.encoder.vectors(wanted)  # remembered: meanwhile another search has its turn
+        with self.encoder.coming():
+            with TURN:
+                readings = self.queries.readings(request)
+            if wanted := self.queries.to_encode(request, readings):
+                self.encoder.vectors(wanted)  # remembered: meanwhile another search has its turn
         with self.encoder.turn(TURN):
             results = self._answer(request, readings, started)
         if results.degraded is None:  # another time it may be answered in full

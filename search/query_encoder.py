@@ -1,19 +1,14 @@
-"""The encoder on the query side: loaded in the background, as many calls at a time as it bears, vectors remembered.
-
-Texts that come while the encoder is busy go through it together, in its next call (group commit, as databases write
-their logs), and so do those that come while searches enough have their vectors and wait for their turn: eight texts
-together cost two thirds of what each costs alone. A lone text waits for nothing.
-"""
+"""The encoder on the query side: loaded in the background, as many calls at a time as it bears, vectors remembered."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -22,14 +17,13 @@ from search.arrays import Floats
 from search.cpus import available_cpus
 from search.encoder import Encoder
 from search.errors import AisleError, EncoderError, EncoderMismatch
+from search.gathering import Gathering
 from search.reduction import Reduction, reduced
 from search.tokens import Tokens
 from search.watch import NOBODY, Watch
 
 logger = logging.getLogger("aisle.encoder")
 CACHED_QUERIES = 4096  # vectors kept; 6 MB at 384 float32
-TOGETHER = 64  # most texts in one call: a whole batch and what waits beside it
-ENOUGH = 2  # searches that wait for their turn with their vectors; while they work others may gather
 SHARED = 8  # of an encoder that bears threads: more gain nothing, and another CPU may take them (DESIGN.md, "Encoder")
 
 
@@ -60,15 +54,8 @@ class QueryEncoder:
         # Of torch all calls go through one thread: its tokenizers do not bear two, and it keeps buffers for each it ran
         # in. An encoder that bears threads runs in those of its callers, on as many CPUs as there are.
         self._bears_threads = False
-        self._calls, self._together = 1, TOGETHER  # how many at a time, and of how many texts
         self._thread = ThreadPoolExecutor(1, "encoder")
-        self._lock = threading.Lock()  # guards what follows
-        self._waiting: dict[str, Future[Floats]] = {}  # texts without a vector yet
-        self._queue: deque[str] = deque()  # those of them that no call has taken
-        self._at_work = 0  # calls under way
-        self._ready = 0  # searches that have their vectors and wait for their turn
-        self._passed = 0  # turns of such searches since the queue was empty
-        self._at_turn: int | None = None  # the thread of the search whose turn it is
+        self._gathering = Gathering(self._submit)
         # The newest, for every vector is asked for once, by the search that it was made for.
         self._vectors: OrderedDict[str, Floats] = OrderedDict()
 
@@ -103,9 +90,11 @@ class QueryEncoder:
         with self._loading:
             if self._encoder is None:
                 encoder = self._open()
+                cpus = available_cpus()
+                self._gathering.has_own_cpu = cpus > 1
                 if getattr(encoder, "bears_threads", False):
-                    self._bears_threads, self._calls, self._together = True, available_cpus(), SHARED
-                    self._thread = ThreadPoolExecutor(self._calls, "encoder")
+                    self._bears_threads, self._thread = True, ThreadPoolExecutor(cpus, "encoder")
+                    self._gathering.calls, self._gathering.together = cpus, SHARED
                 if encoder.fingerprint != self.fingerprint:
                     raise EncoderMismatch(
                         f'this release was built with encoder {self.fingerprint}, but "{encoder.name}" is '
@@ -129,109 +118,69 @@ class QueryEncoder:
         """
         self._load()
         found: dict[str, Floats] = {}
-        missing: dict[str, Future[Floats]] = {}
-        with self._lock:
-            for text in dict.fromkeys(texts):
+        with self._gathering.lock:
+            for text in texts:
                 if text in self._vectors:
                     self._vectors.move_to_end(text)
                     found[text] = self._vectors[text]
-                else:  # one and the same for all who ask for it meanwhile
-                    if text not in self._waiting:
-                        self._waiting[text] = Future()
-                        self._queue.append(text)
-                    missing[text] = self._waiting[text]
-            # Those that are ready wait for whoever has the turn, and so they cannot be waited for here.
-            begin = self._begun(at_once=self._at_turn == threading.get_ident())
-        self.watch.looked_up("query_vectors", len(found), len(missing))
-        in_this_thread = begin > 0 and self._bears_threads  # a change of threads would only cost time
-        self._submit(begin - in_this_thread)
+            asked, returns, begun = self._gathering.queued(text for text in texts if text not in found)
+        self.watch.looked_up("query_vectors", len(found), len(asked))
+        in_this_thread = begun > 0 and self._bears_threads  # a change of threads would only cost time
+        self._submit(begun - in_this_thread)
         if in_this_thread:
             self._encode_waiting()
-        found |= {text: vector.result() for text, vector in missing.items()}
+        try:
+            found |= {text: vector.result() for text, vector in asked.items()}
+        finally:
+            if returns:
+                self._gathering.returned()
         return np.stack([found[text] for text in texts])
 
-    @contextmanager
-    def turn(self, turn: threading.Lock) -> Iterator[None]:
+    def coming(self) -> AbstractContextManager[None]:
+        """Read a search in this context, and ask for its vectors: those of others wait for it, for a moment."""
+        return self._gathering.coming()
+
+    def turn(self, turn: threading.Lock) -> AbstractContextManager[None]:
         """Hold the turn of a search that has its vectors; where few such wait, the texts that gathered are encoded.
 
         Args:
             turn: what only one search holds.
         """
-        with self._lock:
-            self._ready += 1
-        with turn:
-            with self._lock:
-                self._ready -= 1
-                self._passed += 1
-                self._at_turn = threading.get_ident()
-                begin = self._begun()
-            if begin > 0:  # beside what this search does
-                self._submit(begin)
-            try:
-                yield
-            finally:
-                self._at_turn = None
-
-    def _begun(self, *, at_once: bool = False) -> int:
-        """Return how many calls are to be made for the queue, under way from now on; only with the lock.
-
-        None while searches enough can work, but no text lets more of them pass than there are texts in one call.
-
-        Args:
-            at_once: whatever can work meanwhile.
-        """
-        if not self._queue:
-            self._passed = 0
-            return 0
-        if not at_once and self._ready >= ENOUGH and self._passed < self._together:
-            return 0
-        begin = min(self._calls - self._at_work, -(-len(self._queue) // self._together))
-        self._at_work += begin
-        return begin
+        return self._gathering.turn(turn)
 
     def _submit(self, calls: int) -> None:
         for _ in range(calls):
             self._thread.submit(self._encode_waiting)
 
     def _encode_waiting(self) -> None:
-        """Encode what waits by now; what came meanwhile has a turn of its own, after what else waits for the thread."""
-        if together := self._first_waiting():
+        """Encode what waits by now."""
+        if together := self._gathering.taken():
             self._encode(together)
-        with self._lock:
-            goes_on = bool(self._queue)
-            self._at_work -= not goes_on
-        self._submit(int(goes_on))
-
-    def _first_waiting(self) -> dict[str, Future[Floats]]:
-        """Take those that have waited longest from the queue, at most as many as one call may have."""
-        with self._lock:
-            taken = [self._queue.popleft() for _ in range(min(len(self._queue), self._together))]
-            return {text: self._waiting[text] for text in taken}
+        self._gathering.ended()
 
     def _called(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """Return what the encoder answers, asked in a thread that it bears."""
         return call(*arguments) if self._bears_threads else self._thread.submit(call, *arguments).result()
 
-    def _encode(self, together: dict[str, Future[Floats]]) -> None:
+    def _encode(self, together: Sequence[str]) -> None:
         """Encode texts in one call; an error is the error of each of them."""
         started = time.perf_counter()
         try:
-            vectors = self._load().encode_queries(list(together))
+            vectors = self._load().encode_queries(together)
         except BaseException as error:
-            with self._lock:
-                for text in together:
-                    del self._waiting[text]
-            for waiting in together.values():
-                waiting.set_exception(error)
+            with self._gathering.lock:
+                waiting = self._gathering.delivered(together)
+            for one in waiting:
+                one.set_exception(error)
             return
-        with self._lock:
+        with self._gathering.lock:
+            waiting = self._gathering.delivered(together)
             for text, vector in zip(together, vectors, strict=True):
-                del self._waiting[text]
                 self._vectors[text] = vector.copy()  # a view would keep the whole batch
             while len(self._vectors) > CACHED_QUERIES:
                 self._vectors.popitem(last=False)
-        for waiting, vector in zip(together.values(), vectors, strict=True):
-            waiting.set_result(vector)
+        for one, vector in zip(waiting, vectors, strict=True):
+            one.set_result(vector)
         self.watch.encoded(len(together), time.perf_counter() - started)
 
     @property

@@ -15,7 +15,7 @@ from test_web_live import eventually
 
 from search.arrays import Floats
 from search.encoder import open_encoder
-from search.query_encoder import ENOUGH, SHARED, QueryEncoder
+from search.query_encoder import SHARED, QueryEncoder
 from search.watch import Watch
 
 
@@ -49,7 +49,7 @@ def of(encoder: FakeEncoder, watch: Any = None) -> QueryEncoder:
 
 
 def waiting(encoder: QueryEncoder) -> int:
-    return len(encoder._waiting)
+    return len(encoder._gathering._waiting)
 
 
 def test_texts_that_wait_are_encoded_in_one_call_and_the_same_text_once() -> None:
@@ -175,7 +175,7 @@ def test_an_encoder_that_bears_threads_works_on_every_cpu_and_on_no_more(two_cpu
         found = np.concatenate([one.result(5) for one in asked])
     np.testing.assert_array_equal(found, alone.encode_queries(texts))
     assert (shared.most, waiting(encoder)) == (2, 0)
-    assert eventually(lambda: encoder._at_work == 0)
+    assert eventually(lambda: encoder._gathering._at_work == 0)
     assert sorted(text for call in shared.calls for text in call) == sorted(texts)
     assert max(map(len, shared.calls)) == SHARED  # those that waited went together, shared among the CPUs
 
@@ -189,86 +189,7 @@ def test_a_lone_text_is_encoded_where_it_is_asked_and_a_batch_on_every_cpu(two_c
     texts = [f"mug {number}" for number in range(20)]
     np.testing.assert_array_equal(encoder.vectors(texts), FakeEncoder().encode_queries(texts))
     assert sorted(map(len, shared.calls[1:])) == [4, SHARED, SHARED]
-    assert eventually(lambda: encoder._at_work == 0)
-
-
-def searches(
-    encoder: QueryEncoder, turn: threading.Lock, count: int, end: threading.Semaphore
-) -> list[threading.Thread]:
-    """Start searches that have their vectors and wait for their turn; one at work ends when it is let go."""
-
-    def search() -> None:
-        with encoder.turn(turn):
-            assert end.acquire(timeout=5)
-
-    threads = [threading.Thread(target=search) for _ in range(count)]
-    for one in threads:
-        one.start()
-    assert eventually(lambda: encoder._ready == count)
-    return threads
-
-
-def test_while_searches_enough_can_work_texts_gather_and_then_go_together(two_cpus: None) -> None:
-    shared, turn, end = Shared(), threading.Lock(), threading.Semaphore(0)
-    shared.go.set()
-    encoder = of(shared)
-    with ThreadPoolExecutor(3) as callers:
-        with turn:
-            begun = searches(encoder, turn, 2, end)
-            asked = [callers.submit(encoder.vectors, [text]) for text in ("red mug", "lamp", "boots")]
-            assert eventually(lambda: waiting(encoder) == 3)
-            time.sleep(0.05)
-            assert shared.calls == []
-        found = [one.result(5) for one in asked]  # one of the two has its turn, so that only one waits
-    assert [sorted(call) for call in shared.calls] == [["boots", "lamp", "red mug"]]
-    np.testing.assert_array_equal(np.concatenate(found), FakeEncoder().encode_queries(["red mug", "lamp", "boots"]))
-    end.release(2)
-    for one in begun:
-        one.join(5)
-    assert (encoder._ready, encoder._at_work) == (0, 0)
-
-
-def test_who_has_the_turn_waits_for_no_one_that_waits_for_it(two_cpus: None) -> None:
-    """A search whose text has no vector when its turn comes: forgotten, or the encoder was not there before."""
-    shared, turn, end = Shared(), threading.Lock(), threading.Semaphore(0)
-    shared.go.set()
-    encoder = of(shared)
-
-    begun: list[threading.Thread] = []
-    found: list[Floats] = []
-
-    def search() -> None:
-        with encoder.turn(turn):
-            begun.extend(searches(encoder, turn, ENOUGH + 1, end))
-            found.append(encoder.vectors(["red mug"]))
-
-    threading.Thread(target=search, daemon=True).start()
-    assert eventually(lambda: found)
-    np.testing.assert_array_equal(found[0], FakeEncoder().encode_queries(["red mug"]))
-    end.release(ENOUGH + 1)
-    for one in begun:
-        one.join(5)
-    assert (encoder._ready, encoder._at_work, encoder._at_turn) == (0, 0, None)
-
-
-def test_no_text_lets_more_searches_pass_than_texts_go_together(two_cpus: None) -> None:
-    shared, turn, end = Shared(), threading.Lock(), threading.Semaphore(0)
-    shared.go.set()
-    encoder = of(shared)
-    with ThreadPoolExecutor(1) as callers:
-        with turn:
-            begun = searches(encoder, turn, SHARED + ENOUGH + 3, end)  # as where many ask for remembered texts
-            asked = callers.submit(encoder.vectors, ["lamp"])
-            assert eventually(lambda: waiting(encoder) == 1)
-        for passed in range(1, SHARED):
-            assert eventually(lambda: encoder._passed == passed)  # noqa: B023 - asked at once
-            assert shared.calls == []
-            end.release()
-        assert asked.result(5).shape == (1, FakeEncoder.dim)
-        assert encoder._ready >= ENOUGH
-    end.release(len(begun))
-    for one in begun:
-        one.join(5)
+    assert eventually(lambda: encoder._gathering._at_work == 0)
 
 
 def test_an_error_of_one_cpu_is_the_error_of_its_texts_alone(two_cpus: None) -> None:
@@ -284,7 +205,7 @@ def test_an_error_of_one_cpu_is_the_error_of_its_texts_alone(two_cpus: None) -> 
                 one.result(5)
     shared.error = None
     assert encoder.vectors(["lamp"]).shape == (1, FakeEncoder.dim)
-    assert eventually(lambda: encoder._at_work == 0)
+    assert eventually(lambda: encoder._gathering._at_work == 0)
 
 
 @pytest.mark.slow
