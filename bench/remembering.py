@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.traffic import as_shops_are_asked
 from search.remembered import Remembered
 
-KEPT = (32, 64, 128, 256, 512)
+KEPT = (64, 128, 256, 512, 1024, 2048)
 Knows = Callable[[str], bool]  # asks for a text and remembers it; whether it was remembered
 
 

@@ -129,7 +129,7 @@ class Engine:
     def known(self, request: SearchRequest) -> SearchResults | None:
         """Return the answer to a search that was asked before and is remembered, else None: it has to be worked out."""
         started = time.perf_counter()
-        known = self._answers.get(request.key)
+        known = self._answers.get(request)
         self.watch.looked_up("answers", int(known is not None), int(known is None))
         if known is None:
             return None
@@ -152,7 +152,7 @@ class Engine:
         with self.encoder.turn(TURN):
             results = self._answer(request, readings, started)
         if results.degraded is None:  # another time it may be answered in full
-            answers.put(request.key, results)
+            answers.put(results)
         return results
 
     def _answer(self, request: SearchRequest, readings: Sequence[Understood], started: float) -> SearchResults:

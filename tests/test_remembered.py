@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from conftest import SHOP, FakeEncoder, open_engine, write_release
 
 from indexer.spans import spans_of
 from search.engine import Engine
+from search.known_answers import KnownAnswers
 from search.product import Product
 from search.release import open_release
 from search.remembered import Remembered
@@ -150,6 +152,23 @@ def test_a_remembered_answer_is_equal_in_all_it_tells(tmp_path: Path, request_: 
         elif name not in ("query_id", "took_ms", "timings_ms"):
             assert getattr(again, name) == told, name
     assert [engine.release.products.row_of(hit.id) for hit in again.hits] == again.shown.tolist()
+
+
+def test_remembered_answers_take_the_memory_that_they_are_counted_with(tmp_path: Path) -> None:
+    """What a library gives may be larger than it says: bytes that have grown keep room to grow."""
+    engine = open_engine(write_release(tmp_path / "shop", SHOP))
+    answers = [engine.search(f"red mug {number}", cutoff=False, explain=True) for number in range(50)]
+    known = KnownAnswers(engine.release.products)
+    known.put(answers[0])  # what is made once
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for answer in answers:
+        known.put(answer)
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    counted = sum(kept.nbytes for _, kept in known._kept.items())
+    assert len(known) == len(answers)
+    assert taken <= 1.2 * counted, (taken, counted)
 
 
 def test_an_answer_that_is_no_text_is_given_but_not_remembered(tmp_path: Path) -> None:
