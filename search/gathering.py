@@ -150,5 +150,6 @@ class Gathering:
             return 0
         begun = min(self.calls - self._at_work, -(-len(self._queue) // self.together))
         self._at_work += begun
-        self._passed *= not begun
+        if begun:
+            self._passed = 0
         return begun
