@@ -20,6 +20,7 @@ from search.store import ProductStore
 from search.variants import Variants
 
 MOST, ROOM = 4096, 12_000_000  # answers, and bytes of them
+SEEN = 4096  # questions whose answers were worked out and not kept
 BESIDE = 1_500  # bytes of an answer's own objects
 LEVEL = 1  # of compression: .1 ms for an answer; the next levels take 2 % fewer bytes
 NO_REQUEST, NO_ROWS = SearchRequest(), np.zeros(0, np.int64)
@@ -55,6 +56,7 @@ class KnownAnswers:
     def __init__(self, products: ProductStore):
         self._products = products
         self._kept: Remembered[str, _Kept] = Remembered(MOST, ROOM, lambda kept: kept.nbytes)
+        self._seen: Remembered[int, bool] = Remembered(SEEN)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -78,7 +80,14 @@ class KnownAnswers:
         )  # fmt: skip
 
     def put(self, results: SearchResults) -> None:
-        """Keep an answer; not one that tells halves of surrogate pairs, which no text in UTF-8 can hold."""
+        """Keep an answer; not one that tells halves of surrogate pairs, which no text in UTF-8 can hold.
+
+        Where that would push out another, only if it was asked for before: most of what is asked once never is again.
+        """
+        key = results.request.key
+        if self._kept.is_full and not self._seen.get(hash(key)):
+            self._seen.put(hash(key), True)
+            return
         hits = [
             (
                 hit.rank,
@@ -101,7 +110,7 @@ class KnownAnswers:
             rows=NO_ROWS, shown=NO_ROWS,
         )  # fmt: skip
         rows, shown = results.rows.astype(np.int32), results.shown.astype(np.int32)
-        self._kept.put(results.request.key, _Kept(bare, zlib.compress(text, LEVEL), rows, shown))
+        self._kept.put(key, _Kept(bare, zlib.compress(text, LEVEL), rows, shown))
 
 
 def _variants(told: dict[str, Any] | None) -> Variants | None:

@@ -82,6 +82,12 @@ class Remembered(Generic[Key, Value]):
             self._entries[key] = entry
             self._held += entry.size
 
+    @property
+    def is_full(self) -> bool:
+        """Whether one more, as large as those that are kept, would push one out."""
+        count = len(self._entries)
+        return self._is_full(self._held // count) if count else False
+
     def _is_full(self, size: int) -> bool:
         return len(self._entries) >= self._most or self._held + size > self._room
 

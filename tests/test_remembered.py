@@ -30,6 +30,16 @@ def test_the_newest_are_remembered_and_no_more() -> None:
     assert len(known) == 3
 
 
+def test_full_is_what_would_push_one_out() -> None:
+    counted: Remembered[int, bytes] = Remembered(3)
+    sized: Remembered[int, bytes] = Remembered(100, 10, len)
+    for number, (by_count, by_size) in enumerate([(False, False), (False, False), (False, True)]):
+        assert (counted.is_full, sized.is_full) == (by_count, by_size)
+        counted.put(number, b"four")
+        sized.put(number, b"four")
+    assert counted.is_full and len(sized) == 2
+
+
 def test_what_is_asked_for_again_outlives_a_flood_of_what_is_asked_once() -> None:
     known: Remembered[str, int] = Remembered(4)
     for text in ("shoes", "dress"):
@@ -169,6 +179,23 @@ def test_remembered_answers_take_the_memory_that_they_are_counted_with(tmp_path:
     counted = sum(kept.nbytes for _, kept in known._kept.items())
     assert len(known) == len(answers)
     assert taken <= 1.2 * counted, (taken, counted)
+
+
+def test_only_what_is_asked_again_pushes_out_a_remembered_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.known_answers.MOST", 3)
+    engine = open_engine(write_release(tmp_path / "shop", SHOP))
+    known = [SearchRequest(q=text) for text in ("red mug", "lamp", "boots")]
+    for request in known:
+        engine.search(request)
+    for number in range(20):
+        engine.search(f"asked once {number}")
+    assert all(engine.known(request) for request in known)
+    assert engine.known(SearchRequest(q="asked once 3")) is None
+    engine.search("asked once 3")  # the second time
+    assert engine.known(SearchRequest(q="asked once 3")) is not None
+    assert len(engine._answers) == 3
 
 
 def test_an_answer_that_is_no_text_is_given_but_not_remembered(tmp_path: Path) -> None:
