@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from weakref import WeakMethod
 
 from search.arrays import Floats
 
@@ -27,14 +28,15 @@ class Gathering:
     them; fewer than ENOUGH where it has another. No text lets more of them pass than there are texts in one call.
 
     Args:
-        begin: is told how many calls are to take texts from the queue, beside whatever asked for them.
+        begin: a method that is told how many calls are to take texts from the queue, beside whatever asked for them. It
+            is not held: its object holds this, and is to go with its last user.
     """
 
     def __init__(self, begin: Callable[[int], None]):
         self.lock = threading.Lock()  # guards all that follows
         self.calls, self.together = 1, TOGETHER  # how many at a time, and of how many texts
         self.has_own_cpu = False  # whether a call has a CPU beside a search that works
-        self._begin = begin
+        self._begin = WeakMethod(begin)
         self._waiting: dict[str, Future[Floats]] = {}  # texts without a vector yet
         self._asked_with: dict[str, set[str]] = {}  # what else of them the same caller waits for
         self._queue: deque[str] = deque()  # those that no call has taken
@@ -62,7 +64,7 @@ class Gathering:
             with self.lock:
                 self._coming.discard(thread)
                 begun = self._begun()
-            self._begin(begun)
+            self._make(begun)
 
     @contextmanager
     def turn(self, turn: threading.Lock) -> Iterator[None]:
@@ -79,14 +81,14 @@ class Gathering:
                 self._passed += 1
                 self._at_turn = threading.get_ident()
                 begun = self._begun()
-            self._begin(begun)  # beside what this search does
+            self._make(begun)  # beside what this search does
             try:
                 yield
             finally:
                 with self.lock:
                     self._at_turn, self._waits_at_turn = None, False
                     begun = self._begun()
-                self._begin(begun)
+                self._make(begun)
 
     def queued(self, texts: Iterable[str]) -> tuple[dict[str, Future[Floats]], bool, int]:
         """Let texts wait; only with the lock.
@@ -113,7 +115,7 @@ class Gathering:
         with self.lock:
             self._returning -= 1
             begun = self._begun()
-        self._begin(begun)
+        self._make(begun)
 
     def taken(self) -> list[str]:
         """Take those that have waited longest from the queue, at most as many as one call may have."""
@@ -133,7 +135,12 @@ class Gathering:
         with self.lock:
             self._at_work -= 1
             begun = self._begun()
-        self._begin(begun)
+        self._make(begun)
+
+    def _make(self, calls: int) -> None:
+        begin = self._begin()
+        if begin is not None and calls > 0:
+            begin(calls)
 
     def _begun(self) -> int:
         """Return how many calls are to be made for the queue, under way from now on; only with the lock.
