@@ -61,10 +61,8 @@ class Gathering:
                 self._passed += 1
             raise
         finally:
-            with self.lock:
+            with self._moved():
                 self._coming.discard(thread)
-                begun = self._begun()
-            self._make(begun)
 
     @contextmanager
     def turn(self, turn: threading.Lock) -> Iterator[None]:
@@ -76,19 +74,15 @@ class Gathering:
         with self.lock:
             self._ready += 1
         with turn:
-            with self.lock:
+            with self._moved():  # what begins, begins beside what this search does
                 self._ready -= 1
                 self._passed += 1
                 self._at_turn = threading.get_ident()
-                begun = self._begun()
-            self._make(begun)  # beside what this search does
             try:
                 yield
             finally:
-                with self.lock:
+                with self._moved():
                     self._at_turn, self._waits_at_turn = None, False
-                    begun = self._begun()
-                self._make(begun)
 
     def queued(self, texts: Iterable[str]) -> tuple[dict[str, Future[Floats]], bool, int]:
         """Let texts wait; only with the lock.
@@ -112,10 +106,8 @@ class Gathering:
 
     def returned(self) -> None:
         """A caller whose texts waited goes on, with their vectors or with an error."""
-        with self.lock:
+        with self._moved():
             self._returning -= 1
-            begun = self._begun()
-        self._make(begun)
 
     def taken(self) -> list[str]:
         """Take those that have waited longest from the queue, at most as many as one call may have."""
@@ -132,15 +124,18 @@ class Gathering:
 
     def ended(self) -> None:
         """A call is over."""
-        with self.lock:
+        with self._moved():
             self._at_work -= 1
-            begun = self._begun()
-        self._make(begun)
 
-    def _make(self, calls: int) -> None:
+    @contextmanager
+    def _moved(self) -> Iterator[None]:
+        """Hold the lock while somebody is counted elsewhere; calls that may begin then do so once it is free."""
+        with self.lock:
+            yield
+            begun = self._begun()
         begin = self._begin()
-        if begin is not None and calls > 0:
-            begin(calls)
+        if begin is not None and begun > 0:
+            begin(begun)
 
     def _begun(self) -> int:
         """Return how many calls are to be made for the queue, under way from now on; only with the lock.

@@ -49,6 +49,13 @@ def searches(
     return threads
 
 
+def ended(begun: list[threading.Thread], end: threading.Semaphore) -> None:
+    """Let searches go, and wait for them."""
+    end.release(len(begun))
+    for one in begun:
+        one.join(5)
+
+
 def test_while_searches_enough_can_work_texts_gather_and_then_go_together(two_cpus: None) -> None:
     shared, turn, end = Shared(), threading.Lock(), threading.Semaphore(0)
     shared.go.set()
@@ -63,9 +70,7 @@ def test_while_searches_enough_can_work_texts_gather_and_then_go_together(two_cp
         found = [one.result(5) for one in asked]  # one of the two has its turn, so that only one waits
     assert [sorted(call) for call in shared.calls] == [["boots", "lamp", "red mug"]]
     np.testing.assert_array_equal(np.concatenate(found), FakeEncoder().encode_queries(["red mug", "lamp", "boots"]))
-    end.release(2)
-    for one in begun:
-        one.join(5)
+    ended(begun, end)
     assert eventually(lambda: is_idle(encoder))
 
 
@@ -86,9 +91,7 @@ def test_who_has_the_turn_waits_for_no_one_that_waits_for_it(two_cpus: None) -> 
     threading.Thread(target=search, daemon=True).start()
     assert eventually(lambda: found)
     np.testing.assert_array_equal(found[0], FakeEncoder().encode_queries(["red mug"]))
-    end.release(ENOUGH + 1)
-    for one in begun:
-        one.join(5)
+    ended(begun, end)
     assert eventually(lambda: is_idle(encoder))
 
 
@@ -107,9 +110,7 @@ def test_no_text_lets_more_searches_pass_than_texts_go_together(two_cpus: None) 
             end.release()
         assert asked.result(5).shape == (1, FakeEncoder.dim)
         assert encoder._gathering._ready >= ENOUGH
-    end.release(len(begun))
-    for one in begun:
-        one.join(5)
+    ended(begun, end)
 
 
 @pytest.mark.parametrize("kind", ["is read", "waits for its turn", "works"])
