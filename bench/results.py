@@ -45,7 +45,7 @@ def commands(rows: list[int]) -> dict[str, list[str]]:
         "start": ["bench/start.py", *homes],
         "memory": ["bench/memory.py", *homes],
         "recall": ["bench/recall.py", *(part for size in sizes for part in ("--rows", size))],
-        "build": ["bench/build.py", *(size for size in sizes if int(size) <= 200_000)],
+        "build": ["bench/build.py", *(size for size in sizes if int(size) <= 50_000)],
         "encoding": ["bench/encoding.py", "catalog/products.csv", "--passages", "500", "--rounds", "1"],
         "changes": ["bench/changes.py", homes[-1]],
     }

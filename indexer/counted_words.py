@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from importlib.metadata import version
@@ -42,8 +42,28 @@ READ = (  # files of a release
 )
 
 
+@dataclass(frozen=True)
+class Titles:
+    """What must be known of all products before the words of any are counted.
+
+    Attributes:
+        compounds: of the titles, see `compounds_of`.
+        hashes: (n, 16) uint8, of all that is read of each product.
+    """
+
+    compounds: dict[str, tuple[str, ...]]
+    hashes: Hashes
+
+
+def read_titles(products: Iterable[Product], language: str) -> Titles:
+    """Return what their titles tell; language: ISO 639-1."""
+    digests: list[bytes] = []
+    compounds = compounds_of(_titles(products, digests), language)
+    return Titles(compounds, np.frombuffer(bytearray(b"".join(digests)), np.uint8).reshape(-1, HASH_BYTES))
+
+
 def counted_words(
-    products: Sequence[Product], settings: LexicalSettings, lender: Lender | None
+    products: Sequence[Product], settings: LexicalSettings, lender: Lender | None, titles: Titles | None = None
 ) -> tuple[LexicalIndex, StatedTerms, CountedWords]:
     """Return the index of the products' words, what they state, and what the next build may borrow of it.
 
@@ -51,11 +71,10 @@ def counted_words(
         products: in row order.
         settings: of the index.
         lender: of the live release's; None to count all.
+        titles: of the products, where they are known.
     """
-    digests: list[bytes] = []
-    analyzer = Analyzer(settings.language, compounds_of(_titles(products, digests), settings.language))
-    hashes = np.frombuffer(bytearray(b"".join(digests)), np.uint8).reshape(-1, HASH_BYTES)
-    del digests
+    titles = titles or read_titles(products, settings.language)
+    analyzer, hashes = Analyzer(settings.language, titles.compounds), titles.hashes
     rows = np.full(len(hashes), -1, np.int64) if lender is None else lender.rows_with(hashes, analyzer)
     new = np.flatnonzero(rows < 0)
     lender = lender if len(new) < len(rows) else None
@@ -197,7 +216,7 @@ def code_digest() -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _titles(products: Sequence[Product], digests: list[bytes]) -> Iterator[str]:
+def _titles(products: Iterable[Product], digests: list[bytes]) -> Iterator[str]:
     """Yield the titles as they are counted, and note a digest of all that is read of each product."""
     for one in products:
         told = (one.id, one.title, one.brand, one.category, one.attributes, one.description)

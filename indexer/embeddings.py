@@ -22,7 +22,7 @@ from indexer.vector_files import HASH_BYTES, Hashes, Known, OnProgress, VectorFi
 from search.arrays import Floats, Rows
 from search.encoder import Encoder, SentenceTransformerEncoder
 from search.errors import ReleaseDamaged
-from search.home import Home
+from search.home import Home, Layout
 from search.passages import Texts, blended
 from search.reduction import has_full_vectors
 from search.release import read_manifest
@@ -31,6 +31,7 @@ from search.segments import SegmentIndex, members_of
 CHUNK = 2048  # products encoded between two writes to the cache; of like length are those of one batch
 KINDS_KEPT = 10_000  # vectors of kinds that later chunks may need again: 15 MB
 PARITY_SAMPLE = 64
+MOST = 0.5  # share of the texts whose vectors are known
 PARITY_COSINE = 0.999  # least cosine between a vector in the faster precision and in float32
 
 
@@ -69,6 +70,7 @@ def embed(
     home: Home,
     into: VectorFiles,
     on_progress: OnProgress,
+    live: Layout | None = None,
 ) -> Embedded:
     """Write the vectors of all products, encoding only texts that were never encoded with this encoder.
 
@@ -79,8 +81,11 @@ def embed(
         home: whose releases and cache are searched for vectors; whose cache takes finished chunks.
         into: files to write, not there yet.
         on_progress: called with (what, done, total).
+        live: whose precision is kept while most of its vectors are.
     """
-    precision, parity = choose_precision(encoder, [text.passage for text in texts[:PARITY_SAMPLE]])
+    precision, parity = _kept_precision(encoder, hashes, live) or choose_precision(
+        encoder, [text.passage for text in texts[:PARITY_SAMPLE]]
+    )
     keys, first_row, text_of = np.unique(keys_of(hashes), return_index=True, return_inverse=True)
     known, cache = Known(keys), home.cache / f"{encoder.fingerprint}-{precision}"
     for files in _earlier(home, cache, encoder.fingerprint, precision):
@@ -143,18 +148,34 @@ def choose_precision(encoder: Encoder, sample: Sequence[str]) -> tuple[str, floa
 
     Without native support bfloat16 is emulated and several times slower than float32.
     """
-    if not isinstance(encoder, SentenceTransformerEncoder) or not sample:
-        return "float32", None
-    import torch
-
-    is_native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    if not is_native or torch.cuda.is_available():
+    if not isinstance(encoder, SentenceTransformerEncoder) or not sample or not _is_bfloat16_faster():
         return "float32", None
     exact = encoder.encode_passages(sample)
     with encoder.computing_in("bfloat16"):
         fast = encoder.encode_passages(sample)
     parity = float((exact * fast).sum(axis=1).min())
     return ("bfloat16", round(parity, 6)) if parity >= PARITY_COSINE else ("float32", round(parity, 6))
+
+
+def _is_bfloat16_faster() -> bool:
+    import torch
+
+    is_native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return bool(is_native) and not torch.cuda.is_available()
+
+
+def _kept_precision(encoder: Encoder, hashes: Hashes, live: Layout | None) -> tuple[str, float | None] | None:
+    """Return a release's precision and parity if it has most of these texts' vectors, which another would not use."""
+    try:
+        record = read_manifest(live)["encoder"] if live is not None else {}
+        if live is None or record["fingerprint"] != encoder.fingerprint:
+            return None
+        known = np.isin(keys_of(hashes), keys_of(np.load(live.text_hashes))).mean()
+        precision, parity = str(record["precision"]), record["precision_parity"]
+    except (ReleaseDamaged, KeyError, OSError, ValueError, EOFError):
+        return None
+    is_fit = precision == "float32" or _is_bfloat16_faster()
+    return (precision, parity) if known > MOST and is_fit else None
 
 
 def _precision(encoder: Encoder, name: str) -> AbstractContextManager[None]:

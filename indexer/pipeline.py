@@ -19,8 +19,7 @@ from indexer.counted_words import Lender, counted_words
 from indexer.decision import choose_encoder
 from indexer.dense_index import titles_of
 from indexer.embeddings import embed, text_hashes
-from indexer.facets import facets_of
-from indexer.grouping import fold_variants
+from indexer.groundwork import UNTOLD, groundwork
 from indexer.keeping import kept_of
 from indexer.measuring import measure
 from indexer.positions import map_positions, placed
@@ -34,8 +33,7 @@ from indexer.serving import prepare_to_serve
 from indexer.settings import BuildSettings
 from indexer.shown import write_shown
 from indexer.storage import expect_storable, stored, vectors_place
-from indexer.suggestions import write_suggestions
-from indexer.training.language import main_language, warn_language
+from indexer.training.language import warn_language
 from search.categories import CategoryIndex
 from search.codes import codes_of
 from search.confidence import Confidence
@@ -92,20 +90,21 @@ def build(
             products = without_boilerplate(listed, boilerplate)
         if (settings.dim, settings.precision) != (None, "float32"):
             expect_storable(settings.dim, settings.precision, base.dim, len(products))
+        ahead = stack.enter_context(groundwork(products, listed))
         texts = texts_of(products)
         hashes = text_hashes(texts)
-        language = main_language(products)[0] or "en"
-        warnings = [warning] if (warning := warn_language(products, base)) else []
 
         with progress.stage("choosing the encoder"):
             judged = read_judged(settings.queries_path, settings.judgments_path)
             choice = choose_encoder(settings, home, base, products, hashes, judged, live, progress.step)
             progress.say(f"  {choice.report['reason']}")
-        warnings = list(dict.fromkeys([*warnings, *choice.report.get("warnings", [])]))
         with progress.stage("embedding"):
             full = choice.encoder.dim
             place_of = stack.enter_context(vectors_place(home, staging, settings.dim, settings.precision, full))
-            embedded = embed(texts, hashes, choice.encoder, home, place_of, progress.step)
+            embedded = embed(texts, hashes, choice.encoder, home, place_of, progress.step, live)
+            spoken = ahead.take("language")
+            language, warning = spoken[0] or UNTOLD, warn_language(spoken, base)
+            warnings = list(dict.fromkeys([*([warning] if warning else []), *choice.report.get("warnings", [])]))
             former = former_clusters(live, store.ids(), hashes)
             same = {
                 "language": language, "vectors.precision": settings.precision,
@@ -134,16 +133,19 @@ def build(
         del texts, passages
         with progress.stage("indexing words and facets"):
             weighing = LexicalSettings(language=language)
-            lexical, stated_terms, counted = counted_words(products, weighing, Lender.of(live, weighing))
-            facets, group_of = facets_of(products), fold_variants(products)
-            facets.count_products(group_of)
+            lexical, stated_terms, counted = counted_words(
+                products, weighing, Lender.of(live, weighing), ahead.take("titles")
+            )
+            facets, group_of = ahead.take("facets")
             lexical.save(staging.lexical)
             counted.save(staging.lexical)
             facets.save(staging.facets)
             CategoryIndex.build(vectors.embeddings, facets).save(staging.categories)
             words = choice.encoder.words()
-            Interpreter.build(products, facets, lexical, words, stated_terms).save(staging.understanding)
-            write_suggestions(store, language, listed)
+            Interpreter.build(products, facets, lexical, words, stated_terms, ahead.take("words")).save(
+                staging.understanding
+            )
+            store.write_suggestions(ahead.take("suggestions"))
             store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
             np.save(staging.groups, group_of)
             analyzer, borrowed = lexical.analyzer, counted.borrowed

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from indexer.rows import HELD, sampled
 from search.analysis import Analyzer, words_of
 from search.naming import PATH_SEPARATOR
 from search.product import Product
-from search.store import ProductStore
 
+Suggestions = dict[str, list[tuple[str, str]]]  # kind -> (text, target), see `ProductStore.write_suggestions`
 MAX_QUERIES = 5000
 MIN_PRODUCTS = 2  # a phrase is suggested once this many products hold it
 # No phrase goes across these: "Road Running Shoes, blue" does not hold "shoes blue".
@@ -19,24 +19,22 @@ _BREAKS = re.compile(r"[,;:()\[\]/|–—]|\s-\s")
 _LIST_OF_NAMES = re.compile(r"\s*[,&/+]\s*")  # the category "Coffee Makers & Grinders" is two things to look for
 
 
-def write_suggestions(store: ProductStore, language: str, products: Iterable[Product] | None = None) -> None:
-    """Write all suggestions into the store, the most useful of each kind first.
+def suggestions_of(products: Collection[Product], language: str) -> Suggestions:
+    """Return all suggestions, the most useful of each kind first.
 
     Of more than HELD products, so many are read for common phrases: what is among the first MAX_QUERIES is in these.
 
     Args:
-        store: of the release.
+        products: of the release.
         language: ISO 639-1.
-        products: those of the store, where they are at hand.
-
     """
     analyzer = Analyzer(language)
     names: Counter[str] = Counter()
     phrases: Counter[str] = Counter()
     categories: Counter[tuple[str, ...]] = Counter()
     titles: dict[str, tuple[float, int, str, str]] = {}
-    read = set(sampled(store.count, HELD).tolist()) if store.count > HELD else None
-    for row, product in enumerate(store if products is None else products):
+    read = set(sampled(len(products), HELD).tolist()) if len(products) > HELD else None
+    for row, product in enumerate(products):
         # Variants share a card's place in the list: the first of a group stands for it, and is counted once.
         group = product.group_id or product.id
         if group not in titles:
@@ -46,10 +44,12 @@ def write_suggestions(store: ProductStore, language: str, products: Iterable[Pro
             popularity = (product.rating or 0) * (product.rating_count or 0) ** 0.5
             titles[group] = (-popularity, len(product.title), product.title, product.id)
         categories.update(product.category[: depth + 1] for depth in range(len(product.category)))
-    store.write_suggestions("queries", ((phrase, "") for phrase in _worthwhile(names, phrases, analyzer)))
     ranked = sorted(filter(_is_named, categories), key=lambda path: (-categories[path], path))
-    store.write_suggestions("categories", ((path[-1], PATH_SEPARATOR.join(path)) for path in ranked))
-    store.write_suggestions("products", ((title, identity) for *_, title, identity in sorted(titles.values())))
+    return {
+        "queries": [(phrase, "") for phrase in _worthwhile(names, phrases, analyzer)],
+        "categories": [(path[-1], PATH_SEPARATOR.join(path)) for path in ranked],
+        "products": [(title, identity) for *_, title, identity in sorted(titles.values())],
+    }
 
 
 def _is_named(path: tuple[str, ...]) -> bool:

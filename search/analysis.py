@@ -18,7 +18,8 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")  # one word without accents that cannot be a quantity
 _DIGIT = re.compile(r"\d")
 _POSSESSIVE = re.compile(r"['’]s?$|['’]")
-_HYPHENATED = re.compile(rf"{_WORD.pattern}(?:[-‐‑][^\W_]+)+")
+# Not begun inside a word: what does not match from its first letter on does not from a later one either.
+_HYPHENATED = re.compile(rf"(?<![^\W_]){_WORD.pattern}(?:[-‐‑][^\W_]+)+")
 # Symbols of units and the words for them, as written after a number; all forms of one unit become the first.
 _UNITS = (
     ("mm", "millimetre", "millimeter"), ("cm", "centimetre", "centimeter"), ("m", "metre", "meter"), ("km",),
@@ -338,13 +339,14 @@ def compounds_of(texts: Iterable[str], language: str) -> dict[str, tuple[str, ..
     analyzer = Analyzer(language)
     texts = [folded(text) for text in texts]
     hyphenated: dict[str, tuple[str, ...]] = {}
-    single: set[str] = set()
+    words: set[str] = set()
     for text in texts:
         for found in _HYPHENATED.finditer(text):
             parts = tuple(_POSSESSIVE.sub("", word) for word in _WORD.findall(found[0]))
             if len(parts) <= MOST_PARTS and any(map(str.isalpha, "".join(parts))):
                 hyphenated.setdefault(analyzer.term_of("".join(parts)), parts)
-        single.update(word for word in _plain_words(text) if len(word) >= LEAST_JOINED and word.isalpha())
+        words.update(_plain_words(text))
+    single = {word for word in words if len(word) >= LEAST_JOINED and word.isalpha()}
     if len(hyphenated) > MOST_HYPHENATED:  # most are article numbers then, which `search.codes` finds in any writing
         hyphenated = {joined: parts for joined, parts in hyphenated.items() if not _is_long_number(parts)}
     apart: dict[str, tuple[str, ...]] = {}

@@ -88,15 +88,15 @@ class ProductStore:
             self._db.execute("INSERT INTO products VALUES (?, ?, ?, ?)", record)
             self.count += 1
 
-    def write_suggestions(self, kind: str, entries: Iterable[tuple[str, str]]) -> None:
-        """Add (text, target) suggestions of a kind, the most useful first: that order is the answer's order."""
-        assert kind in SUGGESTION_KINDS  # noqa: S101 - a programming error, not input
-        self._db.execute(
-            f"CREATE VIRTUAL TABLE suggest_{kind} USING fts5("
-            "folded, text UNINDEXED, target UNINDEXED, prefix='1 2 3', detail='none')"
-        )
-        rows = ((" ".join(words_of(text)), text, target) for text, target in entries)
-        self._db.executemany(f"INSERT INTO suggest_{kind} VALUES (?, ?, ?)", rows)  # noqa: S608 - kind is ours
+    def write_suggestions(self, suggestions: Mapping[str, Iterable[tuple[str, str]]]) -> None:
+        """Add (text, target) suggestions of every kind, the most useful first: that order is the answer's order."""
+        for kind in SUGGESTION_KINDS:
+            self._db.execute(
+                f"CREATE VIRTUAL TABLE suggest_{kind} USING fts5("
+                "folded, text UNINDEXED, target UNINDEXED, prefix='1 2 3', detail='none')"
+            )
+            rows = ((" ".join(words_of(text)), text, target) for text, target in suggestions[kind])
+            self._db.executemany(f"INSERT INTO suggest_{kind} VALUES (?, ?, ?)", rows)  # noqa: S608 - kind is ours
 
     def write_codes(self, codes: Iterable[tuple[str, int, bool]]) -> None:
         """Add (code, row, whether it is the product's own number, not one in its title)."""

@@ -20,7 +20,7 @@ from indexer.facets import facets_of
 from indexer.grouping import fold_variants
 from indexer.shown import write_shown
 from indexer.spans import spans_of
-from indexer.suggestions import write_suggestions
+from indexer.suggestions import suggestions_of
 from search.analysis import words_of
 from search.arrays import Floats, unit_rows
 from search.categories import CategoryIndex
@@ -170,7 +170,7 @@ def write_release(
     Confidence(Calibration(center=0.2, scale=0.05, noise=0.3)).save(layout.confidence)
     store = ProductStore(layout.products, writable=True)
     store.append(products)
-    write_suggestions(store, "en")
+    store.write_suggestions(suggestions_of(products, "en"))
     store.write_codes((code, row, own) for row, one in enumerate(products) for code, own in codes_of(one))
     store.finish()
     half = len(products) // 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from indexer.embeddings import choose_precision, embed, encode_products, text_ha
 from indexer.vector_files import Known, VectorFiles, chunks_of, keys_of, new_array, write_chunk
 from search.arrays import Floats, unit_rows
 from search.encoder import SentenceTransformerEncoder, open_encoder
-from search.home import Home
+from search.home import Home, Layout
 from search.passages import Texts
 from search.segments import SegmentIndex, segment_spans
 from search.token_batches import TokenModel, members_of_batches
@@ -112,6 +113,36 @@ def test_texts_that_bfloat16_turns_too_far_are_encoded_in_float32(
     chosen, parity = choose_precision(encoder, PASSAGES[:2])
     assert chosen == "float32"
     assert parity is not None and parity < 0.999
+
+
+@pytest.mark.parametrize(
+    ("precision", "has_bf16", "fingerprint", "revised", "kept"),
+    [
+        ("bfloat16", True, "", 1, True), ("float32", True, "", 1, True), ("bfloat16", False, "", 1, False),
+        ("bfloat16", True, "another", 1, False), ("bfloat16", True, "", 6, False), (None, True, "", 1, False),
+    ],
+)  # fmt: skip
+def test_a_precision_is_kept_with_most_of_its_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str | None, has_bf16: bool, fingerprint: str,
+    revised: int, kept: bool,
+) -> None:  # fmt: skip
+    """What another precision would give is not worth encoding again what is known; nor is proving it once more."""
+    monkeypatch.setattr(embeddings, "_is_bfloat16_faster", lambda: has_bf16)
+    monkeypatch.setattr(embeddings, "choose_precision", lambda *_: ("anew", None))
+    encoder = FakeEncoder()
+    live = Layout(tmp_path / "release")
+    live.folder.mkdir()
+    record = {"fingerprint": fingerprint or encoder.fingerprint, "precision": precision, "precision_parity": 0.9995}
+    if precision is None:
+        del record["precision"]
+    live.manifest.write_text(json.dumps({"format": 1, "release": "release", "encoder": record}))
+    texts = [Texts("Mugs", f"mug {number}", 0.2) for number in range(10)]
+    np.save(live.text_hashes, text_hashes(texts))
+    now = [Texts("Mugs", f"cup {number}", 0.2) for number in range(revised)] + texts[revised:]
+    into = VectorFiles.in_folder(tmp_path / "new")
+    into.vectors.parent.mkdir()
+    done = embed(now, text_hashes(now), encoder, Home(tmp_path / "home"), into, lambda *_: None, live)  # type: ignore[arg-type]
+    assert (done.precision, done.parity) == ((precision, 0.9995) if kept else ("anew", None))
 
 
 def some_vectors(seed: int, count: int) -> tuple[Floats, SegmentIndex]:

@@ -18,7 +18,7 @@ from indexer.report import subject as reported
 from indexer.report.health import health_of
 from indexer.report.subject import Subject
 from indexer.rows import FieldsOf, StoredProducts, products_at, sampled
-from indexer.suggestions import write_suggestions
+from indexer.suggestions import suggestions_of
 from search.arrays import unit_rows
 from search.categories import CategoryIndex
 from search.lexical import LexicalIndex, LexicalSettings
@@ -186,7 +186,7 @@ def test_findings_of_health_are_counted_in_one_pass_over_the_store(tmp_path):
 def test_phrases_of_many_products_are_suggested_from_a_sample(tmp_path, monkeypatch):
     monkeypatch.setattr("indexer.suggestions.HELD", 100)
     store = stored(tmp_path, catalog(600))
-    write_suggestions(store, "en")
+    store.write_suggestions(suggestions_of(store, "en"))
     assert ("enamel mug", "") in store.suggestions("queries", "enam", 5)
     assert len(store.suggestions("products", "mug", 1_000)) == 300  # every group, sampled or not
     assert [text for text, _ in store.best_suggestions("categories", 5)] == ["Kitchen", "Cups", "Mugs"]

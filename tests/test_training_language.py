@@ -40,7 +40,7 @@ class OtherEncoder:
 
 
 def test_a_german_catalog_with_the_english_encoder_is_warned_about_and_the_cure_is_named() -> None:
-    warning = warn_language(catalog(GERMAN), open_encoder())
+    warning = warn_language(main_language(catalog(GERMAN)), open_encoder())
     assert warning is not None
     assert '"de"' in warning and "--model" in warning and "multilingual" in warning
 
@@ -50,18 +50,18 @@ def test_german_titles_alone_are_enough() -> None:
 
 
 def test_an_english_catalog_is_not_warned_about() -> None:
-    assert warn_language(catalog(ENGLISH), open_encoder()) is None
+    assert warn_language(main_language(catalog(ENGLISH)), open_encoder()) is None
 
 
 def test_an_english_catalog_with_a_few_german_products_is_not_warned_about() -> None:
-    assert warn_language(catalog(ENGLISH * 6 + GERMAN[:4]), open_encoder()) is None
+    assert warn_language(main_language(catalog(ENGLISH * 6 + GERMAN[:4])), open_encoder()) is None
 
 
 def test_an_encoder_of_the_shops_own_choice_is_not_warned_about(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"another model")
-    assert warn_language(catalog(GERMAN), OtherEncoder("multilingual", tmp_path)) is None
+    assert warn_language(main_language(catalog(GERMAN)), OtherEncoder("multilingual", tmp_path)) is None
 
 
 @pytest.mark.parametrize("products", [[], [Product("1", "4711 / 0815")]])
 def test_a_catalog_without_words_is_not_warned_about(products: list[Product]) -> None:
-    assert warn_language(products, open_encoder()) is None
+    assert warn_language(main_language(products), open_encoder()) is None

@@ -34,6 +34,8 @@ CONTAINERS = frozenset(
         "productspecifications",
     ]
 )
+SHORT = 100  # characters of a cell that may well stand in many rows
+KNOWN = 20_000  # of them whose pairs are known
 MAX_NAME_CHARACTERS = 120  # a longer "name" is text that slipped into a key
 
 
@@ -46,18 +48,24 @@ def attribute_pairs(header: str, cell: Cell) -> Iterator[tuple[str, str]]:
     [('colour', 'red'), ('size height', '3')]
     """
     if isinstance(cell, str):
-        text = cell.strip()
-        spread = as_object(text)
-        if spread is None:
-            yield from _text_pairs(header, text)
-        else:
-            yield from attribute_pairs(header, spread)
+        yield from _known_pairs(header, cell) if len(cell) <= SHORT else _pairs_in(header, cell)
     elif isinstance(cell, list):
         for item in cell:
             yield from _named_pair(item) if _is_named(item) else attribute_pairs(header, item)
     else:
         for key, inner in cell.items():
             yield from attribute_pairs(key if normalised(header) in CONTAINERS else f"{header} {key}", inner)
+
+
+@lru_cache(KNOWN)
+def _known_pairs(header: str, cell: str) -> tuple[tuple[str, str], ...]:
+    return tuple(_pairs_in(header, cell))
+
+
+def _pairs_in(header: str, cell: str) -> Iterator[tuple[str, str]]:
+    text = cell.strip()
+    spread = as_object(text)
+    yield from _text_pairs(header, text) if spread is None else attribute_pairs(header, spread)
 
 
 def _text_pairs(header: str, text: str) -> Iterator[tuple[str, str]]:

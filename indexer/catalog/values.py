@@ -82,6 +82,7 @@ AVAILABILITY_WORDS = {
 }
 
 
+@lru_cache(512)  # few texts, again and again
 def availability_of(text: str) -> str | None:
     """Return "in_stock", "out_of_stock" or "preorder" from words, yes/no, stock counts or schema.org addresses."""
     if QUANTITY.fullmatch(text):
@@ -90,6 +91,7 @@ def availability_of(text: str) -> str | None:
     return AVAILABILITY_WORDS.get(re.sub(r"[\W_]+", "", word.casefold()))
 
 
+@lru_cache(512)  # few texts, again and again
 def rating_of(text: str) -> float | None:
     """Return a rating on 0..5; "8/10" and "4 out of 5 stars" are brought to that scale."""
     match = RATING.fullmatch(text)
@@ -99,6 +101,7 @@ def rating_of(text: str) -> float | None:
     return round(value * 5 / scale, 2) if scale > 0 and value <= scale else None
 
 
+@lru_cache(512)  # few texts, again and again
 def rating_count_of(text: str) -> int | None:
     """Return a count from "1,234", "(87)", "12.0" or "12 reviews"."""
     match = COUNT.fullmatch(text)

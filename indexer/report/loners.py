@@ -89,7 +89,7 @@ def loners_of(items: Sequence[Product], neighbors: Neighbors) -> Loners:
     limit = median - FAR * deviation / 0.6745
     order: Rows = np.argsort(means, kind="stable")
     far = [int(item) for item in order if means[item] < limit - 1e-6]
-    heights, edges = np.histogram(means, bins=BINS)
+    heights, edges = np.histogram(means.astype(np.float64), bins=BINS)  # some differ by less than float32's steps
     shown = far[:SHOWN] or order[:SHOWN_ANYWAY].tolist()
     nearest = neighbors.items[:, 0]
     return Loners(

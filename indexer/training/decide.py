@@ -108,10 +108,11 @@ class _Attempt:
         self.keep_tuned = keep_tuned
         self.products, self.base, self.workdir = products, base, workdir
         self.settings, self.progress, self.hybrid = settings, progress, hybrid
-        self.language = main_language(products)[0] or "en"
+        language = main_language(products)
+        self.language = language[0] or "en"
         self.lexical = lexical or bm25_scores(self.language)
         self.analyzer = Analyzer(self.language)
-        warning = warn_language(products, base)
+        warning = warn_language(language, base)
         self.report: dict[str, Any] = {"warnings": [warning] if warning else [], "language": self.language}
         self._started = time.perf_counter()
 

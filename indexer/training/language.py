@@ -33,12 +33,17 @@ def main_language(products: Sequence[Product]) -> tuple[str, float]:
     return code, count / found.total()
 
 
-def warn_language(products: Sequence[Product], base: HasFolder) -> str | None:
-    """Return a sentence for people when the catalog is not English but the encoder is the English default."""
+def warn_language(language: tuple[str, float], base: HasFolder) -> str | None:
+    """Return a sentence for people when the catalog is not English but the encoder is the English default.
+
+    Args:
+        language: `main_language` of the catalog.
+        base: the encoder.
+    """
     weights = base.folder / "model.safetensors"
     if not weights.is_file() or file_sha256(weights) != BASE_WEIGHTS_SHA256:
         return None  # someone chose this encoder with --model and knows why
-    code, share = main_language(products)
+    code, share = language
     if code in {"", "en"} or share < 0.5:
         return None
     return (

@@ -18,7 +18,7 @@ from search.understanding.english import DANGLING
 from search.understanding.prices import prices_in
 from search.understanding.ratings import ratings_in, stock_in
 from search.understanding.refusals import RefusalReader
-from search.understanding.spelling import LEAST_LETTERS, Correction, Speller
+from search.understanding.spelling import LEAST_LETTERS, Correction, Speller, word_counts
 from search.understanding.spoken import SpokenValues
 from search.understanding.stated import StatedTerms, stated_text
 from search.understanding.values import ValueReader
@@ -71,6 +71,7 @@ class Interpreter:
         lexical: LexicalIndex,
         common_words: Iterable[str],
         stated: StatedTerms | None = None,
+        counts: dict[str, int] | None = None,
     ) -> Interpreter:
         """Learn a catalog's words.
 
@@ -79,12 +80,15 @@ class Interpreter:
             facets, lexical: built of them.
             common_words: that the encoder knows as a whole; see `Speller`.
             stated: what products say of themselves, where it is known.
+            counts: `word_counts` of them, where they are known.
         """
+        if counts is None:
+            counts = word_counts((stated_text(product), product.description) for product in products)
         return cls(
             facets,
             lexical,
             SpokenValues.build(facets, lexical, ((product.title, product.description) for product in products)),
-            Speller.build(((stated_text(product), product.description) for product in products), common_words),
+            Speller.of(counts, common_words),
             stated or StatedTerms.build(products, lexical.analyzer, lexical.vocabulary),
         )
 

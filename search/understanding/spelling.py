@@ -41,6 +41,27 @@ class Correction:
     is_sure: bool
 
 
+def word_counts(texts: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Return how many products have each word that may be meant where another was typed.
+
+    Args:
+        texts: of each product what it states of itself, and its description. A word of descriptions alone counts from
+            the second product on: prose has misspellings of its own.
+    """
+    stated: set[str] = set()
+    counts: Counter[str] = Counter()
+    words_in = lru_cache(DESCRIPTIONS)(lambda text: frozenset(words_of(text)))
+    for own, description in texts:
+        words = frozenset(words_of(own))
+        stated |= words
+        counts.update(words | words_in(description))
+    return {
+        word: count
+        for word, count in counts.items()
+        if word.isalpha() and LEAST_LETTERS - 1 <= len(word) <= LONGEST and (count > 1 or word in stated)
+    }
+
+
 @dataclass(frozen=True)
 class Speller:
     """The catalog's words and how many products have each.
@@ -55,27 +76,9 @@ class Speller:
     common: frozenset[str]
 
     @classmethod
-    def build(cls, texts: Iterable[tuple[str, str]], common: Iterable[str]) -> Speller:
-        """Count the words of products.
-
-        Args:
-            texts: of each product what it states of itself, and its description. A word of descriptions alone counts
-                from the second product on: prose has misspellings of its own.
-            common: see the class.
-        """
-        stated: set[str] = set()
-        counts: Counter[str] = Counter()
-        words_in = lru_cache(DESCRIPTIONS)(lambda text: frozenset(words_of(text)))
-        for own, description in texts:
-            words = frozenset(words_of(own))
-            stated |= words
-            counts.update(words | words_in(description))
-        kept = {
-            word: count
-            for word, count in counts.items()
-            if word.isalpha() and LEAST_LETTERS - 1 <= len(word) <= LONGEST and (count > 1 or word in stated)
-        }
-        return cls(kept, frozenset(word for word in common if word.isalpha() and len(word) >= LEAST_LETTERS))
+    def of(cls, counts: dict[str, int], words: Iterable[str]) -> Speller:
+        """Return the speller of a catalog's `word_counts` and the words that the encoder knows as a whole."""
+        return cls(counts, frozenset(word for word in words if word.isalpha() and len(word) >= LEAST_LETTERS))
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
