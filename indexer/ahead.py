@@ -13,6 +13,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -21,6 +22,7 @@ from typing import Any
 from search.cpus import available_cpus
 
 LEAST_CPUS = 2
+LEAST_URGENT = 19
 FIRST_OWN_FILE = 3  # above standard input, output and errors
 
 
@@ -52,10 +54,12 @@ class Ahead:
 
     def take(self, name: str) -> Any:
         """Return what the function of this name returns; once, for nothing is kept."""
-        if self._process is not None:
-            with suppress(EOFError, OSError):
-                self._made = self._results.recv()
-            self._end(self._process)
+        while self._process is not None and name not in self._made:
+            try:
+                made, value = self._results.recv()
+                self._made[made] = value
+            except (EOFError, OSError):
+                self._end(self._process)
         return self._made.pop(name) if name in self._made else self._work[name]()
 
     def _begin(self) -> None:
@@ -82,8 +86,15 @@ def can_fork() -> bool:
 
 
 def _all_of(work: Mapping[str, Callable[[], Any]], sending: Connection) -> None:
-    """Send what all functions return, at once: who reads it may not do so until the last is done."""
+    """Send what the functions return, one after the other, up to the first that fails.
+
+    Who reads it may be long in doing so: a thread waits for that, and the work goes on. It takes a CPU only where none
+    is wanted: two threads that encode, of which one waits for the other, would both lose what it took.
+    """
     os.closerange(FIRST_OWN_FILE, sending.fileno())
     os.closerange(sending.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
-    with suppress(BaseException):  # an error is met again, and told of, where the work is then done
-        sending.send({name: make() for name, make in work.items()})
+    os.nice(LEAST_URGENT)
+    # An error is met again, and told of, where the work is then done.
+    with suppress(BaseException), ThreadPoolExecutor(1) as sender:
+        for name, make in work.items():
+            sender.submit(sending.send, (name, make()))

@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from search.cpus import available_cpus
 from search.durable import disk_error, is_disk_error, make_folder, paths_in, sync, sync_tree
 from search.encoder import file_sha256
 from search.encoders import onnx_folder
@@ -128,7 +130,8 @@ def seal(staging: Layout, manifest: dict[str, Any], newest: str = "") -> dict[st
         for path in paths_in(staging.folder)
         if path.is_file() and path != staging.manifest
     }
-    files = {name: file_sha256(path) for name, path in paths.items()}
+    with ThreadPoolExecutor(available_cpus()) as pool:  # hashing lets other threads run
+        files = dict(zip(paths, pool.map(file_sha256, paths.values()), strict=True))
     sizes = {name: path.stat().st_size for name, path in paths.items()}
     content = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:8]
     created = max(datetime.now(UTC), _age_of(newest))

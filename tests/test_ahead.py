@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,16 @@ def unsendable() -> Callable[[], int]:
 @pytest.mark.parametrize("trouble", [killed, failing, unsendable])
 def test_what_a_second_process_could_not_do_is_done_here(trouble: Callable[[], Any]) -> None:
     here = os.getpid()
-    work = {"pid": whose, "trouble": lambda: trouble() if os.getpid() != here else "done here"}
-    with Ahead(work) as ahead:
+    with Ahead({"trouble": lambda: trouble() if os.getpid() != here else "done here"}) as ahead:
         assert ahead.take("trouble") == "done here"
-        assert ahead.take("pid") == here
+
+
+def test_what_is_large_and_not_asked_for_yet_keeps_nothing_waiting() -> None:
+    """A pipe holds 64 KiB: the work must go on while nobody reads the first of it."""
+    wanted = [np.full(1_000_000, number) for number in range(3)]
+    with Ahead({str(number): partial(wanted.__getitem__, number) for number in range(3)} | {"pid": whose}) as ahead:
+        assert ahead.take("pid") != os.getpid()
+        assert all(np.array_equal(ahead.take(str(number)), wanted[number]) for number in (2, 0, 1))
 
 
 def test_an_error_is_raised_where_it_is_asked_for() -> None:

@@ -10,7 +10,7 @@ import pytest
 from report_subjects import HOSTILE, at, hostile_knowledge, subject_of, titled
 from sklearn.metrics import silhouette_samples
 
-from indexer.neighbors import nearest_neighbors
+from indexer.neighbors import Neighbors, nearest_neighbors
 from indexer.report import knowledge_of
 from indexer.report.clusters import clusters_of, silhouettes
 from indexer.report.health import health_of, is_shouting
@@ -34,6 +34,15 @@ def test_where_all_are_alike_none_stands_alone() -> None:
     found = loners_of(titled(*["Mug"] * 20), nearest_neighbors(at(*[0] * 20), 15))
     assert (found.found, found.needs_a_look) == (0, False)
     assert "none stands far" in found.summary
+
+
+def test_cosines_that_differ_by_a_step_of_float32_are_drawn() -> None:
+    """NumPy finds no room for the bars between two such numbers."""
+    cosines = np.full((8, 5), 0.75, np.float32)
+    cosines[0] = np.nextafter(np.float32(0.75), np.float32(1))
+    items = np.array([[other for other in range(8) if other != item][:5] for item in range(8)])
+    found = loners_of(titled(*[f"Mug {n}" for n in range(8)]), Neighbors(items, cosines, True))
+    assert sum(found.heights) == 8
 
 
 def test_silhouettes_equal_those_of_scikit_learn() -> None:
