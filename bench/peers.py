@@ -4,8 +4,9 @@ Peers, each as its documentation shows it: the tutorial (Flask, SentenceTransfor
 its own API), Chroma and LanceDB (hybrid) behind Flask and SentenceTransformer.encode. All get the same passages and the
 same vectors; none but Aisle counts facets and clusters, folds variants, reads conditions or marks words. Every query
 text is new to the system that is asked, but in the last columns: there 20,000 texts are asked as visitors ask, a few
-again and again (bench/traffic.py). Aisle lets 32 wait instead of refusing some. It is measured as one process and as
-one per CPU, or as --processes says. The peers' environment is made from bench/peers/requirements.txt, once.
+again and again (bench/traffic.py), and were for as long before, for a shop is hardly ever just opened. Aisle lets 32
+wait instead of refusing some. It is measured as one process and as one per CPU, or as --processes says. The peers'
+environment is made from bench/peers/requirements.txt, once.
 """
 
 from __future__ import annotations
@@ -154,7 +155,8 @@ def measured(peer: Peer, server: tuple[str, int, float], texts: list[str], secon
     traffic(address, new[:50], 4)  # warm
     alone = traffic(address, new[50:350], 1)
     many = traffic(address, new[350:], CLIENTS, seconds)
-    shop = traffic(address, as_shops_are_asked(known, 20 * NEW), CLIENTS, seconds)
+    traffic(address, as_shops_are_asked(known, 20 * NEW, seed=1), CLIENTS, seconds)
+    shop = traffic(address, as_shops_are_asked(known, 20 * NEW, seed=2), CLIENTS, seconds)
     return {"name": peer.name, "processes": peer.processes, "start_s": round(start, 2), **memory_mb(pid),
             "alone": alone.as_json(), "many": many.as_json(), "shop": shop.as_json()}  # fmt: skip
 
